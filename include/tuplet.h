@@ -1,0 +1,518 @@
+/* tuplet.h: the whole public interface of libtuplet, an embeddable Deno KV.
+ *
+ * A database maps keys (tuples of bytes, strings, bigints, numbers and booleans, in a defined order) to
+ * values (JavaScript values in V8's serialization format, 64-bit counters, or raw bytes). Every write is an
+ * atomic operation and gets a versionstamp, larger than every one before it.
+ *
+ * Read first:
+ *  - Threads: a tuplet_db may be used by any number of threads at once. A tuplet_atomic, tuplet_list,
+ *    tuplet_watch or tuplet_tree belongs to one thread at a time.
+ *  - Processes: several processes, Deno's among them, may have the same file open. Do not carry an open
+ *    database across fork(). Do not put the file on a network file system (SQLite's locks do not work there).
+ *  - Acknowledged means durable: a write that returned TUPLET_OK is on stable storage, unless the database was
+ *    opened with TUPLET_DURABILITY_RELAXED.
+ *  - Ownership: arguments are borrowed for the length of the call (asynchronous calls copy what they need).
+ *    What a ret_ argument gives belongs to the caller, who ends it with the named function. A ret_ argument
+ *    is written on success only.
+ *  - Errors: every call that can fail takes a tuplet_error (or NULL) and fills it when it returns a negative
+ *    status. Positive statuses are answers, not faults: they leave the error untouched.
+ *  - C integers are bigints, C floating-point numbers are numbers: see TUPLET_KEY.
+ */
+#ifndef TUPLET_H
+#define TUPLET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define TUPLET_VERSION_MAJOR 0
+#define TUPLET_VERSION_MINOR 1
+#define TUPLET_VERSION_PATCH 0
+
+#if defined(_WIN32)
+#define TUPLET_API
+#elif defined(__GNUC__)
+#define TUPLET_API __attribute__((visibility("default")))
+#else
+#define TUPLET_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- Statuses and errors ------------------------------------------------------------------------------ */
+
+/* What a call came to. Zero is success, positive is an answer, negative is an error. */
+typedef int32_t tuplet_status;
+
+#define TUPLET_STATUS_MAP(X)                                                                                 \
+  X(OK, 0, "success")                                                                                        \
+  X(NOT_FOUND, 1, "no such entry")                                                                           \
+  X(CONFLICT, 2, "a check of the atomic operation failed; nothing was written")                              \
+  X(DONE, 3, "there is nothing more")                                                                        \
+  X(TIMEOUT, 4, "nothing happened in the time given")                                                        \
+  X(MISUSE, -1, "the call breaks a rule of the interface")                                                   \
+  X(INVALID, -2, "an argument has a value that is not allowed")                                              \
+  X(LIMIT, -3, "a limit is exceeded")                                                                        \
+  X(SYNTAX, -4, "a text does not parse")                                                                     \
+  X(MALFORMED, -5, "bytes are not a valid encoding")                                                         \
+  X(TYPE, -6, "sum, min or max meets a value of the wrong type")                                             \
+  X(RANGE, -7, "the result of a sum is outside the range given with it")                                     \
+  X(READ_ONLY, -8, "the database cannot take writes")                                                        \
+  X(CLOSED, -9, "the database is closed")                                                                    \
+  X(BUSY, -10, "another process held the file for too long")                                                 \
+  X(FULL, -11, "the disk is full")                                                                           \
+  X(IO, -12, "reading or writing the file failed")                                                           \
+  X(NOMEM, -13, "out of memory")                                                                             \
+  X(FORMAT, -14, "the file is not a database that this version can use")                                     \
+  X(CORRUPT, -15, "the file is damaged")                                                                     \
+  X(UNSUPPORTED, -16, "this database cannot do that")
+
+#define TUPLET_STATUS_ENUM(name, code, text) TUPLET_##name = (code),
+enum { TUPLET_STATUS_MAP(TUPLET_STATUS_ENUM) };
+#undef TUPLET_STATUS_ENUM
+
+#define TUPLET_ERROR_MESSAGE_MAX 512
+
+/* An error that names the offending value. The message is UTF-8, ends in NUL, and is cut to fit. */
+typedef struct tuplet_error {
+  tuplet_status status;
+  char message[TUPLET_ERROR_MESSAGE_MAX];
+} tuplet_error;
+
+/* The status's name ("TUPLET_LIMIT") and its meaning in a sentence. Static strings; never NULL. Any thread. */
+TUPLET_API const char *tuplet_status_name(tuplet_status status);
+TUPLET_API const char *tuplet_status_text(tuplet_status status);
+
+/* "0.1.0". A static string. */
+TUPLET_API const char *tuplet_version(void);
+
+/* ---- Bytes and memory --------------------------------------------------------------------------------- */
+
+/* A view of bytes that somebody else owns. data may be NULL when size is 0. */
+typedef struct tuplet_bytes {
+  const void *data;
+  size_t size;
+} tuplet_bytes;
+
+/* Where the library takes its memory from. reallocate works as realloc, with new_size 0 as free; it must be
+ * callable from any thread and returns memory aligned for any type, or NULL (an error to the caller, never a
+ * crash). NULL in place of an allocator means the C library's. The struct must outlive what was made with it.
+ * SQLite and OpenSSL keep allocators of their own. */
+typedef struct tuplet_allocator {
+  void *(*reallocate)(void *context, void *pointer, size_t new_size);
+  void *context;
+} tuplet_allocator;
+
+/* Bytes that the library made for the caller. End with tuplet_owned_free; a zeroed one is empty and may be
+ * freed. text results are followed by a NUL that size does not count. */
+typedef struct tuplet_owned {
+  void *data;
+  size_t size;
+  const tuplet_allocator *allocator;
+} tuplet_owned;
+
+TUPLET_API void tuplet_owned_free(tuplet_owned *owned);
+
+/* ---- Keys --------------------------------------------------------------------------------------------- */
+
+/* The types of a key's parts, in key order. (Deno's manual lists number before bigint; every stored file has
+ * bigint first, and so do we.) */
+typedef enum tuplet_part_type {
+  TUPLET_PART_BYTES = 1,
+  TUPLET_PART_STRING = 2,
+  TUPLET_PART_BIGINT = 3,
+  TUPLET_PART_NUMBER = 4,
+  TUPLET_PART_FALSE = 5,
+  TUPLET_PART_TRUE = 6
+} tuplet_part_type;
+
+/* One part of a key. Which members mean something depends on type:
+ *   BYTES   bytes
+ *   STRING  bytes: UTF-8
+ *   BIGINT  negative, and the magnitude: small when bytes.data is NULL, else bytes (big-endian, at most 255
+ *           bytes without leading zeros)
+ *   NUMBER  number */
+typedef struct tuplet_part {
+  tuplet_part_type type;
+  bool negative;
+  tuplet_bytes bytes;
+  union {
+    uint64_t small;
+    double number;
+  } as;
+} tuplet_part;
+
+/* A key to look up or write: a view, either of parts, or of an encoded key (as entries carry it) when
+ * encoded.data is not NULL. TUPLET_KEY makes the first kind, tuplet_key_of the second. */
+typedef struct tuplet_key {
+  const tuplet_part *parts;
+  size_t part_count;
+  tuplet_bytes encoded;
+} tuplet_key;
+
+static inline tuplet_key tuplet_key_of(tuplet_bytes encoded) {
+  tuplet_key key = {NULL, 0, {NULL, 0}};
+  key.encoded = encoded;
+  return key;
+}
+
+/* Parts, made explicitly. TUPLET_KEY makes them from C values by itself; these are for what C's types cannot
+ * tell: strings with a length, numbers from integers, booleans from C17's true and false (which are ints),
+ * bigints beyond 64 bits. Strings and bytes are borrowed. */
+static inline tuplet_part tuplet_part_bytes(tuplet_bytes bytes) {
+  tuplet_part part = {TUPLET_PART_BYTES, false, {NULL, 0}, {0}};
+  part.bytes = bytes;
+  return part;
+}
+
+static inline tuplet_part tuplet_part_string(const char *utf8, size_t size) {
+  tuplet_part part = {TUPLET_PART_STRING, false, {NULL, 0}, {0}};
+  part.bytes.data = utf8;
+  part.bytes.size = size;
+  return part;
+}
+
+/* big_endian: at most 255 bytes, leading zeros allowed; zero when empty. */
+static inline tuplet_part tuplet_part_bigint(bool negative, tuplet_bytes big_endian) {
+  tuplet_part part = {TUPLET_PART_BIGINT, false, {NULL, 0}, {0}};
+  part.negative = negative;
+  part.bytes = big_endian;
+  return part;
+}
+
+static inline tuplet_part tuplet_part_unsigned(uint64_t integer) {
+  tuplet_part part = {TUPLET_PART_BIGINT, false, {NULL, 0}, {0}};
+  part.as.small = integer;
+  return part;
+}
+
+static inline tuplet_part tuplet_part_signed(int64_t integer) {
+  tuplet_part part = {TUPLET_PART_BIGINT, false, {NULL, 0}, {0}};
+  part.negative = integer < 0;
+  part.as.small = integer < 0 ? (uint64_t)0 - (uint64_t)integer : (uint64_t)integer;
+  return part;
+}
+
+static inline tuplet_part tuplet_part_number(double number) {
+  tuplet_part part = {TUPLET_PART_NUMBER, false, {NULL, 0}, {0}};
+  part.as.number = number;
+  return part;
+}
+
+static inline tuplet_part tuplet_part_bool(bool boolean) {
+  tuplet_part part = {TUPLET_PART_FALSE, false, {NULL, 0}, {0}};
+  if (boolean) part.type = TUPLET_PART_TRUE;
+  return part;
+}
+
+static inline tuplet_part tuplet_part_self(tuplet_part part) {
+  return part;
+}
+
+/* (pointer, size) as a tuplet_bytes. */
+static inline tuplet_bytes tuplet_view(const void *data, size_t size) {
+  tuplet_bytes bytes = {data, size};
+  return bytes;
+}
+
+/*@KEY_MACROS@*/
+
+/* The encoded form of a key: its bytes sort as the key does (Deno's order). Writes *ret_encoded, which the
+ * caller frees. Errors: TUPLET_INVALID (a string that is not UTF-8, a bigint above 255 bytes, a bad encoded
+ * key), TUPLET_NOMEM. Any thread. */
+TUPLET_API tuplet_status tuplet_key_encode(tuplet_key key, const tuplet_allocator *allocator,
+                                           tuplet_owned *ret_encoded, tuplet_error *error);
+
+/* A decoded key; one block of memory that owns its parts. End with tuplet_key_parts_free. */
+typedef struct tuplet_key_parts {
+  const tuplet_part *parts;
+  size_t count;
+  const tuplet_allocator *allocator;
+} tuplet_key_parts;
+
+/* The parts of an encoded key. Errors: TUPLET_MALFORMED (unknown tag, cut-off body, a string that is not
+ * UTF-8), TUPLET_NOMEM. Any thread. */
+TUPLET_API tuplet_status tuplet_key_decode(tuplet_bytes encoded, const tuplet_allocator *allocator,
+                                           tuplet_key_parts **ret_parts, tuplet_error *error);
+TUPLET_API void tuplet_key_parts_free(tuplet_key_parts *parts);
+
+/* A key in JavaScript's notation, ["users", 1n, true, new Uint8Array([1, 2])], from text and to text.
+ * From text: writes the encoded key. Errors: TUPLET_SYNTAX (with the position), TUPLET_INVALID, TUPLET_MALFORMED,
+ * TUPLET_NOMEM. Any thread. */
+TUPLET_API tuplet_status tuplet_key_from_text(const char *text, size_t size, const tuplet_allocator *allocator,
+                                              tuplet_owned *ret_encoded, tuplet_error *error);
+TUPLET_API tuplet_status tuplet_key_to_text(tuplet_key key, const tuplet_allocator *allocator,
+                                            tuplet_owned *ret_text, tuplet_error *error);
+
+/* ---- Values ------------------------------------------------------------------------------------------- */
+
+/* How a value's bytes are to be read. The numbers are those of the file and of the protocol. */
+typedef enum tuplet_encoding {
+  TUPLET_ENCODING_V8 = 1,   /* any JavaScript value: V8's structured clone format, versions 13 to 16 */
+  TUPLET_ENCODING_LE64 = 2, /* Deno.KvU64: 8 bytes, little-endian */
+  TUPLET_ENCODING_BYTES = 3 /* a Uint8Array: its bytes as they are */
+} tuplet_encoding;
+
+/* A stored value: a view. For LE64 the number stands in u64, and in entries that were read also in data; what
+ * is written is taken from u64. */
+typedef struct tuplet_value {
+  tuplet_encoding encoding;
+  tuplet_bytes data;
+  uint64_t u64;
+} tuplet_value;
+
+static inline tuplet_value tuplet_value_bytes(const void *data, size_t size) {
+  tuplet_value value = {TUPLET_ENCODING_BYTES, {NULL, 0}, 0};
+  value.data = tuplet_view(data, size);
+  return value;
+}
+
+static inline tuplet_value tuplet_value_v8(tuplet_bytes encoded) {
+  tuplet_value value = {TUPLET_ENCODING_V8, {NULL, 0}, 0};
+  value.data = encoded;
+  return value;
+}
+
+static inline tuplet_value tuplet_value_u64(uint64_t number) {
+  tuplet_value value = {TUPLET_ENCODING_LE64, {NULL, 0}, 0};
+  value.u64 = number;
+  return value;
+}
+
+/* A JavaScript value as a tree (a graph, where objects are shared or refer to themselves: the same node
+ * pointer stands in several places). Nodes live in a tuplet_tree and die with it. */
+typedef enum tuplet_node_type {
+  TUPLET_NODE_UNDEFINED,
+  TUPLET_NODE_NULL,
+  TUPLET_NODE_BOOL,
+  TUPLET_NODE_NUMBER,
+  TUPLET_NODE_BIGINT,
+  TUPLET_NODE_STRING,
+  TUPLET_NODE_DATE,          /* as.number: ms since 1970; NaN is the invalid date */
+  TUPLET_NODE_BOOL_OBJECT,   /* new Boolean(true) */
+  TUPLET_NODE_NUMBER_OBJECT, /* new Number(1) */
+  TUPLET_NODE_BIGINT_OBJECT, /* Object(1n) */
+  TUPLET_NODE_STRING_OBJECT, /* new String("x") */
+  TUPLET_NODE_REGEXP,
+  TUPLET_NODE_OBJECT,
+  TUPLET_NODE_ARRAY,
+  TUPLET_NODE_MAP,
+  TUPLET_NODE_SET,
+  TUPLET_NODE_BUFFER, /* ArrayBuffer */
+  TUPLET_NODE_VIEW,   /* a typed array or DataView */
+  TUPLET_NODE_ERROR,
+  TUPLET_NODE_KVU64, /* only as a whole value: LE64 */
+  TUPLET_NODE_OPAQUE /* only as a whole value: a V8 value that holds a host object, kept as bytes */
+} tuplet_node_type;
+
+/* The types of views, with V8's own letters. */
+typedef enum tuplet_view_type {
+  TUPLET_VIEW_INT8 = 'b',
+  TUPLET_VIEW_UINT8 = 'B',
+  TUPLET_VIEW_UINT8_CLAMPED = 'C',
+  TUPLET_VIEW_INT16 = 'w',
+  TUPLET_VIEW_UINT16 = 'W',
+  TUPLET_VIEW_INT32 = 'd',
+  TUPLET_VIEW_UINT32 = 'D',
+  TUPLET_VIEW_FLOAT16 = 'h',
+  TUPLET_VIEW_FLOAT32 = 'f',
+  TUPLET_VIEW_FLOAT64 = 'F',
+  TUPLET_VIEW_BIGINT64 = 'q',
+  TUPLET_VIEW_BIGUINT64 = 'Q',
+  TUPLET_VIEW_DATA = '?'
+} tuplet_view_type;
+
+/* The constructors of errors, with V8's own letters. */
+typedef enum tuplet_error_type {
+  TUPLET_ERROR_PLAIN = 0,
+  TUPLET_ERROR_EVAL = 'E',
+  TUPLET_ERROR_RANGE = 'R',
+  TUPLET_ERROR_REFERENCE = 'F',
+  TUPLET_ERROR_SYNTAX = 'S',
+  TUPLET_ERROR_TYPE = 'T',
+  TUPLET_ERROR_URI = 'U'
+} tuplet_error_type;
+
+/* V8's bits for the flags of a regular expression. */
+enum {
+  TUPLET_REGEXP_G = 1,
+  TUPLET_REGEXP_I = 2,
+  TUPLET_REGEXP_M = 4,
+  TUPLET_REGEXP_Y = 8,
+  TUPLET_REGEXP_U = 16,
+  TUPLET_REGEXP_S = 32,
+  TUPLET_REGEXP_L = 64,
+  TUPLET_REGEXP_D = 128,
+  TUPLET_REGEXP_V = 256
+};
+
+typedef struct tuplet_node tuplet_node;
+
+typedef struct tuplet_pair {
+  tuplet_node *key; /* objects, array properties: a STRING or NUMBER node; maps: any node */
+  tuplet_node *value;
+} tuplet_pair;
+
+/* Read the member that type says. Strings are WTF-8: UTF-8 in which a lone surrogate stands as its three
+ * bytes. Change a tree through the functions below only. */
+struct tuplet_node {
+  tuplet_node_type type;
+  union {
+    bool boolean;        /* BOOL, BOOL_OBJECT */
+    double number;       /* NUMBER, NUMBER_OBJECT, DATE */
+    uint64_t u64;        /* KVU64 */
+    tuplet_bytes string; /* STRING, STRING_OBJECT */
+    tuplet_bytes opaque; /* OPAQUE: the whole encoded value */
+    struct {             /* BIGINT, BIGINT_OBJECT */
+      tuplet_bytes little_endian; /* without zeros at its end; empty is 0n */
+      bool negative;
+    } bigint;
+    struct { /* REGEXP */
+      tuplet_bytes source;
+      uint32_t flags;
+    } regexp;
+    struct { /* OBJECT, MAP: in insertion order */
+      tuplet_pair *pairs;
+      size_t count;
+      size_t capacity;
+    } map;
+    struct { /* SET: in insertion order */
+      tuplet_node **items;
+      size_t count;
+      size_t capacity;
+    } set;
+    struct {               /* ARRAY */
+      tuplet_node **items; /* elements 0 .. count - 1; NULL is a hole */
+      size_t count;
+      size_t capacity;
+      uint32_t length;           /* count <= length; what lies between is holes but for properties */
+      tuplet_pair *properties;   /* elements at or past count (NUMBER keys) and named properties (STRING keys) */
+      size_t property_count;
+      size_t property_capacity;
+    } array;
+    struct { /* BUFFER */
+      uint8_t *data;
+      size_t size;
+      size_t size_max; /* new ArrayBuffer(size, {maxByteLength: size_max}) when resizable */
+      bool resizable;
+    } buffer;
+    struct { /* VIEW */
+      tuplet_view_type type;
+      tuplet_node *buffer; /* a BUFFER */
+      size_t offset;       /* bytes */
+      size_t size;         /* bytes */
+      bool length_tracking;
+    } view;
+    struct { /* ERROR */
+      tuplet_error_type type;
+      tuplet_node *message; /* a STRING, or NULL for none */
+      tuplet_node *stack;   /* a STRING, or NULL for none */
+      tuplet_node *cause;   /* any node, or NULL for none */
+    } error;
+  } as;
+};
+
+typedef struct tuplet_tree tuplet_tree;
+
+/* An empty tree; NULL when out of memory. Ends with tuplet_tree_free (NULL is fine), which frees every node. */
+TUPLET_API tuplet_tree *tuplet_tree_new(const tuplet_allocator *allocator);
+TUPLET_API void tuplet_tree_free(tuplet_tree *tree);
+
+/* New nodes. Bytes are copied. Each returns NULL when out of memory (or when an argument cannot be: a string
+ * that is not WTF-8, a view that does not fit its buffer). */
+TUPLET_API tuplet_node *tuplet_node_undefined(tuplet_tree *tree);
+TUPLET_API tuplet_node *tuplet_node_null(tuplet_tree *tree);
+TUPLET_API tuplet_node *tuplet_node_bool(tuplet_tree *tree, bool boolean);
+TUPLET_API tuplet_node *tuplet_node_number(tuplet_tree *tree, double number);
+TUPLET_API tuplet_node *tuplet_node_signed(tuplet_tree *tree, int64_t bigint);
+TUPLET_API tuplet_node *tuplet_node_bigint(tuplet_tree *tree, bool negative, tuplet_bytes little_endian);
+TUPLET_API tuplet_node *tuplet_node_string(tuplet_tree *tree, const char *wtf8, size_t size);
+TUPLET_API tuplet_node *tuplet_node_date(tuplet_tree *tree, double unix_ms);
+/* new Boolean, Number, String or Object(bigint) around a BOOL, NUMBER, STRING or BIGINT node. */
+TUPLET_API tuplet_node *tuplet_node_boxed(tuplet_tree *tree, const tuplet_node *primitive);
+TUPLET_API tuplet_node *tuplet_node_regexp(tuplet_tree *tree, const char *source, size_t size, uint32_t flags);
+TUPLET_API tuplet_node *tuplet_node_object(tuplet_tree *tree);
+TUPLET_API tuplet_node *tuplet_node_array(tuplet_tree *tree, uint32_t length);
+TUPLET_API tuplet_node *tuplet_node_map(tuplet_tree *tree);
+TUPLET_API tuplet_node *tuplet_node_set(tuplet_tree *tree);
+TUPLET_API tuplet_node *tuplet_node_buffer(tuplet_tree *tree, tuplet_bytes bytes);
+TUPLET_API tuplet_node *tuplet_node_resizable_buffer(tuplet_tree *tree, tuplet_bytes bytes, size_t size_max);
+TUPLET_API tuplet_node *tuplet_node_view(tuplet_tree *tree, tuplet_view_type type, tuplet_node *buffer,
+                                         size_t offset, size_t size, bool length_tracking);
+TUPLET_API tuplet_node *tuplet_node_error(tuplet_tree *tree, tuplet_error_type type, tuplet_node *message,
+                                          tuplet_node *stack, tuplet_node *cause);
+TUPLET_API tuplet_node *tuplet_node_kvu64(tuplet_tree *tree, uint64_t number);
+TUPLET_API tuplet_node *tuplet_node_opaque(tuplet_tree *tree, tuplet_bytes encoded);
+
+/* Filling containers. TUPLET_MISUSE for a node of another type, TUPLET_NOMEM.
+ * object_set and map_set replace the value of a key that is there already (maps compare primitive keys as
+ * JavaScript's SameValueZero, others by identity); set_add ignores what is there already. */
+TUPLET_API tuplet_status tuplet_node_object_set(tuplet_tree *tree, tuplet_node *object, const char *wtf8_name,
+                                                size_t size, tuplet_node *value);
+TUPLET_API tuplet_status tuplet_node_map_set(tuplet_tree *tree, tuplet_node *map, tuplet_node *key,
+                                             tuplet_node *value);
+TUPLET_API tuplet_status tuplet_node_set_add(tuplet_tree *tree, tuplet_node *set, tuplet_node *item);
+TUPLET_API tuplet_status tuplet_node_array_push(tuplet_tree *tree, tuplet_node *array, tuplet_node *item);
+/* Element `index`; makes the array longer when needed. */
+TUPLET_API tuplet_status tuplet_node_array_set(tuplet_tree *tree, tuplet_node *array, uint32_t index,
+                                               tuplet_node *item);
+/* A named property of an array, as JavaScript allows. */
+TUPLET_API tuplet_status tuplet_node_array_set_property(tuplet_tree *tree, tuplet_node *array,
+                                                        const char *wtf8_name, size_t size, tuplet_node *value);
+
+/* The value of an object's property, or NULL. */
+TUPLET_API tuplet_node *tuplet_node_object_get(const tuplet_node *object, const char *wtf8_name, size_t size);
+
+/* Whether two graphs are the same JavaScript value: same types, numbers by Object.is, same sharing. */
+TUPLET_API bool tuplet_node_equal(const tuplet_node *a, const tuplet_node *b);
+
+/* A stored value as a tree. A V8 value with a host object comes as one OPAQUE node.
+ * Errors: TUPLET_MALFORMED (with the offset), TUPLET_INVALID (unknown encoding: "The value encoding N is
+ * unknown."), TUPLET_NOMEM. */
+TUPLET_API tuplet_status tuplet_tree_decode(tuplet_tree *tree, tuplet_value value, tuplet_node **ret_root,
+                                            tuplet_error *error);
+
+/* A tree as a stored value: a KVU64 becomes LE64, a VIEW of type UINT8 becomes BYTES, anything else V8 format
+ * version 15. ret_value->data points into ret_owned, which the caller frees.
+ * Errors: TUPLET_INVALID (a KVU64 or OPAQUE node inside another), TUPLET_LIMIT (nested too deep), TUPLET_NOMEM. */
+TUPLET_API tuplet_status tuplet_tree_encode(const tuplet_node *root, const tuplet_allocator *allocator,
+                                            tuplet_value *ret_value, tuplet_owned *ret_owned, tuplet_error *error);
+
+/* A tree from JavaScript text, and as JavaScript text that means the same value when it is parsed again, by
+ * tuplet or by Deno. docs/values.md describes the notation. Errors: TUPLET_SYNTAX with line and column,
+ * TUPLET_LIMIT (nested too deep), TUPLET_NOMEM. */
+TUPLET_API tuplet_status tuplet_tree_parse(tuplet_tree *tree, const char *text, size_t size,
+                                           tuplet_node **ret_root, tuplet_error *error);
+TUPLET_API tuplet_status tuplet_tree_print(const tuplet_node *root, const tuplet_allocator *allocator,
+                                           tuplet_owned *ret_text, tuplet_error *error);
+
+/* A tree from and to plain JSON. to: TUPLET_INVALID where JSON cannot say it, naming the place
+ * ("JSON cannot represent the BigInt at $.a[3]"). */
+TUPLET_API tuplet_status tuplet_tree_parse_json(tuplet_tree *tree, const char *text, size_t size,
+                                                tuplet_node **ret_root, tuplet_error *error);
+TUPLET_API tuplet_status tuplet_tree_print_json(const tuplet_node *root, const tuplet_allocator *allocator,
+                                                tuplet_owned *ret_text, tuplet_error *error);
+
+/* The two steps in one: text to a stored value, and back. ret_value->data points into ret_owned. */
+TUPLET_API tuplet_status tuplet_value_from_text(const char *text, size_t size, const tuplet_allocator *allocator,
+                                                tuplet_value *ret_value, tuplet_owned *ret_owned,
+                                                tuplet_error *error);
+TUPLET_API tuplet_status tuplet_value_to_text(tuplet_value value, const tuplet_allocator *allocator,
+                                              tuplet_owned *ret_text, tuplet_error *error);
+TUPLET_API tuplet_status tuplet_value_from_json(const char *text, size_t size, const tuplet_allocator *allocator,
+                                                tuplet_value *ret_value, tuplet_owned *ret_owned,
+                                                tuplet_error *error);
+TUPLET_API tuplet_status tuplet_value_to_json(tuplet_value value, const tuplet_allocator *allocator,
+                                              tuplet_owned *ret_text, tuplet_error *error);
+
+/*@DATABASE@*/
+
+#ifdef __cplusplus
+}
+#endif
+
+/*@CXX@*/
+
+#endif
