@@ -246,6 +246,15 @@ TUPLET_API tuplet_status tuplet_key_from_text(const char *text, size_t size, con
 TUPLET_API tuplet_status tuplet_key_to_text(tuplet_key key, const tuplet_allocator *allocator,
                                             tuplet_owned *ret_text, tuplet_error *error);
 
+/* Which keys to list: {prefix}, {prefix, start}, {prefix, end} or {start, end}; NULL members are not given.
+ * start is inclusive, end exclusive; with a prefix they must extend it. A prefix selects the keys that extend
+ * it, not the key equal to it; the empty prefix (no parts) selects everything. */
+typedef struct tuplet_selector {
+  const tuplet_key *prefix;
+  const tuplet_key *start;
+  const tuplet_key *end;
+} tuplet_selector;
+
 /* ---- Values ------------------------------------------------------------------------------------------- */
 
 /* How a value's bytes are to be read. The numbers are those of the file and of the protocol. */
@@ -507,7 +516,266 @@ TUPLET_API tuplet_status tuplet_value_from_json(const char *text, size_t size, c
 TUPLET_API tuplet_status tuplet_value_to_json(tuplet_value value, const tuplet_allocator *allocator,
                                               tuplet_owned *ret_text, tuplet_error *error);
 
-/*@DATABASE@*/
+/* ---- Versionstamps ------------------------------------------------------------------------------------ */
+
+/* Ten bytes that order all commits of a database: a later commit's is larger (memcmp). All zero: none. */
+typedef struct tuplet_versionstamp {
+  uint8_t bytes[10];
+} tuplet_versionstamp;
+
+#define TUPLET_VERSIONSTAMP_TEXT_SIZE 21 /* 20 lower-case hex digits and a NUL */
+
+TUPLET_API void tuplet_versionstamp_to_text(const tuplet_versionstamp *versionstamp,
+                                            char ret_text[TUPLET_VERSIONSTAMP_TEXT_SIZE]);
+/* text: 20 hex digits, ended by a NUL. Errors: TUPLET_INVALID. */
+TUPLET_API tuplet_status tuplet_versionstamp_from_text(const char *text, tuplet_versionstamp *ret_versionstamp,
+                                                       tuplet_error *error);
+
+/* ---- Opening ------------------------------------------------------------------------------------------ */
+
+typedef struct tuplet_db tuplet_db;
+
+typedef enum tuplet_durability {
+  TUPLET_DURABILITY_FULL = 0,   /* a write is acknowledged when it is on stable storage */
+  TUPLET_DURABILITY_RELAXED = 1 /* the operating system writes when it likes: a power cut or a crash of the
+                                   system may lose the last writes, never their atomicity; a crash of the
+                                   process loses nothing */
+} tuplet_durability;
+
+/* Start from TUPLET_OPEN_OPTIONS_INIT, which sets struct_size so that the struct may grow. */
+typedef struct tuplet_open_options {
+  size_t struct_size;
+  bool read_only;   /* writes are refused with TUPLET_READ_ONLY; the file must exist */
+  uint32_t cache_kib; /* page cache of the database, KiB; 0: the default (TUPLET_CACHE_KIB_DEFAULT) */
+  tuplet_durability durability;
+  const tuplet_allocator *allocator; /* NULL: the C library's; must outlive the database */
+} tuplet_open_options;
+
+#define TUPLET_CACHE_KIB_DEFAULT 16384
+#define TUPLET_OPEN_OPTIONS_INIT                                                                             \
+  { sizeof(tuplet_open_options), false, 0, TUPLET_DURABILITY_FULL, NULL }
+
+/* Opens a database, making it when it is not there.
+ *
+ * path: a file (UTF-8); ":memory:" for a database that belongs to this handle alone and ends with it; or NULL
+ *       for the file that DENO_KV_DEFAULT_PATH names or else one under the user's data directory
+ *       ($XDG_DATA_HOME/tuplet, ~/.local/share/tuplet) that is bound to the working directory.
+ * options: NULL for the defaults.
+ * The file is a Deno KV file: Deno and tuplet may use it by turns and at the same time.
+ * Errors: TUPLET_FORMAT (not a database, or made by a newer version), TUPLET_CORRUPT, TUPLET_IO, TUPLET_FULL,
+ * TUPLET_INVALID, TUPLET_NOMEM. */
+TUPLET_API tuplet_status tuplet_open(const char *path, const tuplet_open_options *options, tuplet_db **ret_db,
+                                     tuplet_error *error);
+
+/* Waits for the writes it has accepted, completes them, and closes. Lists and watches that are still open end
+ * with TUPLET_CLOSED and must still be closed by their owners, before or after. The caller makes sure that no
+ * other thread is inside a call with `db`. NULL is fine. Not from within a callback. */
+TUPLET_API void tuplet_close(tuplet_db *db);
+
+/* The file's path; ":memory:" for a database in memory. Valid until tuplet_close. */
+TUPLET_API const char *tuplet_path(const tuplet_db *db);
+
+/* ---- Reading ------------------------------------------------------------------------------------------ */
+
+/* Accepted for Deno's sake. A local database answers both from its newest snapshot. */
+typedef enum tuplet_consistency {
+  TUPLET_CONSISTENCY_STRONG = 0,
+  TUPLET_CONSISTENCY_EVENTUAL = 1
+} tuplet_consistency;
+
+/* What is stored under a key. */
+typedef struct tuplet_entry {
+  tuplet_bytes key; /* encoded */
+  bool exists;      /* false: value and versionstamp are empty (only in tuplet_entries) */
+  tuplet_value value;
+  tuplet_versionstamp versionstamp;
+} tuplet_entry;
+
+/* Entries in one block of memory, which they point into. */
+typedef struct tuplet_entries {
+  const tuplet_entry *items;
+  size_t count;
+  const tuplet_allocator *allocator;
+} tuplet_entries;
+
+/* The entry of a key: TUPLET_OK and *ret_entry, which the caller ends with tuplet_entry_free, or
+ * TUPLET_NOT_FOUND. An entry whose expiry has come is not found.
+ * Errors: TUPLET_LIMIT, TUPLET_INVALID, TUPLET_CLOSED, TUPLET_BUSY, TUPLET_IO, TUPLET_CORRUPT, TUPLET_NOMEM. */
+TUPLET_API tuplet_status tuplet_get(tuplet_db *db, tuplet_key key, tuplet_consistency consistency,
+                                    tuplet_entry **ret_entry, tuplet_error *error);
+TUPLET_API void tuplet_entry_free(tuplet_entry *entry);
+
+/* The entries of up to 10 keys in one snapshot, in the order of the keys, absent ones with exists = false.
+ * The caller ends *ret_entries with tuplet_entries_free. Errors: as tuplet_get. */
+TUPLET_API tuplet_status tuplet_get_many(tuplet_db *db, const tuplet_key *keys, size_t key_count,
+                                         tuplet_consistency consistency, tuplet_entries **ret_entries,
+                                         tuplet_error *error);
+TUPLET_API void tuplet_entries_free(tuplet_entries *entries);
+
+/* Start from TUPLET_LIST_OPTIONS_INIT. */
+typedef struct tuplet_list_options {
+  size_t struct_size;
+  uint64_t limit;      /* entries in all; 0: no limit */
+  uint32_t batch_size; /* entries fetched at a time, each batch one snapshot, at most 1000; 0: limit or 100,
+                          at most 500 */
+  bool reverse;        /* from the last key to the first */
+  const char *cursor;  /* where an earlier list stopped (tuplet_list_cursor); NULL or "": from the start */
+  tuplet_consistency consistency;
+} tuplet_list_options;
+
+#define TUPLET_LIST_OPTIONS_INIT                                                                             \
+  { sizeof(tuplet_list_options), 0, 0, false, NULL, TUPLET_CONSISTENCY_STRONG }
+
+typedef struct tuplet_list tuplet_list;
+
+/* Begins to go through the entries that a selector selects, in key order. selector and options are read during
+ * this call only; options may be NULL. The caller ends *ret_list with tuplet_list_close.
+ * Errors: TUPLET_INVALID (the selector, the cursor), TUPLET_LIMIT, TUPLET_CLOSED, TUPLET_NOMEM. */
+TUPLET_API tuplet_status tuplet_list_open(tuplet_db *db, const tuplet_selector *selector,
+                                          const tuplet_list_options *options, tuplet_list **ret_list,
+                                          tuplet_error *error);
+
+/* The next entry: TUPLET_OK and *ret_entry, valid until the next call with this list; or TUPLET_DONE.
+ * Errors: as tuplet_get; the list may be continued after TUPLET_BUSY. */
+TUPLET_API tuplet_status tuplet_list_next(tuplet_list *list, const tuplet_entry **ret_entry, tuplet_error *error);
+
+/* The cursor of the entry that tuplet_list_next gave last: URL-safe text to continue from, ended by a NUL; ""
+ * before the first entry and after TUPLET_DONE. Valid until the next call with this list.
+ * Errors: TUPLET_NOMEM. */
+TUPLET_API tuplet_status tuplet_list_cursor(tuplet_list *list, const char **ret_cursor, tuplet_error *error);
+
+/* NULL is fine. */
+TUPLET_API void tuplet_list_close(tuplet_list *list);
+
+/* ---- Writing ------------------------------------------------------------------------------------------ */
+
+#define TUPLET_NEVER (-1) /* as expire_in_ms: the entry does not expire */
+#define TUPLET_CHECKS_MAX 100
+
+/* Stores a value, whatever was there. expire_in_ms: milliseconds from now until the entry is gone (0: at once),
+ * or TUPLET_NEVER. ret_versionstamp may be NULL. Blocks until durable.
+ * Errors: TUPLET_LIMIT, TUPLET_INVALID, TUPLET_READ_ONLY, TUPLET_CLOSED, TUPLET_BUSY, TUPLET_FULL, TUPLET_IO,
+ * TUPLET_CORRUPT, TUPLET_NOMEM. After an error nothing was written. */
+TUPLET_API tuplet_status tuplet_set(tuplet_db *db, tuplet_key key, tuplet_value value, int64_t expire_in_ms,
+                                    tuplet_versionstamp *ret_versionstamp, tuplet_error *error);
+
+/* Removes an entry; it is no error when there is none. Otherwise as tuplet_set. */
+TUPLET_API tuplet_status tuplet_delete(tuplet_db *db, tuplet_key key, tuplet_versionstamp *ret_versionstamp,
+                                       tuplet_error *error);
+
+/* An atomic operation being gathered: its checks first, then its mutations in the order they were added, as a
+ * whole or not at all. */
+typedef struct tuplet_atomic tuplet_atomic;
+
+/* What came of a commit. */
+typedef struct tuplet_commit {
+  tuplet_versionstamp versionstamp; /* of everything that was written; zero unless TUPLET_OK */
+  uint32_t failed_check_count;      /* of TUPLET_CONFLICT */
+  uint32_t failed_checks[TUPLET_CHECKS_MAX]; /* indexes of the checks that failed, ascending */
+} tuplet_commit;
+
+/* NULL when out of memory. Ends with tuplet_atomic_free (NULL is fine), committed or not. */
+TUPLET_API tuplet_atomic *tuplet_atomic_new(tuplet_db *db);
+TUPLET_API void tuplet_atomic_free(tuplet_atomic *atomic);
+
+/* The functions below copy keys and values into the operation. The first error is remembered and comes again
+ * from tuplet_atomic_commit, so that a program may check there only. Errors: TUPLET_LIMIT, TUPLET_INVALID,
+ * TUPLET_MISUSE (already committed), TUPLET_NOMEM. */
+
+/* Commits only if the key's versionstamp is this one; NULL: only if there is no entry. At most 100. */
+TUPLET_API tuplet_status tuplet_atomic_check(tuplet_atomic *atomic, tuplet_key key,
+                                             const tuplet_versionstamp *versionstamp, tuplet_error *error);
+TUPLET_API tuplet_status tuplet_atomic_set(tuplet_atomic *atomic, tuplet_key key, tuplet_value value,
+                                           int64_t expire_in_ms, tuplet_error *error);
+TUPLET_API tuplet_status tuplet_atomic_delete(tuplet_atomic *atomic, tuplet_key key, tuplet_error *error);
+
+/* A set whose key is `prefix` and one more part: the commit's versionstamp as a string of 20 hex digits. */
+TUPLET_API tuplet_status tuplet_atomic_set_versionstamped(tuplet_atomic *atomic, tuplet_key prefix,
+                                                          tuplet_value value, int64_t expire_in_ms,
+                                                          tuplet_error *error);
+
+/* 64-bit counters (TUPLET_ENCODING_LE64): wrapping sum, smaller, larger. An absent entry becomes the operand;
+ * the entry's expiry is dropped. At commit: TUPLET_TYPE when the stored value is no counter. */
+TUPLET_API tuplet_status tuplet_atomic_sum(tuplet_atomic *atomic, tuplet_key key, uint64_t operand,
+                                           tuplet_error *error);
+TUPLET_API tuplet_status tuplet_atomic_min(tuplet_atomic *atomic, tuplet_key key, uint64_t operand,
+                                           tuplet_error *error);
+TUPLET_API tuplet_status tuplet_atomic_max(tuplet_atomic *atomic, tuplet_key key, uint64_t operand,
+                                           tuplet_error *error);
+
+/* A sum of numbers, of bigints, or of counters: operand, and the bounds if not NULL, are values of one type.
+ * Outside the bounds the commit fails with TUPLET_RANGE, or stores the bound when clamp is set. */
+TUPLET_API tuplet_status tuplet_atomic_sum_value(tuplet_atomic *atomic, tuplet_key key, tuplet_value operand,
+                                                 const tuplet_value *minimum, const tuplet_value *maximum,
+                                                 bool clamp, tuplet_error *error);
+
+/* Commits; blocks until durable. The operation is spent afterwards, whatever came of it.
+ * Returns TUPLET_OK; TUPLET_CONFLICT when checks failed (ret_commit tells which); or an error: those of
+ * tuplet_set, and TUPLET_TYPE, TUPLET_RANGE. Unless TUPLET_OK nothing was written. ret_commit may be NULL; it
+ * is written with TUPLET_OK and TUPLET_CONFLICT. */
+TUPLET_API tuplet_status tuplet_atomic_commit(tuplet_atomic *atomic, tuplet_commit *ret_commit,
+                                              tuplet_error *error);
+
+/* ---- Watching ----------------------------------------------------------------------------------------- */
+
+typedef struct tuplet_watch tuplet_watch;
+
+#define TUPLET_FOREVER (-1) /* as timeout_ms */
+
+/* Watches up to 10 keys, for changes by anyone: this handle, other handles, other processes, expiry.
+ * The caller ends *ret_watch with tuplet_watch_close. Errors: TUPLET_LIMIT, TUPLET_INVALID, TUPLET_CLOSED,
+ * TUPLET_NOMEM. */
+TUPLET_API tuplet_status tuplet_watch_open(tuplet_db *db, const tuplet_key *keys, size_t key_count,
+                                           tuplet_watch **ret_watch, tuplet_error *error);
+
+/* Waits until the state of the watched keys differs from what this watch gave last (the first call gives the
+ * present state at once), and gives all of them in one snapshot, in the order of the keys. Changes that come
+ * faster than they are fetched are merged. *ret_entries is valid until the next call with this watch.
+ * Returns TUPLET_OK, TUPLET_TIMEOUT after timeout_ms milliseconds, TUPLET_DONE when no keys are watched.
+ * Errors: as tuplet_get; TUPLET_CLOSED when the database is closed meanwhile. */
+TUPLET_API tuplet_status tuplet_watch_next(tuplet_watch *watch, int64_t timeout_ms,
+                                           const tuplet_entries **ret_entries, tuplet_error *error);
+
+/* Ends the watch. A pending tuplet_watch_next_async completes with TUPLET_CLOSED. NULL is fine. */
+TUPLET_API void tuplet_watch_close(tuplet_watch *watch);
+
+/* ---- The same with a completion callback -------------------------------------------------------------- */
+
+/* Each call below starts what its namesake does and calls `callback` exactly once, unless it returns a negative
+ * status itself (then the callback is never called). The callback may run before the call returns, on the
+ * calling thread (a local database answers reads so), or on a thread of the library: it must not block and must
+ * not call blocking functions of this library; asynchronous ones are fine. `error` is valid during the callback
+ * and is empty unless status is negative. */
+
+typedef void (*tuplet_entry_callback)(void *context, tuplet_status status, tuplet_entry *entry,
+                                      const tuplet_error *error); /* entry: the callback's to free */
+typedef void (*tuplet_entries_callback)(void *context, tuplet_status status, tuplet_entries *entries,
+                                        const tuplet_error *error); /* entries: the callback's to free */
+typedef void (*tuplet_list_callback)(void *context, tuplet_status status, const tuplet_entry *entry,
+                                     const tuplet_error *error); /* entry: until the next call with the list */
+typedef void (*tuplet_commit_callback)(void *context, tuplet_status status, const tuplet_commit *commit,
+                                       const tuplet_error *error); /* commit: during the callback */
+typedef void (*tuplet_watch_callback)(void *context, tuplet_status status, const tuplet_entries *entries,
+                                      const tuplet_error *error); /* entries: until the next call with the watch */
+
+TUPLET_API tuplet_status tuplet_get_async(tuplet_db *db, tuplet_key key, tuplet_consistency consistency,
+                                          tuplet_entry_callback callback, void *context, tuplet_error *error);
+TUPLET_API tuplet_status tuplet_get_many_async(tuplet_db *db, const tuplet_key *keys, size_t key_count,
+                                               tuplet_consistency consistency, tuplet_entries_callback callback,
+                                               void *context, tuplet_error *error);
+TUPLET_API tuplet_status tuplet_list_next_async(tuplet_list *list, tuplet_list_callback callback, void *context,
+                                                tuplet_error *error);
+TUPLET_API tuplet_status tuplet_set_async(tuplet_db *db, tuplet_key key, tuplet_value value,
+                                          int64_t expire_in_ms, tuplet_commit_callback callback, void *context,
+                                          tuplet_error *error);
+TUPLET_API tuplet_status tuplet_delete_async(tuplet_db *db, tuplet_key key, tuplet_commit_callback callback,
+                                             void *context, tuplet_error *error);
+/* Takes `atomic` over when it returns TUPLET_OK: it is freed after the callback. */
+TUPLET_API tuplet_status tuplet_atomic_commit_async(tuplet_atomic *atomic, tuplet_commit_callback callback,
+                                                    void *context, tuplet_error *error);
+/* One at a time per watch. */
+TUPLET_API tuplet_status tuplet_watch_next_async(tuplet_watch *watch, tuplet_watch_callback callback,
+                                                 void *context, tuplet_error *error);
 
 #ifdef __cplusplus
 }
