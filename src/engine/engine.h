@@ -1,0 +1,174 @@
+/* engine.h: the one seam between the store and where bytes live.
+ *
+ * An engine reads ranges of encoded keys and commits atomic writes. It is "submit, with a completion": an engine
+ * may complete before the call returns (a local file's reads), or later on a thread of its own (commits; engines
+ * that talk to other machines). Nothing here blocks but `close`.
+ *
+ * What every engine promises:
+ *  1. A read sees one snapshot: all its ranges, at one moment.
+ *  2. A row whose expires_at_ms is at or before the read's now_ms does not exist: not for reads, checks, or sums.
+ *  3. A write is applied whole or not at all, after all writes completed before it was submitted.
+ *  4. TUPLET_OK means durable, as the engine was opened.
+ *  5. Versionstamps strictly increase from commit to commit.
+ *  6. The observer hears of a commit after it is durable and visible to reads, and before the write's own
+ *     completion.
+ *  7. Completions run without any lock of the engine's held: they may submit.
+ */
+#ifndef TP_ENGINE_ENGINE_H
+#define TP_ENGINE_ENGINE_H
+
+#include "base/arena.h"
+#include "tuplet.h"
+
+#define TP_EXPIRES_NEVER INT64_C(-1)
+
+/* ---- Reads ---- */
+
+typedef struct tp_row {
+  tuplet_bytes key;
+  tuplet_bytes value;
+  uint32_t encoding;
+  tuplet_versionstamp versionstamp;
+  int64_t expires_at_ms; /* unix; TP_EXPIRES_NEVER */
+} tp_row;
+
+typedef struct tp_read_range {
+  tuplet_bytes start; /* inclusive */
+  tuplet_bytes end;   /* exclusive; start followed by a zero byte selects just the key `start` */
+  uint32_t limit;     /* > 0 */
+  bool reverse;
+} tp_read_range;
+
+/* A read. The caller owns it and what it points to, and keeps both alive until on_done. */
+typedef struct tp_read tp_read;
+struct tp_read {
+  const tp_read_range *ranges;
+  size_t range_count;
+  int64_t now_ms; /* unix; what has expired by then is absent */
+  /* Each row, range by range, in order. The row's bytes are valid during the call only. A status other than
+   * TUPLET_OK ends the read with it. */
+  tuplet_status (*on_row)(tp_read *read, size_t range_index, const tp_row *row, tuplet_error *error);
+  /* Exactly once, after the last row. `error` is filled when status is negative. */
+  void (*on_done)(tp_read *read, tuplet_status status, const tuplet_error *error);
+};
+
+/* ---- Writes ---- */
+
+typedef struct tp_check {
+  tuplet_bytes key;
+  tuplet_versionstamp versionstamp; /* all zero: the key must be absent */
+} tp_check;
+
+typedef enum tp_mutation_type {
+  TP_MUTATION_SET,
+  TP_MUTATION_DELETE,
+  TP_MUTATION_SUM,
+  TP_MUTATION_MIN,
+  TP_MUTATION_MAX,
+  TP_MUTATION_SET_SUFFIX_VERSIONSTAMPED_KEY /* writes key || 02 || versionstamp as 20 hex digits || 00 */
+} tp_mutation_type;
+
+typedef struct tp_mutation {
+  tp_mutation_type type;
+  tuplet_bytes key; /* the engine replaces it by the key written, for versionstamped ones */
+  uint32_t encoding;
+  tuplet_bytes value;
+  int64_t expires_at_ms; /* of sets; unix; TP_EXPIRES_NEVER */
+  tuplet_bytes sum_min;  /* of sums: encoded as the operand; data NULL for none */
+  tuplet_bytes sum_max;
+  bool sum_clamp;
+} tp_mutation;
+
+typedef struct tp_enqueue {
+  tuplet_bytes payload; /* V8 */
+  int64_t due_at_ms;    /* unix */
+  const tuplet_bytes *keys_if_undelivered;
+  size_t keys_if_undelivered_count;
+  const uint32_t *backoff_ms; /* delays before retries */
+  size_t backoff_count;
+  bool has_backoff; /* false: the default schedule */
+} tp_enqueue;
+
+/* An atomic write. The caller owns it and what it points to, and keeps both alive until on_done; in between
+ * they are the engine's. */
+typedef struct tp_write tp_write;
+struct tp_write {
+  const tp_check *checks;
+  size_t check_count;
+  tp_mutation *mutations;
+  size_t mutation_count;
+  const tp_enqueue *enqueues;
+  size_t enqueue_count;
+  tp_arena *arena; /* for what the engine has to remember until on_done */
+  /* Exactly once; the results below are filled. */
+  void (*on_done)(tp_write *write);
+
+  tuplet_status status; /* TUPLET_OK, TUPLET_CONFLICT or an error */
+  tuplet_error error;
+  tuplet_versionstamp versionstamp;
+  uint32_t *failed_checks; /* room for check_count indexes, given by the caller */
+  size_t failed_check_count;
+
+  tp_write *next; /* the engine's */
+};
+
+/* Removes rows whose expiry has come, a few at a time. Owned as a write is. */
+typedef struct tp_sweep tp_sweep;
+struct tp_sweep {
+  int64_t now_ms;   /* unix */
+  uint32_t row_max; /* > 0 */
+  void (*on_done)(tp_sweep *sweep);
+
+  tuplet_status status;
+  tuplet_error error;
+  uint32_t removed;
+  int64_t next_expiry_ms; /* of the rows left, unix; TP_EXPIRES_NEVER if none expires */
+
+  tp_sweep *next; /* the engine's */
+};
+
+/* ---- Engines ---- */
+
+/* Hears of commits, on the engine's thread, one at a time. It must be quick. */
+typedef struct tp_engine_observer {
+  void (*on_commit)(void *context, const tp_write *write);
+  void *context;
+} tp_engine_observer;
+
+/* What one thread reads with, so that threads need not share: for a loop thread of a server. */
+typedef struct tp_reader tp_reader;
+
+typedef struct tp_engine tp_engine;
+
+typedef struct tp_engine_ops {
+  /* Before any other call. */
+  void (*set_observer)(tp_engine *engine, tp_engine_observer observer);
+
+  /* A reader of the calling thread's own; NULL as reader in `read` takes one from a shared pool. Readers are
+   * closed before the engine. */
+  tuplet_status (*reader_open)(tp_engine *engine, tp_reader **ret_reader, tuplet_error *error);
+  void (*reader_close)(tp_engine *engine, tp_reader *reader);
+
+  void (*read)(tp_engine *engine, tp_reader *reader, tp_read *read);
+  void (*write)(tp_engine *engine, tp_write *write);
+  void (*sweep)(tp_engine *engine, tp_sweep *sweep);
+
+  /* Whether anyone but this engine may have changed the data since the last call. One thread at a time. */
+  tuplet_status (*poll_foreign_changes)(tp_engine *engine, bool *ret_changed, tuplet_error *error);
+
+  /* Completes what was submitted, then frees the engine. Blocks. */
+  void (*close)(tp_engine *engine);
+} tp_engine_ops;
+
+/* Engines embed it as their first member. */
+struct tp_engine {
+  const tp_engine_ops *ops;
+};
+
+/* Whether a range selects a single key, as `end` shows. */
+static inline bool tp_read_range_is_point(const tp_read_range *range) {
+  return range->end.size == range->start.size + 1 && ((const uint8_t *)range->end.data)[range->start.size] == 0 &&
+         (range->start.size == 0 || __builtin_memcmp(range->start.data, range->end.data, range->start.size) == 0);
+}
+
+#endif

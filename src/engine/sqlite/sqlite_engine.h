@@ -1,0 +1,20 @@
+/* sqlite_engine.h: a local file, or memory, as an engine. The file is a Deno KV file. */
+#ifndef TP_ENGINE_SQLITE_SQLITE_ENGINE_H
+#define TP_ENGINE_SQLITE_SQLITE_ENGINE_H
+
+#include "base/clock.h"
+#include "engine/engine.h"
+
+typedef struct tp_sqlite_config {
+  const tuplet_allocator *allocator;
+  tp_clock clock;
+  const char *path;   /* UTF-8; NULL: in memory, private to this engine */
+  bool read_only;     /* the file must exist */
+  uint32_t cache_kib; /* page cache of each connection, > 0 */
+  tuplet_durability durability;
+} tp_sqlite_config;
+
+/* Errors: TUPLET_FORMAT, TUPLET_CORRUPT, TUPLET_IO, TUPLET_FULL, TUPLET_BUSY, TUPLET_NOMEM. */
+tuplet_status tp_sqlite_engine_open(const tp_sqlite_config *config, tp_engine **ret_engine, tuplet_error *error);
+
+#endif
