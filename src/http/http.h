@@ -1,0 +1,210 @@
+/* http.h: HTTP/1.1 and HTTP/2 on the server's side, as bytes in, events out. No sockets, no clock, no
+ * threads.
+ *
+ *                     receive                      on_request
+ *   transport ──────► tp_http_conn ──────────────► handler          a handler cannot tell which protocol
+ *   (src/net, tests,      │   ▲                       │             brought its request
+ *    fuzzers)  ◄──────────┘   └───────────────────────┘
+ *                output         tp_http_respond...
+ *
+ * The first bytes of a connection tell the protocol: HTTP/2's preface (prior knowledge), or else HTTP/1.1.
+ *
+ * A request reaches its handler complete, body included, and is the handler's until the handler finishes it,
+ * at once or later, with exactly one of tp_http_respond, tp_http_respond_text, tp_http_respond_end and
+ * tp_http_respond_abort. Until then the request, its body and its arena stay, even if the peer or the whole
+ * connection has gone in the meantime (on_abort tells): finishing it then sends nothing and frees it. So work
+ * on other threads may read the body without a copy.
+ *
+ * Threads: a connection and its requests belong to one thread, the loop's. Other threads may only read what a
+ * request's accessors returned, and only until the request is finished.
+ *
+ * Memory: what a peer can make the connection hold is bounded by tp_http_limits and tp_http_budget. Running
+ * out of memory ends the connection (tp_http_conn_wants_close), nothing else.
+ */
+#ifndef TP_HTTP_HTTP_H
+#define TP_HTTP_HTTP_H
+
+#include "base/arena.h"
+
+#include <stdatomic.h>
+
+typedef struct tp_http_conn tp_http_conn;
+typedef struct tp_http_request tp_http_request;
+
+/* ---- Requests, as a handler sees them -------------------------------------------------------------------
+ */
+
+/* All views live until the request is finished. */
+
+/* "GET", "POST", ... */
+tuplet_bytes tp_http_request_method(const tp_http_request *request);
+
+/* Path and query, "/a/b?c=d", as they came: nothing is decoded. "*" in OPTIONS requests. */
+tuplet_bytes tp_http_request_target(const tp_http_request *request);
+
+/* Host and port that the peer asked for (Host, :authority); data is NULL when HTTP/1.0 left it out. */
+tuplet_bytes tp_http_request_authority(const tp_http_request *request);
+
+/* The first header of that name (lower-case), without surrounding blanks; data is NULL when there is none,
+ * and never NULL when there is one. Neither "host" nor HTTP/2's pseudo-headers are among the headers. */
+tuplet_bytes tp_http_request_header(const tp_http_request *request, const char *name);
+
+/* At most limits.body_size_max bytes. */
+tuplet_bytes tp_http_request_body(const tp_http_request *request);
+
+/* For what the handler needs while it works on the request. Only for the loop's thread. */
+tp_arena *tp_http_request_arena(tp_http_request *request);
+
+/* What a handler wants to hear about a request that it keeps. Either may be NULL. Both may finish the
+ * request, and other requests. */
+typedef struct tp_http_request_events {
+  void *context;
+  /* Everything written to the response so far is on its way: tp_http_respond_buffered fell to 0. */
+  void (*on_writable)(void *context, tp_http_request *request);
+  /* Nobody is there any more to take the response. Comes once. The request must still be finished. */
+  void (*on_abort)(void *context, tp_http_request *request);
+} tp_http_request_events;
+
+void tp_http_request_set_events(tp_http_request *request, const tp_http_request_events *events);
+
+/* ---- Responses ------------------------------------------------------------------------------------------
+ */
+
+/* name is lower-case. Not allowed are the ones that frame the message, which the connection writes itself:
+ * connection, content-length, date, keep-alive, transfer-encoding, upgrade. A value with a control character
+ * turns the response into a 500. */
+typedef struct tp_http_header {
+  const char *name;
+  const char *value;
+} tp_http_header;
+
+/* The whole response at once. Everything is copied. Finishes the request. For HEAD the body is counted but
+ * not sent; 204 and 304 have none. */
+void tp_http_respond(tp_http_request *request, int status, const tp_http_header *headers, size_t header_count,
+                     tuplet_bytes body);
+
+/* The same with text/plain; how errors are told. */
+void tp_http_respond_text(tp_http_request *request, int status, const char *text);
+
+/* A response in pieces: start, any number of writes, end (which finishes the request). Each write is sent
+ * soon (all of one loop turn together), never held back to fill a frame. */
+void tp_http_respond_start(tp_http_request *request, int status, const tp_http_header *headers,
+                           size_t header_count);
+void tp_http_respond_write(tp_http_request *request, tuplet_bytes chunk);
+void tp_http_respond_end(tp_http_request *request);
+
+/* Bytes of the response that neither the transport nor (HTTP/2) the peer's window has taken yet. A handler
+ * that streams stops writing while this is high and goes on in on_writable: nothing else bounds it. 0 after
+ * an abort. */
+size_t tp_http_respond_buffered(const tp_http_request *request);
+
+/* Gives up on the response, whether started or not: the peer sees a stream reset (HTTP/2), respectively the
+ * connection cut short (HTTP/1.1). Finishes the request. */
+void tp_http_respond_abort(tp_http_request *request);
+
+/* ---- Connections, as a transport drives them -------------------------------------------------------------
+ */
+
+#define TP_HTTP_HEAD_SIZE_MAX   ((size_t)32 * 1024)
+#define TP_HTTP_BODY_SIZE_MAX   ((size_t)4 * 1024 * 1024)
+#define TP_HTTP_BODIES_SIZE_MAX ((size_t)16 * 1024 * 1024)
+#define TP_HTTP_STREAMS_MAX     256u
+#define TP_HTTP_OUTPUT_SIZE_MAX ((size_t)8 * 1024 * 1024)
+#define TP_HTTP_INPUT_SIZE_MAX  ((size_t)64 * 1024)
+
+typedef struct tp_http_limits {
+  size_t head_size_max;   /* request line and headers; beyond it 414 or 431 */
+  size_t body_size_max;   /* of one request; beyond it 413 */
+  size_t bodies_size_max; /* of all unfinished requests of a connection together; beyond it 503 */
+  uint32_t streams_max;   /* HTTP/2: requests at a time */
+  size_t output_size_max; /* while more than that waits to be sent, no request is read or handed to its
+                             handler */
+  size_t input_size_max;  /* HTTP/1.1: requests sent ahead, while one is being handled */
+} tp_http_limits;
+
+/* The TP_HTTP_... constants above. */
+tp_http_limits tp_http_limits_default(void);
+
+/* Bytes of request bodies that all connections that share it may hold together; beyond it requests get a 503.
+ * May be shared by threads. */
+typedef struct tp_http_budget {
+  atomic_size_t used;
+  size_t size_max;
+} tp_http_budget;
+
+void tp_http_budget_init(tp_http_budget *budget, size_t size_max);
+
+typedef enum tp_http_protocol {
+  TP_HTTP_DETECT, /* by the first bytes */
+  TP_HTTP_1,      /* TLS's ALPN chose for us */
+  TP_HTTP_2
+} tp_http_protocol;
+
+/* Borrowed things must outlive the connection and its requests. */
+typedef struct tp_http_conn_config {
+  const tuplet_allocator *allocator;
+  tp_http_limits limits;
+  tp_http_budget *budget; /* NULL: none */
+  tp_http_protocol protocol;
+  /* The value of the Date header, 29 characters and a NUL, kept current by the transport; NULL: no such
+   * header. */
+  const char *date;
+  /* A request is complete. The handler may finish it before it returns. */
+  void (*on_request)(void *context, tp_http_request *request);
+  void *context;
+  /* There is work for tp_http_conn_output, or wants_close changed, by something other than a call of the
+   * transport (a handler answered later). Called once until the next tp_http_conn_output. The transport only
+   * makes a note: it must not call the connection from here. */
+  void (*on_wake)(void *wake_context, tp_http_conn *conn);
+  void *wake_context;
+} tp_http_conn_config;
+
+/* Errors: TUPLET_NOMEM. */
+tuplet_status tp_http_conn_new(const tp_http_conn_config *config, tp_http_conn **ret_conn,
+                               tuplet_error *error);
+
+/* Requests that handlers still have hear on_abort now and live on until they are finished. NULL is fine.
+ * Never from inside a callback of this connection. */
+void tp_http_conn_free(tp_http_conn *conn);
+
+/* Bytes from the peer, any amount, cut anywhere. Calls handlers. After an error of the peer's the connection
+ * answers as the protocol says and wants to close; later bytes are ignored. */
+void tp_http_conn_receive(tp_http_conn *conn, tuplet_bytes bytes);
+
+/* The peer will send nothing more. Requests that are complete are still answered, streams are cut. */
+void tp_http_conn_receive_end(tp_http_conn *conn);
+
+/* Whether receive is welcome. While false the transport stops reading, so that the peer has to wait. */
+bool tp_http_conn_wants_receive(const tp_http_conn *conn);
+
+/* Bytes for the peer. Does the waiting work first (and so may call handlers); empty when there is nothing to
+ * send. The view stays the same, byte for byte, until tp_http_conn_output_written has counted all of it,
+ * whatever else happens to the connection but its end. */
+tuplet_bytes tp_http_conn_output(tp_http_conn *conn);
+
+/* The first `size` bytes of the output have been sent. May call handlers (on_writable). */
+void tp_http_conn_output_written(tp_http_conn *conn, size_t size);
+
+/* Whether the connection is to be closed once the output is empty. */
+bool tp_http_conn_wants_close(const tp_http_conn *conn);
+
+/* Takes no new requests, finishes what was accepted, then wants to close. HTTP/2 peers get a GOAWAY, so that
+ * they know which requests to send elsewhere; HTTP/1.1 peers "Connection: close". Handlers end endless
+ * streams themselves. */
+void tp_http_conn_shutdown(tp_http_conn *conn);
+
+/* What a transport with a clock needs to end connections that do not move. */
+typedef struct tp_http_progress {
+  uint64_t receiving; /* the number of the request that has been incomplete for longest; 0: none */
+  size_t handling;    /* requests that handlers have */
+  bool sending;       /* response bytes wait for the transport or for the peer's window */
+  uint64_t sent;      /* grows with the response bytes that have left */
+} tp_http_progress;
+
+tp_http_progress tp_http_conn_progress(const tp_http_conn *conn);
+
+/* Ends the request that has been incomplete for longest: 408 and close (HTTP/1.1), 408 and reset of that
+ * stream alone (HTTP/2). */
+void tp_http_conn_expire_receiving(tp_http_conn *conn);
+
+#endif

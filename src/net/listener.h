@@ -1,0 +1,57 @@
+/* listener.h: a TCP socket that accepts HTTP connections on one loop and drives them.
+ *
+ * For N loops: open the first listener with the address asked for, the others with tp_listener_address of the
+ * first (which has the real port in place of 0). The kernel spreads connections over them (SO_REUSEPORT). */
+#ifndef TP_NET_LISTENER_H
+#define TP_NET_LISTENER_H
+
+#include "http/http.h"
+#include "net/loop.h"
+
+typedef struct tp_listener tp_listener;
+
+#define TP_LISTENER_CONNECTIONS_MAX    4096u
+#define TP_LISTENER_BACKLOG            511
+#define TP_LISTENER_IDLE_TIMEOUT_MS    75000u
+#define TP_LISTENER_RECEIVE_TIMEOUT_MS 30000u
+#define TP_LISTENER_SEND_TIMEOUT_MS    30000u
+#define TP_LISTENER_LINGER_TIMEOUT_MS  1000u
+
+typedef struct tp_listener_config {
+  tp_http_limits limits;
+  tp_http_budget *budget;      /* may be shared with other listeners; NULL: none */
+  uint32_t connections_max;    /* of this listener; beyond it a connection gets a 503 and is closed */
+  uint32_t idle_timeout_ms;    /* a connection without any request */
+  uint32_t receive_timeout_ms; /* from a request's first byte to its last */
+  uint32_t send_timeout_ms;    /* the peer takes nothing of a response */
+  uint32_t linger_timeout_ms;  /* after our last byte, for the peer to read it and close */
+  /* Called on the loop's thread for every request. */
+  void (*on_request)(void *context, tp_http_request *request);
+  void *context;
+} tp_listener_config;
+
+/* The TP_LISTENER_... and TP_HTTP_... constants; no budget; on_request is left NULL. */
+tp_listener_config tp_listener_config_default(void);
+
+/* Binds and listens. address: "HOST:PORT", "[IPv6]:PORT"; a host name may be looked up, which blocks; port 0
+ * is any free one. Not from the loop's thread. Memory comes from the loop's allocator. Errors: TUPLET_SYNTAX
+ * (address), TUPLET_IO (look-up, bind), TUPLET_NOMEM. */
+tuplet_status tp_listener_open(tp_loop *loop, const char *address, const tp_listener_config *config,
+                               tp_listener **ret_listener, tuplet_error *error);
+
+/* "127.0.0.1:4512", "[::1]:4512": what it is really bound to. Lives as long as the listener. Any thread. */
+const char *tp_listener_address(const tp_listener *listener);
+uint16_t tp_listener_port(const tp_listener *listener);
+
+/* Open connections at this moment. Any thread. */
+size_t tp_listener_connection_count(const tp_listener *listener);
+
+/* Stops accepting and lets every connection finish what it accepted (tp_http_conn_shutdown). Returns at once.
+ * Any thread; more than once is fine. */
+void tp_listener_drain(tp_listener *listener);
+
+/* Drains, waits up to timeout_ms for the connections to end, cuts the rest, and frees the listener. Requests
+ * that handlers still have live on (http.h). Blocks; not from the loop's thread. NULL is fine. */
+void tp_listener_close(tp_listener *listener, uint32_t timeout_ms);
+
+#endif
