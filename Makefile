@@ -1,0 +1,68 @@
+# What there is to do with tuplet; `make help` lists it. Meson builds, scripts/setup installs what is missing.
+
+PREFIX    ?= /usr/local
+FUZZ_RUNS ?= 200000
+ARGS      ?=
+
+SANITIZED = --buildtype=debug -Doptimization=1
+
+.DEFAULT_GOAL := help
+.PHONY: help serve test build install format check asan tsan fuzz bench clean setup-build setup-test setup-tools
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+serve: build ## build, then serve a database of your own; more for `tuplet serve` in ARGS="..."
+	build/tuplet serve $(ARGS)
+
+test: build configure-sanitizers setup-test ## run every test there is
+	scripts/test --fuzz-runs 20000
+
+build: setup-build build/build.ninja ## build the library and the program, build/tuplet
+	ninja -C build
+	ln -sfn cli/tuplet build/tuplet
+
+install: build ## install below PREFIX (/usr/local), inside DESTDIR when that is set
+	meson configure build -Dprefix=$(abspath $(PREFIX))
+	ninja -C build
+	meson install -C build --no-rebuild $(if $(DESTDIR),--destdir $(abspath $(DESTDIR)))
+	if [ -z "$(DESTDIR)" ] && [ "$$(id -u)" -eq 0 ]; then ldconfig; fi
+
+format: setup-tools ## put every C file into the project's format
+	scripts/check format --write
+
+check: setup-tools build ## format, clang-tidy, cppcheck
+	scripts/check
+
+asan: setup-test build-asan/build.ninja ## unit tests under the address, leak and undefined-behaviour sanitizers
+	scripts/test asan
+
+tsan: setup-test build-tsan/build.ninja ## unit tests under the thread sanitizer
+	scripts/test tsan
+
+fuzz: setup-test build-fuzz/build.ninja ## search with every fuzz target, for FUZZ_RUNS inputs each
+	scripts/test --fuzz-runs $(FUZZ_RUNS) fuzz
+
+bench: build ## measure, beside bare SQLite
+	meson test -C build --benchmark --verbose
+
+clean: ## remove what was built
+	rm -rf build build-asan build-tsan build-fuzz
+
+setup-build setup-test setup-tools: setup-%:
+	@scripts/setup $*
+
+.PHONY: configure-sanitizers
+configure-sanitizers: build-asan/build.ninja build-tsan/build.ninja build-fuzz/build.ninja
+
+build/build.ninja: | setup-build
+	meson setup build --buildtype=release
+
+build-asan/build.ninja: | setup-test
+	meson setup build-asan $(SANITIZED) -Db_sanitize=address,undefined
+
+build-tsan/build.ninja: | setup-test
+	meson setup build-tsan $(SANITIZED) -Db_sanitize=thread
+
+build-fuzz/build.ninja: | setup-test
+	CC=clang meson setup build-fuzz $(SANITIZED) -Db_sanitize=address,undefined -Db_lundef=false -Dfuzz=true

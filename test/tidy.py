@@ -1,0 +1,115 @@
+#!/usr/bin/env python3
+"""tidy.py: what the compiler cannot check about the sources, above all that no layer reaches up.
+
+Usage: tidy.py [ROOT]. Prints each breach as FILE:LINE: WHAT and exits with 1 when there is any.
+"""
+
+import os
+import re
+import sys
+
+# Folder: those that its files may include from besides their own. The most specific folder counts.
+LAYERS = {
+    "src/base": [],
+    "src/codec": ["base"],
+    "src/wire": ["base", "codec"],
+    "src/http": ["base"],
+    "src/net": ["base", "http"],
+    "src/engine": ["base", "codec", "wire", "http", "net"],
+    "src/store": ["base", "codec", "engine"],
+    "src/api": ["base", "codec", "engine", "store"],
+    "server": ["base", "codec", "wire", "http", "net", "store", "api"],
+    "cli": ["server"],
+}
+
+# Only src/api/open.c chooses an engine; everybody else sees the seam.
+ENGINE_SEAM = "engine/engine.h"
+ENGINE_CHOOSER = "src/api/open.c"
+
+# A library's header: the folders that may know it. Elsewhere it is a detail.
+LIBRARIES = {
+    r"sqlite3\.h": ["src/engine/sqlite", "bench", "test"],
+    r"uv\.h": ["src/net", "test"],
+    r"llhttp\.h": ["src/http"],
+    r"nghttp2/.*": ["src/http", "test"],
+    r"openssl/ssl\.h": ["src/net", "test"],
+    r"protobuf-c/.*": ["src/wire"],
+}
+
+LINES_MAX = 700  # but for the public header, which is one file by design
+C = (".c", ".h")
+CODE = C + (".py", ".ts", ".js", ".mjs", ".sh")
+TEXT = CODE + (".md", ".build", ".txt", ".json", ".jsonl", ".proto", ".1", "Makefile", "/setup", "/run", "/test")
+SKIPPED_FOLDERS = re.compile(r"^(build.*|node_modules|\.git|\.setup|corpus|__pycache__)$")
+
+INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^">]+)')
+UNFINISHED = re.compile(r"\b(TOD[O]|FIXM[E]|XX[X])\b")
+# A path that exists on one person's machine only, or the address of a mirror in a lock file.
+PERSONAL = re.compile(r'(?<![\w.}])/(home|root|work|workspace)/|/npm[t]\b|"resolve[d]":')
+
+
+def files_of(root):
+    for folder, folders, names in os.walk(root):
+        folders[:] = sorted(name for name in folders if not SKIPPED_FOLDERS.match(name))
+        for name in sorted(names):
+            path = os.path.relpath(os.path.join(folder, name), root)
+            if path.endswith(TEXT) and not os.path.islink(os.path.join(root, path)):
+                yield path
+
+
+def under(path, folders):
+    return any(path.startswith(folder + "/") for folder in folders)
+
+
+def check_include(path, form, header):
+    if form == "<":
+        for library, folders in LIBRARIES.items():
+            if re.fullmatch(library, header) and not under(path, folders):
+                return f"only {', '.join(folders)} may include <{header}>"
+        return None
+    layer = next((folder for folder in LAYERS if path.startswith(folder + "/")), None)
+    target = header.split("/")[0] if "/" in header else None
+    if layer is None or target is None or target == os.path.basename(layer):
+        return None
+    if target not in LAYERS[layer]:
+        return f"{layer} may not include {header}: it lies above or beside it"
+    if target == "engine" and header != ENGINE_SEAM and path != ENGINE_CHOOSER:
+        return f"only {ENGINE_CHOOSER} may include {header}; the others use {ENGINE_SEAM}"
+    return None
+
+
+def check_file(root, path):
+    with open(os.path.join(root, path), encoding="utf-8", newline="") as file:
+        text = file.read()
+    lines = text.split("\n")
+    if text and not text.endswith("\n"):
+        yield len(lines), "the last line does not end"
+    if path.endswith(CODE) and path != "include/tuplet.h" and len(lines) > LINES_MAX + 1:
+        yield LINES_MAX, f"{len(lines) - 1} lines; a file of more than {LINES_MAX} asks to be split"
+    name = os.path.basename(path)
+    if path.endswith(C) and not text.startswith(f"/* {name}: "):
+        yield 1, f'the file does not open with "/* {name}: what it is for"'
+    for number, line in enumerate(lines, 1):
+        if line != line.rstrip():
+            yield number, "blanks at the end of the line"
+        if UNFINISHED.search(line):
+            yield number, "marked as unfinished"
+        if PERSONAL.search(line):
+            yield number, "names a place on somebody's own machine"
+        include = INCLUDE.match(line) if path.endswith(C) else None
+        breach = check_include(path, *include.groups()) if include else None
+        if breach:
+            yield number, breach
+
+
+def main():
+    root = sys.argv[1] if len(sys.argv) > 1 else os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    paths = list(files_of(root))
+    if not any(path.endswith(".c") for path in paths):
+        sys.exit(f"{root} holds no sources")
+    breaches = [f"{path}:{number}: {what}" for path in paths for number, what in check_file(root, path)]
+    print("\n".join(breaches) or f"{len(paths)} files are tidy")
+    sys.exit(1 if breaches else 0)
+
+
+main()
