@@ -1,0 +1,176 @@
+// What the test files share: starting and ending tuplet servers and client programs, and turning the lines that a
+// client program reports (lib/report.mjs) into subtests of Node's test runner. Everything started here is ended with
+// the test that started it, every wait is bounded, no port is fixed.
+
+import assert from "node:assert/strict";
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { eventually, within } from "./time.mjs";
+
+export { eventually, sleep, within } from "./time.mjs";
+
+export const CLIENTS = dirname(dirname(fileURLToPath(import.meta.url)));
+export const VECTORS = join(dirname(CLIENTS), "vectors");
+export const DENO = join(CLIENTS, "node_modules", ".bin", "deno");
+export const TOKEN = "a-token-of-the-tests";
+
+const START_TIMEOUT_MS = 20_000;
+const STOP_TIMEOUT_MS = 20_000;
+const PROGRAM_TIMEOUT_MS = 240_000;
+
+/** The binary under test: the environment's TUPLET, made absolute. */
+export function tupletPath() {
+  assert.ok(process.env.TUPLET, "set TUPLET to the path of the tuplet binary");
+  const path = resolve(process.env.TUPLET);
+  assert.ok(existsSync(path), `TUPLET names ${path}, which is not there`);
+  return path;
+}
+
+/** A new empty folder that goes away when the test ends. */
+export async function temporaryFolder(t) {
+  const folder = await mkdtemp(join(tmpdir(), "tuplet-test-"));
+  t.after(() => rm(folder, { recursive: true, force: true, maxRetries: 3 }));
+  return folder;
+}
+
+/** The environment for programs under test: ours, without what would change their behaviour. */
+export function cleanEnvironment(extra = {}) {
+  const environment = { ...process.env, NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1", ...extra };
+  const ours = Object.keys(environment).filter((name) => /^(DENO_KV_|TUPLET_|NODE_TEST_CONTEXT$)/.test(name));
+  for (const name of ours) if (!(name in extra)) delete environment[name];
+  return environment;
+}
+
+/**
+ * A running server. path: the database file. options.token: null for "make one"; options.args: more arguments of
+ * serve; options.env: more environment. Ends with the test, by SIGKILL if need be.
+ */
+export async function startServer(t, path, options = {}) {
+  const token = options.token === undefined ? TOKEN : options.token;
+  const args = ["--sqlite-path", path, "serve", "--addr", "127.0.0.1:0"];
+  if (token !== null) args.push("--access-token", token);
+  args.push(...(options.args ?? []));
+  const child = spawn(tupletPath(), args, {
+    env: cleanEnvironment(options.env),
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const server = new Server(child, token);
+  t.after(() => server.kill());
+  await server.listening();
+  return server;
+}
+
+export class Server {
+  stdout = "";
+  stderr = "";
+
+  constructor(child, token) {
+    this.child = child;
+    this.token = token;
+    this.exited = new Promise((done) => child.once("close", (code, signal) => done({ code, signal })));
+    child.stdout.setEncoding("utf8").on("data", (text) => (this.stdout += text));
+    child.stderr.setEncoding("utf8").on("data", (text) => (this.stderr += text));
+  }
+
+  async listening() {
+    let ended = null;
+    this.exited.then((end) => (ended = end));
+    await eventually(START_TIMEOUT_MS, "the Listening line", () => {
+      if (ended) throw new Error(`the server ended with ${JSON.stringify(ended)}: ${this.stderr}`);
+      return /Listening on http:\/\/\S+/.test(this.stderr);
+    });
+    this.url = /Listening on (http:\/\/\S+)/.exec(this.stderr)[1].replace(/\/$/, "");
+    this.port = Number(new URL(this.url).port);
+  }
+
+  /** Asks it to end as an operator does, and returns how it ended. */
+  async stop() {
+    this.child.kill("SIGTERM");
+    return await within(STOP_TIMEOUT_MS, "the end after SIGTERM", this.exited);
+  }
+
+  async kill() {
+    this.child.kill("SIGKILL");
+    await this.exited;
+  }
+}
+
+/** Runs a Deno program that reports checks; each becomes a subtest of t. */
+export async function runDenoChecks(t, program, args, environment = {}) {
+  const child = spawnDeno(program, args, environment);
+  await collectChecks(t, child, program);
+}
+
+/** The same for a Node program. */
+export async function runNodeChecks(t, program, args, environment = {}) {
+  const child = spawn(process.execPath, [join(CLIENTS, program), ...args], {
+    env: cleanEnvironment({ DENO_KV_ACCESS_TOKEN: TOKEN, ...environment }),
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  await collectChecks(t, child, program);
+}
+
+export function spawnDeno(program, args, environment = {}) {
+  return spawn(DENO, ["run", "-A", "--unstable-kv", "--no-config", "--no-lock", join(CLIENTS, program), ...args], {
+    env: cleanEnvironment({ DENO_KV_ACCESS_TOKEN: TOKEN, ...environment }),
+    stdio: ["pipe", "pipe", "pipe"],
+  });
+}
+
+async function collectChecks(t, child, program) {
+  const exited = once(child, "close");
+  const timer = setTimeout(() => child.kill("SIGKILL"), PROGRAM_TIMEOUT_MS);
+  let errors = "";
+  let finished = false;
+  let count = 0;
+  child.stderr.setEncoding("utf8").on("data", (text) => (errors += text));
+  for await (const line of createInterface({ input: child.stdout })) {
+    const message = parseReport(line);
+    if (message === null) {
+      errors += `${line}\n`;
+    } else if (message.finished) {
+      finished = true;
+    } else {
+      count++;
+      await t.test(message.check, () => {
+        if (message.error) throw new Error(message.error);
+      });
+    }
+  }
+  const [code, signal] = await exited;
+  clearTimeout(timer);
+  assert.ok(finished && code === 0, `${program} did not end well (exit ${code}, signal ${signal}):\n${errors}`);
+  assert.ok(count > 0, `${program} checked nothing`);
+}
+
+function parseReport(line) {
+  if (!line.startsWith("{")) return null;
+  try {
+    const message = JSON.parse(line);
+    return message.finished || typeof message.check === "string" ? message : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Runs tuplet to its end. Resolves with { code, stdout, stderr } whatever the code is. */
+export function tuplet(args, options = {}) {
+  return run(tupletPath(), args, options);
+}
+
+export function run(file, args, options = {}) {
+  return new Promise((done) => {
+    const settings = { env: cleanEnvironment(options.env), timeout: 60_000, maxBuffer: 64 << 20, cwd: options.cwd };
+    const child = execFile(file, args, settings, (error, stdout, stderr) => {
+      done({ code: error ? error.code ?? error.signal : 0, stdout, stderr });
+    });
+    child.stdin.on("error", () => {}); // it may have ended without reading
+    child.stdin.end(options.input ?? "");
+  });
+}
