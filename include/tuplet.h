@@ -24,6 +24,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define TUPLET_VERSION_MAJOR 0
 #define TUPLET_VERSION_MINOR 1
@@ -217,7 +218,93 @@ static inline tuplet_bytes tuplet_view(const void *data, size_t size) {
   return bytes;
 }
 
-/*@KEY_MACROS@*/
+/* A NUL-ended UTF-8 string. NULL makes a part that every call answers with TUPLET_INVALID. */
+static inline tuplet_part tuplet_part_text(const char *utf8) {
+  return tuplet_part_string(utf8, utf8 == NULL ? 1 : strlen(utf8));
+}
+
+/* The key of no parts: the prefix that selects everything. */
+#define TUPLET_KEY_EMPTY tuplet_key_of(tuplet_view(NULL, 0))
+
+/* Parts of their own, since C17's true and false are ints, which would be the bigints 1n and 0n. */
+#define TUPLET_TRUE  tuplet_part_bool(true)
+#define TUPLET_FALSE tuplet_part_bool(false)
+
+/* clang-format off */
+/* TUPLET_KEY(part, ...): a tuplet_key of 1 to 16 parts from C values, each by its type:
+ *
+ *   any integer type        bigint        TUPLET_KEY(1) is [1n]
+ *   float, double           number        TUPLET_KEY(1.0) and TUPLET_KEY(tuplet_part_number(1)) are [1]
+ *   bool                    boolean       variables only: C17's words true and false ARE INTS, so that
+ *                                         TUPLET_KEY(true) is [1n]. Write TUPLET_TRUE and TUPLET_FALSE.
+ *   char *, const char *    string        NUL-ended, UTF-8
+ *   tuplet_bytes            Uint8Array
+ *   tuplet_part             as it is      what the tuplet_part_ functions make
+ *
+ * Anything else does not compile. Nothing is allocated; strings and bytes are borrowed.
+ *
+ * Lifetime, C: the parts live as long as the block in which the macro stands. It is a compound literal and an
+ * lvalue: &TUPLET_KEY("users") is a key that a tuplet_selector may point to.
+ * Lifetime, C++ (11 and newer): until the end of the full expression, so pass it to a call at once, or keep it
+ * in an `auto` variable, which is a key together with its parts. There true and false are booleans. */
+#ifndef __cplusplus
+
+#define TUPLET_KEY(...) \
+  ((tuplet_key){(const tuplet_part[]){TUPLET_PARTS(__VA_ARGS__)}, TUPLET_PART_COUNT(__VA_ARGS__), {NULL, 0}})
+
+/* One part from a C value. */
+#define TUPLET_PART(value)                    \
+  _Generic((value),                           \
+    bool: tuplet_part_bool,                   \
+    char: tuplet_part_signed,                 \
+    signed char: tuplet_part_signed,          \
+    short: tuplet_part_signed,                \
+    int: tuplet_part_signed,                  \
+    long: tuplet_part_signed,                 \
+    long long: tuplet_part_signed,            \
+    unsigned char: tuplet_part_unsigned,      \
+    unsigned short: tuplet_part_unsigned,     \
+    unsigned int: tuplet_part_unsigned,       \
+    unsigned long: tuplet_part_unsigned,      \
+    unsigned long long: tuplet_part_unsigned, \
+    float: tuplet_part_number,                \
+    double: tuplet_part_number,               \
+    char *: tuplet_part_text,                 \
+    const char *: tuplet_part_text,           \
+    tuplet_bytes: tuplet_part_bytes,          \
+    tuplet_part: tuplet_part_self)(value)
+
+/* The machinery: how many arguments there are (TOO_MANY for 17 to 32), and TUPLET_PART around each. */
+#define TUPLET_PART_COUNT(...)                                                                    \
+  TUPLET_PART_COUNT_(__VA_ARGS__, TOO_MANY, TOO_MANY, TOO_MANY, TOO_MANY, TOO_MANY, TOO_MANY,     \
+                     TOO_MANY, TOO_MANY, TOO_MANY, TOO_MANY, TOO_MANY, TOO_MANY, TOO_MANY,        \
+                     TOO_MANY, TOO_MANY, TOO_MANY, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4,  \
+                     3, 2, 1, 0)
+#define TUPLET_PART_COUNT_(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, aa, bb, cc, dd, ee, ff, \
+                           gg, hh, ii, jj, kk, ll, mm, nn, oo, pp, count, ...) count
+#define TUPLET_PARTS(...) TUPLET_PARTS_(TUPLET_PART_COUNT(__VA_ARGS__), __VA_ARGS__)
+#define TUPLET_PARTS_(count, ...) TUPLET_PARTS__(count, __VA_ARGS__)
+#define TUPLET_PARTS__(count, ...) TUPLET_PARTS_##count(__VA_ARGS__)
+#define TUPLET_PARTS_TOO_MANY(...) TUPLET_KEY_takes_at_most_16_parts
+#define TUPLET_PARTS_1(a) TUPLET_PART(a)
+#define TUPLET_PARTS_2(a, ...) TUPLET_PART(a), TUPLET_PARTS_1(__VA_ARGS__)
+#define TUPLET_PARTS_3(a, ...) TUPLET_PART(a), TUPLET_PARTS_2(__VA_ARGS__)
+#define TUPLET_PARTS_4(a, ...) TUPLET_PART(a), TUPLET_PARTS_3(__VA_ARGS__)
+#define TUPLET_PARTS_5(a, ...) TUPLET_PART(a), TUPLET_PARTS_4(__VA_ARGS__)
+#define TUPLET_PARTS_6(a, ...) TUPLET_PART(a), TUPLET_PARTS_5(__VA_ARGS__)
+#define TUPLET_PARTS_7(a, ...) TUPLET_PART(a), TUPLET_PARTS_6(__VA_ARGS__)
+#define TUPLET_PARTS_8(a, ...) TUPLET_PART(a), TUPLET_PARTS_7(__VA_ARGS__)
+#define TUPLET_PARTS_9(a, ...) TUPLET_PART(a), TUPLET_PARTS_8(__VA_ARGS__)
+#define TUPLET_PARTS_10(a, ...) TUPLET_PART(a), TUPLET_PARTS_9(__VA_ARGS__)
+#define TUPLET_PARTS_11(a, ...) TUPLET_PART(a), TUPLET_PARTS_10(__VA_ARGS__)
+#define TUPLET_PARTS_12(a, ...) TUPLET_PART(a), TUPLET_PARTS_11(__VA_ARGS__)
+#define TUPLET_PARTS_13(a, ...) TUPLET_PART(a), TUPLET_PARTS_12(__VA_ARGS__)
+#define TUPLET_PARTS_14(a, ...) TUPLET_PART(a), TUPLET_PARTS_13(__VA_ARGS__)
+#define TUPLET_PARTS_15(a, ...) TUPLET_PART(a), TUPLET_PARTS_14(__VA_ARGS__)
+#define TUPLET_PARTS_16(a, ...) TUPLET_PART(a), TUPLET_PARTS_15(__VA_ARGS__)
+
+#endif /* C; for C++ see the end of this file */
+/* clang-format on */
 
 /* The encoded form of a key: its bytes sort as the key does (Deno's order). Writes *ret_encoded, which the
  * caller frees. Errors: TUPLET_INVALID (a string that is not UTF-8, a bigint above 255 bytes, a bad encoded
@@ -781,6 +868,49 @@ TUPLET_API tuplet_status tuplet_watch_next_async(tuplet_watch *watch, tuplet_wat
 }
 #endif
 
-/*@CXX@*/
+#ifdef __cplusplus
+
+/* What TUPLET_KEY is in C++. */
+namespace tuplet_key_literal {
+
+/* clang-format off */
+inline tuplet_part part(bool value) { return tuplet_part_bool(value); }
+inline tuplet_part part(char value) { return tuplet_part_signed(value); }
+inline tuplet_part part(signed char value) { return tuplet_part_signed(value); }
+inline tuplet_part part(short value) { return tuplet_part_signed(value); }
+inline tuplet_part part(int value) { return tuplet_part_signed(value); }
+inline tuplet_part part(long value) { return tuplet_part_signed(value); }
+inline tuplet_part part(long long value) { return tuplet_part_signed(value); }
+inline tuplet_part part(unsigned char value) { return tuplet_part_unsigned(value); }
+inline tuplet_part part(unsigned short value) { return tuplet_part_unsigned(value); }
+inline tuplet_part part(unsigned int value) { return tuplet_part_unsigned(value); }
+inline tuplet_part part(unsigned long value) { return tuplet_part_unsigned(value); }
+inline tuplet_part part(unsigned long long value) { return tuplet_part_unsigned(value); }
+inline tuplet_part part(float value) { return tuplet_part_number(value); }
+inline tuplet_part part(double value) { return tuplet_part_number(value); }
+inline tuplet_part part(const char *value) { return tuplet_part_text(value); }
+inline tuplet_part part(tuplet_bytes value) { return tuplet_part_bytes(value); }
+inline tuplet_part part(tuplet_part value) { return tuplet_part_self(value); }
+template <typename Other> tuplet_part part(const Other *) = delete; /* would be taken for a bool */
+/* clang-format on */
+
+/* A key with its parts. */
+template <size_t count> struct literal {
+  tuplet_part parts[count];
+  operator tuplet_key() const {
+    tuplet_key key = {parts, count, {NULL, 0}};
+    return key;
+  }
+};
+
+template <typename... Values> literal<sizeof...(Values)> make(const Values &...values) {
+  return {{part(values)...}};
+}
+
+} // namespace tuplet_key_literal
+
+#define TUPLET_KEY(...) tuplet_key_literal::make(__VA_ARGS__)
+
+#endif
 
 #endif
