@@ -1,0 +1,20 @@
+/* database.h: the database that the command line names. */
+#ifndef TP_CLI_DATABASE_H
+#define TP_CLI_DATABASE_H
+
+#include <tuplet.h>
+
+#include "command.h"
+
+typedef enum tp_cli_access { TP_CLI_READ, TP_CLI_WRITE } tp_cli_access;
+
+/* Opens the database that --db, else DENO_KV_SQLITE_PATH names, else the library's default. To read, the file
+ * must be there already (a database in memory is always there, and empty). Errors are reported. The caller
+ * closes *ret_db. */
+tp_cli_exit tp_cli_database_open(const tp_cli_context *context, tp_cli_access access, tuplet_db **ret_db);
+
+/* "strong" or "eventual"; a mistake is reported and false returned. */
+bool tp_cli_consistency_parse(const tp_cli_command *command, const char *text,
+                              tuplet_consistency *ret_consistency);
+
+#endif

@@ -1,0 +1,214 @@
+/* list.c: `tuplet list`, entries in key order. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "database.h"
+#include "options.h"
+#include "output.h"
+#include "report.h"
+#include "value.h"
+
+typedef struct list_request {
+  const char *prefix;
+  const char *start;
+  const char *end;
+  uint64_t limit; /* 0: none */
+  tuplet_list_options options;
+  tp_cli_entry_form form;
+  bool show_cursor;
+} list_request;
+
+/* The encoded keys of a selector, which points to them. */
+typedef struct list_range {
+  tuplet_owned owned[3];
+  tuplet_key keys[3];
+  tuplet_selector selector;
+} list_range;
+
+enum { PREFIX = TP_CLI_OPTION_LONG_ONLY, START, END, LIMIT, BATCH_SIZE, CURSOR, SHOW_CURSOR, CONSISTENCY };
+
+/* False when the command ends here, with *ret_code. */
+static bool take_option(int option, list_request *request, const tp_cli_options *options,
+                        tp_cli_exit *ret_code) {
+  uint64_t number = 0;
+  *ret_code = TP_CLI_EXIT_USAGE;
+  switch (option) {
+  case PREFIX: request->prefix = optarg; return true;
+  case START: request->start = optarg; return true;
+  case END: request->end = optarg; return true;
+  case LIMIT: return tp_cli_number_parse(&tp_cli_list, "--limit", optarg, 1, INT64_MAX, &request->limit);
+  case BATCH_SIZE:
+    if (!tp_cli_number_parse(&tp_cli_list, "--batch-size", optarg, 1, 1000, &number)) return false;
+    request->options.batch_size = (uint32_t)number;
+    return true;
+  case CURSOR: request->options.cursor = optarg; return true;
+  case SHOW_CURSOR: request->show_cursor = true; return true;
+  case CONSISTENCY: return tp_cli_consistency_parse(&tp_cli_list, optarg, &request->options.consistency);
+  case 'r': request->options.reverse = true; return true;
+  case 'k': request->form = TP_CLI_ENTRY_KEY; return true;
+  default: *ret_code = options->exit; return false;
+  }
+}
+
+static tp_cli_exit parse(tp_cli_context *context, int argc, char **argv, list_request *request,
+                         bool *ret_go) {
+  static const struct option long_options[] = {TP_CLI_COMMON_LONG,
+                                               {"prefix", required_argument, NULL, PREFIX},
+                                               {"start", required_argument, NULL, START},
+                                               {"end", required_argument, NULL, END},
+                                               {"limit", required_argument, NULL, LIMIT},
+                                               {"batch-size", required_argument, NULL, BATCH_SIZE},
+                                               {"cursor", required_argument, NULL, CURSOR},
+                                               {"show-cursor", no_argument, NULL, SHOW_CURSOR},
+                                               {"consistency", required_argument, NULL, CONSISTENCY},
+                                               {"reverse", no_argument, NULL, 'r'},
+                                               {"keys-only", no_argument, NULL, 'k'},
+                                               {0}};
+  tp_cli_exit code = TP_CLI_EXIT_OK;
+  tp_cli_options options;
+  tp_cli_options_init(&options, &tp_cli_list, context, argc, argv, long_options, TP_CLI_COMMON_SHORT "rk");
+  for (int option; (option = tp_cli_options_next(&options)) != TP_CLI_OPTION_END;) {
+    if (!take_option(option, request, &options, &code)) return code;
+  }
+  char **operands = tp_cli_operands(&options);
+  if (options.operand_count > 1) {
+    return tp_cli_fail_usage(&tp_cli_list, "'%s' is one argument too many", operands[1]);
+  }
+  if (options.operand_count == 1) {
+    if (request->prefix != NULL) return tp_cli_fail_usage(&tp_cli_list, "the prefix is given twice");
+    request->prefix = operands[0];
+  }
+  /* Everything, unless both ends of the range are given. */
+  if (request->prefix == NULL && (request->start == NULL || request->end == NULL)) request->prefix = "[]";
+  *ret_go = true;
+  return TP_CLI_EXIT_OK;
+}
+
+static tp_cli_exit range_init(const list_request *request, list_range *range) {
+  const char *texts[3] = {request->prefix, request->start, request->end};
+  static const char *const names[3] = {"prefix", "start", "end"};
+  const tuplet_key **members[3] = {&range->selector.prefix, &range->selector.start, &range->selector.end};
+  for (size_t i = 0; i < 3; i++) {
+    if (texts[i] == NULL) continue;
+    tp_cli_exit code = tp_cli_key_read(names[i], texts[i], &range->owned[i]);
+    if (code != TP_CLI_EXIT_OK) return code;
+    range->keys[i] = tuplet_key_of(tuplet_view(range->owned[i].data, range->owned[i].size));
+    *members[i] = &range->keys[i];
+  }
+  return TP_CLI_EXIT_OK;
+}
+
+static void range_done(list_range *range) {
+  for (size_t i = 0; i < 3; i++) tuplet_owned_free(&range->owned[i]);
+}
+
+/* What comes after the last entry: "" when there is nothing more. */
+static tp_cli_exit write_cursor(tp_cli_context *context, const char *cursor) {
+  if (!context->json) {
+    if (cursor[0] != '\0') fprintf(stderr, "cursor: %s\n", cursor);
+    return TP_CLI_EXIT_OK;
+  }
+  tp_cli_write_text(context, "{\"cursor\":");
+  tp_cli_exit code = tp_cli_write_json_string(context, cursor, strlen(cursor));
+  tp_cli_write_text(context, "}\n");
+  return code;
+}
+
+/* Writes the entries up to the limit. *ret_cursor: a copy of the last one's cursor if there are more, else
+ * NULL. An entry that is damaged is reported and skipped. */
+static tp_cli_exit write_entries(tp_cli_context *context, const list_request *request, tuplet_list *list,
+                                 char **ret_cursor) {
+  tuplet_error error = {0};
+  tp_cli_exit result = TP_CLI_EXIT_OK;
+  char *cursor = NULL;
+  for (uint64_t written = 0; context->write_errno == 0; written++) {
+    const tuplet_entry *entry = NULL;
+    const char *last = NULL;
+    if (request->show_cursor && request->limit != 0 && written == request->limit) {
+      if (tuplet_list_cursor(list, &last, &error) != TUPLET_OK) return tp_cli_fail(NULL, &error);
+      cursor = strdup(last);
+      if (cursor == NULL) return tp_cli_fail_memory();
+    }
+    tuplet_status status = tuplet_list_next(list, &entry, &error);
+    if (status == TUPLET_OK && cursor != NULL) { /* the one past the limit */
+      *ret_cursor = cursor;
+      return result;
+    }
+    if (status != TUPLET_OK) {
+      free(cursor);
+      return status == TUPLET_DONE ? result : tp_cli_fail(NULL, &error);
+    }
+    tp_cli_exit code = tp_cli_write_entry(context, entry, request->form);
+    if (code != TP_CLI_EXIT_OK) result = code;
+  }
+  return result;
+}
+
+static tp_cli_exit run(tp_cli_context *context, int argc, char **argv) {
+  list_request request = {.form = TP_CLI_ENTRY_WHOLE, .options = TUPLET_LIST_OPTIONS_INIT};
+  bool go = false;
+  tp_cli_exit code = parse(context, argc, argv, &request, &go);
+  if (!go) return code;
+
+  tuplet_error error = {0};
+  list_range range = {0};
+  tuplet_db *db = NULL;
+  tuplet_list *list = NULL;
+  char *cursor = NULL;
+  code = range_init(&request, &range);
+  if (code != TP_CLI_EXIT_OK) goto out;
+  code = tp_cli_database_open(context, TP_CLI_READ, &db);
+  if (code != TP_CLI_EXIT_OK) goto out;
+  /* One more than wanted tells whether the cursor leads anywhere. */
+  request.options.limit = request.limit + (request.show_cursor && request.limit != 0 ? 1 : 0);
+  if (tuplet_list_open(db, &range.selector, &request.options, &list, &error) != TUPLET_OK) {
+    code = tp_cli_fail(NULL, &error);
+    goto out;
+  }
+  code = write_entries(context, &request, list, &cursor);
+  if (request.show_cursor && (code == TP_CLI_EXIT_OK || code == TP_CLI_EXIT_DATA)) {
+    tp_cli_exit written = write_cursor(context, cursor != NULL ? cursor : "");
+    if (written != TP_CLI_EXIT_OK) code = written;
+  }
+out:
+  free(cursor);
+  tuplet_list_close(list);
+  tuplet_close(db);
+  range_done(&range);
+  return code;
+}
+
+const tp_cli_command tp_cli_list = {
+    .name = "list",
+    .summary = "print the entries under a prefix or in a range, in key order",
+    .help = "Usage: tuplet list [OPTION]... [PREFIX]\n"
+            "\n"
+            "Prints a line for each entry in key order: key, tab, value. Without a prefix and\n"
+            "a range, every entry.\n"
+            "\n"
+            "  -d, --db PATH          the database file\n"
+            "      --prefix KEY       only keys that extend KEY; the same as PREFIX\n"
+            "      --start KEY        from KEY on; with a prefix it must extend that\n"
+            "      --end KEY          up to KEY, without it; likewise\n"
+            "      --limit N          at most N entries\n"
+            "  -r, --reverse          from the last key to the first\n"
+            "      --cursor CURSOR    go on where an earlier list with the same range stopped\n"
+            "      --show-cursor      when the limit leaves entries out, print \"cursor: CURSOR\"\n"
+            "                         to standard error; with --json, always print a last line\n"
+            "                         {\"cursor\":\"CURSOR\"}, with \"\" when nothing is left\n"
+            "  -k, --keys-only        print the keys alone\n"
+            "      --batch-size N     entries fetched at a time, 1 to 1000, each batch one\n"
+            "                         snapshot (default: the limit or 100, at most 500)\n"
+            "      --consistency C    strong (the default) or eventual\n"
+            "  -j, --json             print a JSON object on a line for each entry\n"
+            "  -h, --help             print this\n"
+            "\n"
+            "Exit status: 0 success (also when there are no entries), 2 usage, 4 invalid key,\n"
+            "range or cursor, or a damaged entry (the others are printed), 5 the database\n"
+            "cannot be read.\n"
+            "\n"
+            "  tuplet list -d app.sqlite3 '[\"users\"]' --limit 10\n"
+            "  tuplet list -d app.sqlite3 --start '[\"a\"]' --end '[\"b\"]' --json\n",
+    .run = run,
+};
