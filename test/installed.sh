@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# installed.sh: what `make install` puts in place is enough for a program of somebody else's: the README's example
+# compiles as C and as C++, with the shared library and the static one, and runs; the shared library exports the
+# public names alone, and all of them.
+#
+# Usage: installed.sh SOURCE_ROOT BUILD_ROOT
+set -euo pipefail
+source_root=$1
+build_root=$2
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+fail() {
+  printf 'installed: %s\n' "$*" >&2
+  exit 1
+}
+
+meson install -C "$build_root" --no-rebuild --quiet --destdir "$work/root" >"$work/log" 2>&1 ||
+  fail "meson install: $(cat "$work/log")"
+
+mapfile -t headers < <(cd "$work/root" && find . -name '*.h' -printf '%P\n')
+[ "${#headers[@]}" -eq 1 ] && [[ ${headers[0]} == *include/tuplet.h ]] || fail "installs headers: ${headers[*]}"
+
+pc=$(find "$work/root" -name tuplet.pc)
+[ -n "$pc" ] || fail 'no tuplet.pc'
+export PKG_CONFIG_PATH=${pc%/*} PKG_CONFIG_SYSROOT_DIR=$work/root
+LD_LIBRARY_PATH=$(dirname "$(find "$work/root" -name libtuplet.so)")
+export LD_LIBRARY_PATH
+read -ra cflags < <(pkg-config --cflags tuplet)
+read -ra shared < <(pkg-config --libs tuplet)
+read -ra static < <(pkg-config --libs --static tuplet | sed 's/-ltuplet\b/-l:libtuplet.a/')
+
+exported=$(nm -D --defined-only "$LD_LIBRARY_PATH/libtuplet.so" | awk '{print $3}' | sort)
+declared=$("${CC:-cc}" -E -P "${cflags[@]}" -include tuplet.h -x c /dev/null | tr '\n' ' ' |
+  grep -oE '__attribute__\(\(visibility[^;]*;' | grep -oE '\btuplet_[a-z0-9_]+ ?\(' | tr -d ' (' | sort -u)
+different=$(comm -3 <(printf '%s\n' "$exported") <(printf '%s\n' "$declared"))
+[ -z "$different" ] || fail "exported but not declared, or (indented) declared but not exported:"$'\n'"$different"
+
+# The C block of the README, as it stands there.
+awk '/^```c$/ {on = 1; next} /^```$/ {on = 0} on' "$source_root/README.md" >"$work/example.c"
+sed 's/tuplet_key key =/auto key =/; s/= {0}/= {}/' "$work/example.c" >"$work/example.cpp"
+warnings=(-Wall -Wextra -Werror -pedantic)
+
+try() { # try NAME COMPILER...
+  local name=$1
+  shift
+  "$@" -o "$work/$name" || fail "$name does not compile"
+  (cd "$work" && rm -f app.sqlite3* && "./$name" >"$name.out") || fail "$name does not run"
+  [ "$(cat "$work/$name.out")" = Lovelace ] || fail "$name printed: $(cat "$work/$name.out")"
+}
+try c_shared "${CC:-cc}" -std=c11 "${warnings[@]}" "${cflags[@]}" "$work/example.c" "${shared[@]}"
+try c_static "${CC:-cc}" -std=c17 "${warnings[@]}" "${cflags[@]}" "$work/example.c" "${static[@]}"
+if command -v "${CXX:-c++}" >/dev/null; then
+  try cpp_shared "${CXX:-c++}" -std=c++17 "${warnings[@]}" "${cflags[@]}" "$work/example.cpp" "${shared[@]}"
+fi
