@@ -1,0 +1,212 @@
+/* private.h: what the files of this folder share. Included by nothing else (but the tests of this folder).
+ *
+ * A connection keeps its requests in a list and speaks through a codec, of which there are two. Codecs never
+ * call handlers from inside a parser: they note an event at the request, and conn.c delivers the events in
+ * order when the parser has returned. That is why a handler may do anything to any request at any time.
+ *
+ * States of a request:
+ *
+ *   RECEIVING -> READY -> HANDLING -> STREAMING -> FINISHED
+ *       |          |          '----------------------^
+ *       '----------'-- refused by the codec itself --^
+ *
+ *   RECEIVING  the codec fills it
+ *   READY      complete; the event EVENT_READY waits for delivery
+ *   HANDLING   the handler has it and has not answered
+ *   STREAMING  tp_http_respond_start was called
+ *   FINISHED   the handler's pointer is spent; HTTP/2 keeps it until its bytes are sent
+ *
+ * Invariants:
+ *   1. A request with `aborted` set is HANDLING or STREAMING, and no codec refers to it.
+ *   2. A request with conn == NULL is aborted, and in no list.
+ *   3. conn->handling counts the requests that are HANDLING or STREAMING, aborted ones included: a peer that
+ * resets its requests does not get more of them worked on.
+ *   4. conn->bodies_size and the budget count request->body_charged of all requests.
+ */
+#ifndef TP_HTTP_PRIVATE_H
+#define TP_HTTP_PRIVATE_H
+
+#include "base/buffer.h"
+#include "http/http.h"
+
+typedef enum tp_http_state {
+  STATE_RECEIVING,
+  STATE_READY,
+  STATE_HANDLING,
+  STATE_STREAMING,
+  STATE_FINISHED
+} tp_http_state;
+
+typedef enum tp_http_event { EVENT_NONE, EVENT_READY, EVENT_WRITABLE, EVENT_ABORT } tp_http_event;
+
+/* A piece of request->text. size 0 and offset 0: absent. */
+typedef struct tp_http_span {
+  size_t offset;
+  size_t size;
+} tp_http_span;
+
+typedef struct tp_http_field {
+  tp_http_span name;
+  tp_http_span value;
+} tp_http_field;
+
+struct tp_http_request {
+  tp_http_conn *conn;
+  const tuplet_allocator *allocator;
+  tp_http_budget *budget;
+  tp_http_request *previous, *next;             /* in conn->requests, by number */
+  tp_http_request *event_previous, *event_next; /* in conn->events, while event != EVENT_NONE */
+  tp_http_event event;
+  tp_http_state state;
+  bool aborted;
+  bool is_head; /* the method is HEAD */
+  bool has_authority;
+  uint64_t number; /* from 1, in order of arrival */
+  tp_arena arena;
+  tp_buffer text;   /* method, target, names and values, one behind the other */
+  tp_buffer fields; /* of tp_http_field */
+  tp_http_span method, target, authority;
+  tp_buffer body;
+  size_t body_charged;
+  tp_http_request_events events;
+
+  /* HTTP/1.1 */
+  bool keep_alive; /* as far as the request is concerned */
+  bool is_http10;
+  bool is_chunked;  /* the streaming response */
+  bool is_bodiless; /* the streaming response has no body: HEAD, 204, 304 */
+
+  /* HTTP/2 */
+  int32_t stream_id;
+  int refusal; /* the status that the head earned before it was complete; 0: none */
+  size_t head_size;
+  tp_buffer output; /* of the response, from output_offset on not yet in frames */
+  size_t output_offset;
+  bool output_ended;
+  bool output_deferred; /* nghttp2 waits to be told of new output */
+};
+
+/* A response, checked, as the codecs take it. */
+typedef struct tp_http_response {
+  int status;
+  const tp_http_header *headers;
+  size_t header_count;
+  bool is_bodiless; /* nothing follows the head */
+} tp_http_response;
+
+/* The two protocols. `respond` and `end` finish the request: its state is FINISHED already, and the codec
+ * frees it when it needs it no longer. */
+typedef struct tp_http_codec {
+  void (*receive)(tp_http_conn *conn, tuplet_bytes bytes);
+  void (*receive_end)(tp_http_conn *conn);
+  /* Does what was left undone and puts output, up to about OUTPUT_CHUNK bytes, into conn->back. */
+  void (*pump)(tp_http_conn *conn);
+  void (*respond)(tp_http_request *request, const tp_http_response *response, tuplet_bytes body);
+  void (*start)(tp_http_request *request, const tp_http_response *response);
+  void (*write)(tp_http_request *request, tuplet_bytes chunk);
+  void (*end)(tp_http_request *request);
+  void (*abort)(tp_http_request *request);
+  size_t (*buffered)(const tp_http_request *request);
+  void (*shutdown)(tp_http_conn *conn);
+  /* Ends `request`, which is RECEIVING, with a 408. */
+  void (*expire)(tp_http_conn *conn, tp_http_request *request);
+  bool (*wants_receive)(const tp_http_conn *conn);
+  void (*free)(tp_http_conn *conn);
+} tp_http_codec;
+
+extern const tp_http_codec tp_http1_codec;
+extern const tp_http_codec tp_http2_codec;
+
+enum {
+  OUTPUT_CHUNK = 64 * 1024,    /* how much is taken from HTTP/2's streams at a time */
+  BUFFER_KEEP_MAX = 16 * 1024, /* an empty output buffer larger than that is given back */
+  PREFACE_SIZE = 24
+};
+
+typedef struct tp_http1 tp_http1;
+typedef struct tp_http2 tp_http2;
+
+struct tp_http_conn {
+  tp_http_conn_config config;
+  const tp_http_codec *codec; /* NULL until the protocol is known */
+  tp_http1 *http1;
+  tp_http2 *http2;
+  uint8_t preface[PREFACE_SIZE]; /* what came while the protocol was not known */
+  size_t preface_size;
+  tp_http_request *oldest, *newest;             /* requests */
+  tp_http_request *event_oldest, *event_newest; /* those with an event */
+  uint64_t number_last;
+  size_t handling;
+  size_t bodies_size;
+  size_t streams_buffered; /* sum of what the requests' outputs hold */
+  /* Output is written from front while back collects what comes next, so that a view of front stays in place.
+   */
+  tp_buffer front;
+  size_t front_written;
+  tp_buffer back;
+  uint64_t sent;
+  int depth;     /* calls of the transport that are running */
+  bool woken;    /* on_wake was called, and output not yet */
+  bool failed;   /* out of memory, or the peer misbehaves beyond an answer: close at once */
+  bool closing;  /* close when the output is empty; nothing is received any more */
+  bool draining; /* tp_http_conn_shutdown was called */
+};
+
+/* conn.c */
+void tp_http_conn_fail(tp_http_conn *conn);
+void tp_http_conn_wake(tp_http_conn *conn);
+size_t tp_http_conn_unsent(const tp_http_conn *conn);
+/* Whether handlers may get more to do. */
+bool tp_http_conn_has_room(const tp_http_conn *conn);
+void tp_http_conn_run_events(tp_http_conn *conn);
+/* Notes an event in place of the one that waits already, if any; EVENT_ABORT stays. EVENT_NONE takes any
+ * back. */
+void tp_http_conn_add_event(tp_http_request *request, tp_http_event event);
+
+/* request.c */
+tp_http_request *tp_http_request_new(tp_http_conn *conn);
+void tp_http_request_free(tp_http_request *request);
+void tp_http_request_enter(tp_http_request *request, tp_http_state state);
+/* The codec forgets the request. One that the handler has is aborted, any other is freed. */
+void tp_http_request_drop(tp_http_request *request);
+tuplet_bytes tp_http_request_view(const tp_http_request *request, tp_http_span span);
+/* Adds to request->text; false when out of memory. */
+bool tp_http_request_add_text(tp_http_request *request, tuplet_bytes bytes, tp_http_span *ret_span);
+/* A header whose name and value are in request->text already; name is lower-case. The ones that concern the
+ * connection alone are left out; the pieces of a cookie are joined. False when out of memory. */
+bool tp_http_request_add_field(tp_http_request *request, tp_http_span name, tp_http_span value);
+/* The head is complete: what both protocols ask of it. Returns 0, or the status that refuses the request. */
+int tp_http_request_check_head(tp_http_request *request, bool has_length, uint64_t length);
+/* 0, or the status that refuses the request; sets conn->failed when out of memory. */
+int tp_http_request_add_body(tp_http_request *request, tuplet_bytes bytes);
+/* Complete: on its way to the handler. */
+void tp_http_request_complete(tp_http_request *request);
+
+/* response.c */
+const char *tp_http_status_reason(int status);
+/* The sentence that goes with a refusal. */
+const char *tp_http_refusal_text(int status);
+extern const tp_http_header tp_http_text_header;
+
+/* http1_response.c */
+void tp_http1_write_refusal(tp_http_conn *conn, int status, bool without_body);
+void tp_http1_respond(tp_http_request *request, const tp_http_response *response, tuplet_bytes body);
+void tp_http1_start(tp_http_request *request, const tp_http_response *response);
+void tp_http1_write(tp_http_request *request, tuplet_bytes chunk);
+void tp_http1_end(tp_http_request *request);
+/* http1.c: the current request has been answered. */
+void tp_http1_finished(tp_http_request *request);
+
+/* http2_response.c */
+struct nghttp2_session;
+void tp_http2_respond(tp_http_request *request, const tp_http_response *response, tuplet_bytes body);
+void tp_http2_start(tp_http_request *request, const tp_http_response *response);
+void tp_http2_write(tp_http_request *request, tuplet_bytes chunk);
+void tp_http2_end(tp_http_request *request);
+void tp_http2_refuse(tp_http_request *request, int status);
+/* http2.c */
+struct nghttp2_session *tp_http2_session(tp_http_conn *conn);
+/* Response bytes have gone into frames. */
+void tp_http2_progress(tp_http_conn *conn);
+
+#endif

@@ -1,0 +1,227 @@
+/* request.c: a request: its parts as the codecs collect them and as handlers read them. */
+#include "base/alloc.h"
+#include "base/status.h"
+#include "http/private.h"
+
+#include <assert.h>
+#include <string.h>
+#include <strings.h>
+
+enum { ARENA_CHUNK_SIZE = 2048 };
+
+static bool bytes_are(tuplet_bytes bytes, const char *text) {
+  return bytes.size == strlen(text) && memcmp(bytes.data, text, bytes.size) == 0;
+}
+
+/* ---- Life -----------------------------------------------------------------------------------------------
+ */
+
+tp_http_request *tp_http_request_new(tp_http_conn *conn) {
+  const tuplet_allocator *allocator = conn->config.allocator;
+  tp_http_request *request = tp_alloc_array_zeroed(allocator, 1, sizeof *request);
+  if (request == NULL) {
+    tp_http_conn_fail(conn);
+    return NULL;
+  }
+  request->conn = conn;
+  request->allocator = allocator;
+  request->budget = conn->config.budget;
+  request->number = ++conn->number_last;
+  tp_arena_init(&request->arena, allocator, ARENA_CHUNK_SIZE);
+  tp_buffer_init(&request->text, allocator);
+  tp_buffer_init(&request->fields, allocator);
+  tp_buffer_init(&request->body, allocator);
+  tp_buffer_init(&request->output, allocator);
+  request->previous = conn->newest;
+  *(conn->newest != NULL ? &conn->newest->next : &conn->oldest) = request;
+  conn->newest = request;
+  return request;
+}
+
+static void unlink_from_conn(tp_http_request *request) {
+  tp_http_conn *conn = request->conn;
+  tp_http_conn_add_event(request, EVENT_NONE);
+  *(request->previous != NULL ? &request->previous->next : &conn->oldest) = request->next;
+  *(request->next != NULL ? &request->next->previous : &conn->newest) = request->previous;
+  conn->bodies_size -= request->body_charged;
+  conn->streams_buffered -= request->output.size - request->output_offset;
+}
+
+void tp_http_request_free(tp_http_request *request) {
+  assert(request->state != STATE_HANDLING && request->state != STATE_STREAMING);
+  if (request->conn != NULL) unlink_from_conn(request);
+  if (request->budget != NULL) atomic_fetch_sub(&request->budget->used, request->body_charged);
+  tp_buffer_done(&request->output);
+  tp_buffer_done(&request->body);
+  tp_buffer_done(&request->fields);
+  tp_buffer_done(&request->text);
+  tp_arena_done(&request->arena);
+  tp_free(request->allocator, request);
+}
+
+static bool is_with_handler(tp_http_state state) {
+  return state == STATE_HANDLING || state == STATE_STREAMING;
+}
+
+void tp_http_request_enter(tp_http_request *request, tp_http_state state) {
+  assert(state > request->state);
+  if (request->conn != NULL) {
+    request->conn->handling += is_with_handler(state);
+    request->conn->handling -= is_with_handler(request->state);
+  }
+  request->state = state;
+}
+
+void tp_http_request_drop(tp_http_request *request) {
+  assert(!request->aborted);
+  if (!is_with_handler(request->state)) {
+    tp_http_request_free(request);
+    return;
+  }
+  request->conn->streams_buffered -= request->output.size - request->output_offset;
+  request->output_offset = 0;
+  tp_buffer_done(&request->output);
+  request->aborted = true;
+  tp_http_conn_add_event(request, EVENT_ABORT);
+}
+
+void tp_http_request_complete(tp_http_request *request) {
+  tp_http_request_enter(request, STATE_READY);
+  tp_http_conn_add_event(request, EVENT_READY);
+}
+
+/* ---- Filling --------------------------------------------------------------------------------------------
+ */
+
+tuplet_bytes tp_http_request_view(const tp_http_request *request, tp_http_span span) {
+  return (tuplet_bytes){request->text.data + span.offset, span.size};
+}
+
+bool tp_http_request_add_text(tp_http_request *request, tuplet_bytes bytes, tp_http_span *ret_span) {
+  *ret_span = (tp_http_span){request->text.size, bytes.size};
+  tp_buffer_append(&request->text, bytes.data, bytes.size);
+  return !request->text.failed;
+}
+
+static size_t field_count(const tp_http_request *request) {
+  return request->fields.size / sizeof(tp_http_field);
+}
+
+static tp_http_field *field_at(const tp_http_request *request, size_t index) {
+  return (tp_http_field *)(void *)request->fields.data + index;
+}
+
+static tp_http_field *field_find(const tp_http_request *request, const char *name) {
+  for (size_t i = 0; i < field_count(request); i++) {
+    tp_http_field *field = field_at(request, i);
+    if (bytes_are(tp_http_request_view(request, field->name), name)) return field;
+  }
+  return NULL;
+}
+
+/* Those that HTTP/2 forbids: with them a handler could tell the protocols apart. */
+static bool concerns_connection(tuplet_bytes name) {
+  static const char *const names[] = {"connection",       "http2-settings",    "keep-alive",
+                                      "proxy-connection", "transfer-encoding", "upgrade"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    if (bytes_are(name, names[i])) return true;
+  }
+  return false;
+}
+
+/* HTTP/2 may cut a cookie into fields of their own (RFC 9113, section 8.2.3). */
+static bool join_cookie(tp_http_request *request, tp_http_field *cookie, tp_http_span more) {
+  tp_http_span joined = {request->text.size, cookie->value.size + 2 + more.size};
+  uint8_t *room = tp_buffer_reserve(&request->text, joined.size);
+  if (room == NULL) return false;
+  memcpy(room, request->text.data + cookie->value.offset, cookie->value.size);
+  memcpy(room + cookie->value.size, "; ", 2);
+  memcpy(room + cookie->value.size + 2, request->text.data + more.offset, more.size);
+  request->text.size += joined.size;
+  cookie->value = joined;
+  return true;
+}
+
+bool tp_http_request_add_field(tp_http_request *request, tp_http_span name, tp_http_span value) {
+  tuplet_bytes name_bytes = tp_http_request_view(request, name);
+  if (concerns_connection(name_bytes)) return true;
+  if (bytes_are(name_bytes, "cookie")) {
+    tp_http_field *cookie = field_find(request, "cookie");
+    if (cookie != NULL) return join_cookie(request, cookie, value);
+  }
+  tp_http_field field = {name, value};
+  tp_buffer_append(&request->fields, &field, sizeof field);
+  return !request->fields.failed;
+}
+
+int tp_http_request_check_head(tp_http_request *request, bool has_length, uint64_t length) {
+  tuplet_bytes method = tp_http_request_view(request, request->method);
+  tuplet_bytes target = tp_http_request_view(request, request->target);
+  request->is_head = bytes_are(method, "HEAD");
+  if (bytes_are(method, "CONNECT")) return 501;
+  bool is_path = target.size > 0 && *(const char *)target.data == '/';
+  if (!is_path && !(bytes_are(target, "*") && bytes_are(method, "OPTIONS"))) return 400;
+  if (has_length && length > request->conn->config.limits.body_size_max) return 413;
+  tuplet_bytes expect = tp_http_request_header(request, "expect");
+  bool expects_continue =
+      expect.size == 12 && strncasecmp(expect.data, "100-continue", 12) == 0; /* the only one there is */
+  if (expect.data != NULL && !expects_continue) return 417;
+  return 0;
+}
+
+static bool charge(tp_http_request *request, size_t size) {
+  tp_http_conn *conn = request->conn;
+  tp_http_budget *budget = request->budget;
+  if (size > conn->config.limits.bodies_size_max - conn->bodies_size) return false;
+  if (budget != NULL && atomic_fetch_add(&budget->used, size) + size > budget->size_max) {
+    atomic_fetch_sub(&budget->used, size);
+    return false;
+  }
+  conn->bodies_size += size;
+  request->body_charged += size;
+  return true;
+}
+
+int tp_http_request_add_body(tp_http_request *request, tuplet_bytes bytes) {
+  if (bytes.size > request->conn->config.limits.body_size_max - request->body.size) return 413;
+  if (!charge(request, bytes.size)) return 503;
+  tp_buffer_append(&request->body, bytes.data, bytes.size);
+  if (request->body.failed) {
+    tp_http_conn_fail(request->conn);
+    return 503;
+  }
+  return 0;
+}
+
+/* ---- Reading --------------------------------------------------------------------------------------------
+ */
+
+tuplet_bytes tp_http_request_method(const tp_http_request *request) {
+  return tp_http_request_view(request, request->method);
+}
+
+tuplet_bytes tp_http_request_target(const tp_http_request *request) {
+  return tp_http_request_view(request, request->target);
+}
+
+tuplet_bytes tp_http_request_authority(const tp_http_request *request) {
+  if (!request->has_authority) return (tuplet_bytes){0};
+  return tp_http_request_view(request, request->authority);
+}
+
+tuplet_bytes tp_http_request_header(const tp_http_request *request, const char *name) {
+  const tp_http_field *field = field_find(request, name);
+  return field == NULL ? (tuplet_bytes){0} : tp_http_request_view(request, field->value);
+}
+
+tuplet_bytes tp_http_request_body(const tp_http_request *request) {
+  return tp_buffer_view(&request->body);
+}
+
+tp_arena *tp_http_request_arena(tp_http_request *request) {
+  return &request->arena;
+}
+
+void tp_http_request_set_events(tp_http_request *request, const tp_http_request_events *events) {
+  request->events = *events;
+}

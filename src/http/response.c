@@ -1,0 +1,192 @@
+/* response.c: what handlers call to answer; checks it and passes it to the connection's protocol. */
+#include "http/private.h"
+
+#include <assert.h>
+#include <string.h>
+
+const tp_http_header tp_http_text_header = {"content-type", "text/plain; charset=utf-8"};
+
+const char *tp_http_status_reason(int status) {
+  switch (status) {
+  case 100: return "Continue";
+  case 200: return "OK";
+  case 201: return "Created";
+  case 202: return "Accepted";
+  case 204: return "No Content";
+  case 206: return "Partial Content";
+  case 301: return "Moved Permanently";
+  case 302: return "Found";
+  case 303: return "See Other";
+  case 304: return "Not Modified";
+  case 307: return "Temporary Redirect";
+  case 308: return "Permanent Redirect";
+  case 400: return "Bad Request";
+  case 401: return "Unauthorized";
+  case 403: return "Forbidden";
+  case 404: return "Not Found";
+  case 405: return "Method Not Allowed";
+  case 406: return "Not Acceptable";
+  case 408: return "Request Timeout";
+  case 409: return "Conflict";
+  case 410: return "Gone";
+  case 411: return "Length Required";
+  case 412: return "Precondition Failed";
+  case 413: return "Content Too Large";
+  case 414: return "URI Too Long";
+  case 415: return "Unsupported Media Type";
+  case 417: return "Expectation Failed";
+  case 421: return "Misdirected Request";
+  case 422: return "Unprocessable Content";
+  case 426: return "Upgrade Required";
+  case 429: return "Too Many Requests";
+  case 431: return "Request Header Fields Too Large";
+  case 500: return "Internal Server Error";
+  case 501: return "Not Implemented";
+  case 502: return "Bad Gateway";
+  case 503: return "Service Unavailable";
+  case 504: return "Gateway Timeout";
+  case 505: return "HTTP Version Not Supported";
+  case 507: return "Insufficient Storage";
+  default: return "Other"; /* the phrase has no meaning to programs (RFC 9112, section 4) */
+  }
+}
+
+const char *tp_http_refusal_text(int status) {
+  switch (status) {
+  case 400: return "The request is not valid HTTP.";
+  case 408: return "The request did not arrive in time.";
+  case 413: return "The request's body is too large.";
+  case 414: return "The request's target is too long.";
+  case 417: return "The only expectation that can be met is 100-continue.";
+  case 431: return "The request's headers are too large.";
+  case 500: return "The response could not be written.";
+  case 501: return "The method or the transfer encoding is not supported.";
+  case 503: return "The server is too busy to take the request, try again later.";
+  case 505: return "The version of HTTP is not supported.";
+  default: return tp_http_status_reason(status);
+  }
+}
+
+/* ---- Checking what handlers give ------------------------------------------------------------------------
+ */
+
+static void assert_is_ours_to_send(const char *name) {
+  static const char *const framing[] = {"connection", "content-length",    "date",
+                                        "keep-alive", "transfer-encoding", "upgrade"};
+  assert(*name != '\0');
+  for (const char *c = name; *c != '\0'; c++) {
+    assert(*c > ' ' && *c < 127 && *c != ':' && !(*c >= 'A' && *c <= 'Z'));
+  }
+  for (size_t i = 0; i < sizeof framing / sizeof *framing; i++) assert(strcmp(name, framing[i]) != 0);
+}
+
+/* Values may carry what a peer sent: a line break in one would let the peer write headers. */
+static bool value_is_clean(const char *value) {
+  for (const unsigned char *c = (const unsigned char *)value; *c != '\0'; c++) {
+    if ((*c < ' ' && *c != '\t') || *c == 127) return false;
+  }
+  return true;
+}
+
+static bool headers_are_clean(const tp_http_header *headers, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    assert_is_ours_to_send(headers[i].name);
+    if (!value_is_clean(headers[i].value)) return false;
+  }
+  return true;
+}
+
+static tp_http_response make_response(const tp_http_request *request, int status,
+                                      const tp_http_header *headers, size_t count) {
+  assert(status >= 200 && status <= 599);
+  bool is_bodiless = request->is_head || status == 204 || status == 304;
+  return (tp_http_response){status, headers, count, is_bodiless};
+}
+
+/* Nobody listens: the request just ends. */
+static void finish_aborted(tp_http_request *request) {
+  tp_http_conn *conn = request->conn;
+  tp_http_request_enter(request, STATE_FINISHED);
+  tp_http_request_free(request);
+  if (conn != NULL) tp_http_conn_wake(conn); /* others may have waited for its place */
+}
+
+/* ---- Answering ------------------------------------------------------------------------------------------
+ */
+
+void tp_http_respond(tp_http_request *request, int status, const tp_http_header *headers, size_t header_count,
+                     tuplet_bytes body) {
+  assert(request->state == STATE_HANDLING);
+  if (!headers_are_clean(headers, header_count)) {
+    tp_http_respond_text(request, 500, tp_http_refusal_text(500));
+    return;
+  }
+  if (request->aborted) {
+    finish_aborted(request);
+    return;
+  }
+  tp_http_conn *conn = request->conn;
+  tp_http_response response = make_response(request, status, headers, header_count);
+  tp_http_request_enter(request, STATE_FINISHED);
+  conn->codec->respond(request, &response, body);
+  tp_http_conn_wake(conn);
+}
+
+void tp_http_respond_text(tp_http_request *request, int status, const char *text) {
+  tp_http_respond(request, status, &tp_http_text_header, 1, (tuplet_bytes){text, strlen(text)});
+}
+
+void tp_http_respond_start(tp_http_request *request, int status, const tp_http_header *headers,
+                           size_t header_count) {
+  assert(request->state == STATE_HANDLING);
+  tp_http_header refused = tp_http_text_header;
+  if (!headers_are_clean(headers, header_count)) {
+    status = 500;
+    headers = &refused;
+    header_count = 1;
+  }
+  tp_http_request_enter(request, STATE_STREAMING);
+  if (request->aborted) return;
+  tp_http_response response = make_response(request, status, headers, header_count);
+  request->is_bodiless = response.is_bodiless;
+  request->conn->codec->start(request, &response);
+  tp_http_conn_wake(request->conn);
+}
+
+void tp_http_respond_write(tp_http_request *request, tuplet_bytes chunk) {
+  assert(request->state == STATE_STREAMING);
+  if (request->aborted || request->is_bodiless || chunk.size == 0) return;
+  request->conn->codec->write(request, chunk);
+  tp_http_conn_wake(request->conn);
+}
+
+void tp_http_respond_end(tp_http_request *request) {
+  assert(request->state == STATE_STREAMING);
+  if (request->aborted) {
+    finish_aborted(request);
+    return;
+  }
+  tp_http_conn *conn = request->conn;
+  tp_http_request_enter(request, STATE_FINISHED);
+  tp_http_conn_add_event(request, EVENT_NONE);
+  conn->codec->end(request);
+  tp_http_conn_wake(conn);
+}
+
+size_t tp_http_respond_buffered(const tp_http_request *request) {
+  if (request->aborted || request->state != STATE_STREAMING) return 0;
+  return request->conn->codec->buffered(request);
+}
+
+void tp_http_respond_abort(tp_http_request *request) {
+  assert(request->state == STATE_HANDLING || request->state == STATE_STREAMING);
+  if (request->aborted) {
+    finish_aborted(request);
+    return;
+  }
+  tp_http_conn *conn = request->conn;
+  tp_http_request_enter(request, STATE_FINISHED);
+  tp_http_conn_add_event(request, EVENT_NONE);
+  conn->codec->abort(request);
+  tp_http_conn_wake(conn);
+}
