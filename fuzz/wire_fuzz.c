@@ -1,0 +1,75 @@
+/* wire_fuzz.c: the data path's requests, from any bytes. The first byte chooses the message. What was decoded
+ * must hold to what the store relies on, and every byte of it must be readable. */
+#include "wire/datapath.h"
+
+#include <assert.h>
+#include <stdint.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static volatile uint8_t sink;
+
+static void touch(tuplet_bytes bytes) {
+  const uint8_t *data = bytes.data;
+  for (size_t i = 0; i < bytes.size; i++) sink = (uint8_t)(sink ^ data[i]);
+}
+
+static void fuzz_read(tuplet_bytes message, tp_arena *arena) {
+  tp_read_range *ranges;
+  size_t count;
+  if (tp_snapshot_read_decode(message, arena, &ranges, &count, NULL) != TUPLET_OK) return;
+  assert(count <= 10);
+  for (size_t i = 0; i < count; i++) {
+    assert(ranges[i].limit > 0);
+    touch(ranges[i].start);
+    touch(ranges[i].end);
+  }
+}
+
+static void fuzz_write(tuplet_bytes message, tp_arena *arena) {
+  tp_write write;
+  if (tp_atomic_write_decode(message, arena, &write, NULL) != TUPLET_OK) return;
+  assert(write.check_count <= TUPLET_CHECKS_MAX);
+  assert(write.mutation_count + write.enqueue_count <= 1000);
+  for (size_t i = 0; i < write.check_count; i++) touch(write.checks[i].key);
+  for (size_t i = 0; i < write.mutation_count; i++) {
+    const tp_mutation *mutation = &write.mutations[i];
+    assert(mutation->type <= TP_MUTATION_SET_SUFFIX_VERSIONSTAMPED_KEY);
+    assert(mutation->type == TP_MUTATION_DELETE || (mutation->encoding >= 1 && mutation->encoding <= 3));
+    assert(mutation->expires_at_ms == TP_EXPIRES_NEVER || mutation->expires_at_ms > 0);
+    touch(mutation->key);
+    touch(mutation->value);
+    touch(mutation->sum_min);
+    touch(mutation->sum_max);
+  }
+  for (size_t i = 0; i < write.enqueue_count; i++) {
+    const tp_enqueue *enqueue = &write.enqueues[i];
+    assert(enqueue->due_at_ms >= 0 && enqueue->backoff_count <= 10 &&
+           enqueue->keys_if_undelivered_count <= 10);
+    touch(enqueue->payload);
+    for (size_t j = 0; j < enqueue->keys_if_undelivered_count; j++) touch(enqueue->keys_if_undelivered[j]);
+    for (size_t j = 0; j < enqueue->backoff_count; j++) assert(enqueue->backoff_ms[j] <= 3600000);
+  }
+}
+
+static void fuzz_watch(tuplet_bytes message, tp_arena *arena) {
+  tuplet_bytes *keys;
+  size_t count;
+  if (tp_watch_decode(message, arena, &keys, &count, NULL) != TUPLET_OK) return;
+  assert(count <= 10);
+  for (size_t i = 0; i < count; i++) touch(keys[i]);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  if (size == 0) return 0;
+  tuplet_bytes message = {data + 1, size - 1};
+  tp_arena arena;
+  tp_arena_init(&arena, NULL, 4096);
+  switch (data[0] % 3) {
+  case 0: fuzz_read(message, &arena); break;
+  case 1: fuzz_write(message, &arena); break;
+  default: fuzz_watch(message, &arena); break;
+  }
+  tp_arena_done(&arena);
+  return 0;
+}

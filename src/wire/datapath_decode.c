@@ -1,0 +1,331 @@
+/* datapath_decode.c: requests, from the bytes of a stranger to what the store takes.
+ *
+ * protobuf-c does the parsing. What it may spend is settled before: the fields of the outermost message are
+ * counted first, and its allocations come out of the arena up to a budget, since a message of two-byte fields
+ * can ask for fifty times its size. */
+#include "wire/datapath.h"
+
+#include "base/status.h"
+#include "datapath.pb-c.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* Beyond these the store would refuse the message; here they are refused before memory is spent on them. */
+enum {
+  RANGES_MAX = 10,
+  MUTATIONS_MAX = 1000,
+  WATCH_KEYS_MAX = 10,
+  KEYS_IF_UNDELIVERED_MAX = 10,
+  BACKOFF_INTERVALS_MAX = 10,
+  BACKOFF_INTERVAL_MS_MAX = 3600000
+};
+
+enum { VERSIONSTAMP_SIZE = sizeof((tuplet_versionstamp *)NULL)->bytes };
+
+/* ---- Counting before parsing ---- */
+
+enum { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_BYTES = 2, WIRE_FIXED32 = 5 };
+
+/* The highest field number of a request's outermost message. */
+enum { FIELD_MAX = 3 };
+
+typedef struct field_cursor {
+  const uint8_t *next;
+  const uint8_t *end;
+} field_cursor;
+
+static bool read_varint(field_cursor *cursor, uint64_t *ret_number) {
+  uint64_t number = 0;
+  for (unsigned shift = 0; shift < 64; shift += 7) {
+    if (cursor->next == cursor->end) return false;
+    uint8_t byte = *cursor->next++;
+    number |= (uint64_t)(byte & 0x7f) << shift;
+    if (byte < 0x80) {
+      *ret_number = number;
+      return true;
+    }
+  }
+  return false;
+}
+
+static bool skip(field_cursor *cursor, uint64_t size) {
+  if (size > (uint64_t)(cursor->end - cursor->next)) return false;
+  cursor->next += size;
+  return true;
+}
+
+static bool skip_value(field_cursor *cursor, unsigned wire_type) {
+  uint64_t number;
+  switch (wire_type) {
+  case WIRE_VARINT: return read_varint(cursor, &number);
+  case WIRE_FIXED64: return skip(cursor, 8);
+  case WIRE_BYTES: return read_varint(cursor, &number) && skip(cursor, number);
+  case WIRE_FIXED32: return skip(cursor, 4);
+  default: return false; /* groups are of the past, 6 and 7 do not exist */
+  }
+}
+
+/* How often each field occurs in a message; false when it is no message at all. */
+static bool count_fields(tuplet_bytes message, size_t ret_counts[FIELD_MAX + 1]) {
+  const uint8_t *data = message.data;
+  field_cursor cursor = {data, message.size == 0 ? data : data + message.size};
+  memset(ret_counts, 0, (FIELD_MAX + 1) * sizeof *ret_counts);
+  while (cursor.next != cursor.end) {
+    uint64_t tag;
+    if (!read_varint(&cursor, &tag) || !skip_value(&cursor, (unsigned)(tag & 7))) return false;
+    if (tag >> 3 <= FIELD_MAX) ret_counts[tag >> 3]++;
+  }
+  return true;
+}
+
+/* ---- Parsing within a budget ---- */
+
+typedef struct decode_budget {
+  tp_arena *arena;
+  size_t left;
+  bool overdrawn;
+  bool out_of_memory;
+} decode_budget;
+
+static void *budget_alloc(void *context, size_t size) {
+  decode_budget *budget = context;
+  if (size > budget->left) {
+    budget->overdrawn = true;
+    return NULL;
+  }
+  void *pointer = tp_arena_alloc(budget->arena, size);
+  if (pointer == NULL) budget->out_of_memory = true;
+  budget->left -= size;
+  return pointer;
+}
+
+static void budget_free(void *context, void *pointer) {
+  (void)context;
+  (void)pointer;
+}
+
+static tuplet_status fail_malformed(const ProtobufCMessageDescriptor *descriptor, tuplet_error *error) {
+  return tp_fail(error, TUPLET_MALFORMED, "The body is not a valid %s message.", descriptor->short_name);
+}
+
+static tuplet_status unpack(const ProtobufCMessageDescriptor *descriptor, tuplet_bytes message,
+                            tp_arena *arena, void **ret_message, tuplet_error *error) {
+  decode_budget budget = {.arena = arena, .left = TP_DATAPATH_DECODE_OVERHEAD + 2 * message.size};
+  ProtobufCAllocator allocator = {budget_alloc, budget_free, &budget};
+  ProtobufCMessage *unpacked = protobuf_c_message_unpack(descriptor, &allocator, message.size, message.data);
+  if (unpacked == NULL) {
+    if (budget.out_of_memory) return tp_fail_nomem(error);
+    if (budget.overdrawn)
+      return tp_fail(error, TUPLET_LIMIT, "The %s holds too many fields.", descriptor->short_name);
+    return fail_malformed(descriptor, error);
+  }
+  *ret_message = unpacked;
+  return TUPLET_OK;
+}
+
+static tuplet_bytes view(ProtobufCBinaryData data) {
+  return (tuplet_bytes){data.data, data.len};
+}
+
+/* ---- SnapshotRead ---- */
+
+tuplet_status tp_snapshot_read_decode(tuplet_bytes message, tp_arena *arena, tp_read_range **ret_ranges,
+                                      size_t *ret_range_count, tuplet_error *error) {
+  const ProtobufCMessageDescriptor *descriptor = &com__deno__kv__datapath__snapshot_read__descriptor;
+  size_t counts[FIELD_MAX + 1];
+  if (!count_fields(message, counts)) return fail_malformed(descriptor, error);
+  if (counts[1] > RANGES_MAX) return tp_fail(error, TUPLET_LIMIT, "Too many ranges (max %d)", RANGES_MAX);
+
+  void *unpacked;
+  tuplet_status status = unpack(descriptor, message, arena, &unpacked, error);
+  if (status != TUPLET_OK) return status;
+  const Com__Deno__Kv__Datapath__SnapshotRead *read = unpacked;
+
+  tp_read_range *ranges = tp_arena_alloc_array_zeroed(arena, read->n_ranges, sizeof *ranges);
+  if (ranges == NULL) return tp_fail_nomem(error);
+  for (size_t i = 0; i < read->n_ranges; i++) {
+    const Com__Deno__Kv__Datapath__ReadRange *range = read->ranges[i];
+    if (range->limit <= 0)
+      return tp_fail(error, TUPLET_INVALID, "The limit of range %zu is %" PRId32 "; it must be positive.", i,
+                     range->limit);
+    ranges[i] = (tp_read_range){.start = view(range->start),
+                                .end = view(range->end),
+                                .limit = (uint32_t)range->limit,
+                                .reverse = range->reverse};
+  }
+  *ret_ranges = ranges;
+  *ret_range_count = read->n_ranges;
+  return TUPLET_OK;
+}
+
+/* ---- AtomicWrite ---- */
+
+static tuplet_status decode_check(const Com__Deno__Kv__Datapath__Check *check, size_t index,
+                                  tp_check *ret_check, tuplet_error *error) {
+  static const tuplet_versionstamp absent;
+  size_t size = check->versionstamp.len;
+  if (size != 0 && size != VERSIONSTAMP_SIZE)
+    return tp_fail(
+        error, TUPLET_INVALID,
+        "The versionstamp of check %zu has %zu bytes; it must have %d, or none if there must be no entry.",
+        index, size, VERSIONSTAMP_SIZE);
+  *ret_check = (tp_check){.key = view(check->key)};
+  if (size == 0) return TUPLET_OK;
+
+  memcpy(ret_check->versionstamp.bytes, check->versionstamp.data, VERSIONSTAMP_SIZE);
+  /* No commit's versionstamp is all zeros, so such a check always fails; but zeros mean "absent" to the
+   * store. No commit's is all ones, either. */
+  if (memcmp(&ret_check->versionstamp, &absent, sizeof absent) == 0)
+    memset(&ret_check->versionstamp, 0xff, sizeof ret_check->versionstamp);
+  return TUPLET_OK;
+}
+
+static bool mutation_type_decode(int32_t number, tp_mutation_type *ret_type) {
+  switch (number) {
+  case COM__DENO__KV__DATAPATH__MUTATION_TYPE__M_SET: *ret_type = TP_MUTATION_SET; return true;
+  case COM__DENO__KV__DATAPATH__MUTATION_TYPE__M_DELETE: *ret_type = TP_MUTATION_DELETE; return true;
+  case COM__DENO__KV__DATAPATH__MUTATION_TYPE__M_SUM: *ret_type = TP_MUTATION_SUM; return true;
+  case COM__DENO__KV__DATAPATH__MUTATION_TYPE__M_MAX: *ret_type = TP_MUTATION_MAX; return true;
+  case COM__DENO__KV__DATAPATH__MUTATION_TYPE__M_MIN: *ret_type = TP_MUTATION_MIN; return true;
+  case COM__DENO__KV__DATAPATH__MUTATION_TYPE__M_SET_SUFFIX_VERSIONSTAMPED_KEY:
+    *ret_type = TP_MUTATION_SET_SUFFIX_VERSIONSTAMPED_KEY;
+    return true;
+  default: return false;
+  }
+}
+
+static tuplet_status decode_value(const Com__Deno__Kv__Datapath__KvValue *value, size_t index,
+                                  tp_mutation *mutation, tuplet_error *error) {
+  if (value == NULL) return tp_fail(error, TUPLET_INVALID, "Mutation %zu has no value.", index);
+  int32_t encoding = (int32_t)value->encoding;
+  if (encoding < TUPLET_ENCODING_V8 || encoding > TUPLET_ENCODING_BYTES)
+    return tp_fail(error, TUPLET_INVALID, "The value encoding %" PRId32 " is unknown.", encoding);
+  if (encoding == TUPLET_ENCODING_LE64 && value->data.len != sizeof(uint64_t))
+    return tp_fail(error, TUPLET_INVALID, "The KvU64 of mutation %zu has %zu bytes; it must have 8.", index,
+                   value->data.len);
+  mutation->encoding = (uint32_t)encoding;
+  mutation->value = view(value->data);
+  return TUPLET_OK;
+}
+
+static tuplet_status decode_mutation(const Com__Deno__Kv__Datapath__Mutation *mutation, size_t index,
+                                     tp_mutation *ret_mutation, tuplet_error *error) {
+  *ret_mutation = (tp_mutation){.key = view(mutation->key), .expires_at_ms = TP_EXPIRES_NEVER};
+  if (!mutation_type_decode((int32_t)mutation->mutation_type, &ret_mutation->type))
+    return tp_fail(error, TUPLET_INVALID, "The type %" PRId32 " of mutation %zu is unknown.",
+                   (int32_t)mutation->mutation_type, index);
+  if (mutation->expire_at_ms < -1)
+    return tp_fail(error, TUPLET_INVALID,
+                   "The expiry of mutation %zu is %" PRId64
+                   "; it must be Unix milliseconds, or -1 for never.",
+                   index, mutation->expire_at_ms);
+  if (mutation->expire_at_ms > 0) ret_mutation->expires_at_ms = mutation->expire_at_ms;
+  if (ret_mutation->type == TP_MUTATION_DELETE) return TUPLET_OK;
+
+  if (ret_mutation->type == TP_MUTATION_SUM) {
+    if (mutation->sum_min.len > 0) ret_mutation->sum_min = view(mutation->sum_min);
+    if (mutation->sum_max.len > 0) ret_mutation->sum_max = view(mutation->sum_max);
+    ret_mutation->sum_clamp = mutation->sum_clamp;
+  }
+  return decode_value(mutation->value, index, ret_mutation, error);
+}
+
+static tuplet_status decode_enqueue(const Com__Deno__Kv__Datapath__Enqueue *enqueue, size_t index,
+                                    tp_arena *arena, tp_enqueue *ret_enqueue, tuplet_error *error) {
+  if (enqueue->deadline_ms < 0)
+    return tp_fail(error, TUPLET_INVALID,
+                   "The deadline of enqueue %zu is %" PRId64 "; it must not be negative.", index,
+                   enqueue->deadline_ms);
+  if (enqueue->n_keys_if_undelivered > KEYS_IF_UNDELIVERED_MAX)
+    return tp_fail(error, TUPLET_LIMIT, "Too many keysIfUndelivered (max %d)", KEYS_IF_UNDELIVERED_MAX);
+  if (enqueue->n_backoff_schedule > BACKOFF_INTERVALS_MAX)
+    return tp_fail(error, TUPLET_LIMIT, "Invalid backoffSchedule, max %d intervals allowed",
+                   BACKOFF_INTERVALS_MAX);
+  for (size_t i = 0; i < enqueue->n_backoff_schedule; i++) {
+    if (enqueue->backoff_schedule[i] > BACKOFF_INTERVAL_MS_MAX)
+      return tp_fail(error, TUPLET_LIMIT, "Invalid backoffSchedule, interval at index %zu is invalid", i);
+  }
+  tuplet_bytes *keys = tp_arena_alloc_array_zeroed(arena, enqueue->n_keys_if_undelivered, sizeof *keys);
+  if (keys == NULL) return tp_fail_nomem(error);
+  for (size_t i = 0; i < enqueue->n_keys_if_undelivered; i++) keys[i] = view(enqueue->keys_if_undelivered[i]);
+  *ret_enqueue = (tp_enqueue){.payload = view(enqueue->payload),
+                              .due_at_ms = enqueue->deadline_ms,
+                              .keys_if_undelivered = keys,
+                              .keys_if_undelivered_count = enqueue->n_keys_if_undelivered,
+                              .backoff_ms = enqueue->backoff_schedule,
+                              .backoff_count = enqueue->n_backoff_schedule,
+                              .has_backoff = enqueue->n_backoff_schedule > 0};
+  return TUPLET_OK;
+}
+
+static tuplet_status decode_parts(const Com__Deno__Kv__Datapath__AtomicWrite *atomic, tp_arena *arena,
+                                  tp_check *checks, tp_mutation *mutations, tp_enqueue *enqueues,
+                                  tuplet_error *error) {
+  tuplet_status status = TUPLET_OK;
+  for (size_t i = 0; i < atomic->n_checks && status == TUPLET_OK; i++)
+    status = decode_check(atomic->checks[i], i, &checks[i], error);
+  for (size_t i = 0; i < atomic->n_mutations && status == TUPLET_OK; i++)
+    status = decode_mutation(atomic->mutations[i], i, &mutations[i], error);
+  for (size_t i = 0; i < atomic->n_enqueues && status == TUPLET_OK; i++)
+    status = decode_enqueue(atomic->enqueues[i], i, arena, &enqueues[i], error);
+  return status;
+}
+
+tuplet_status tp_atomic_write_decode(tuplet_bytes message, tp_arena *arena, tp_write *ret_write,
+                                     tuplet_error *error) {
+  const ProtobufCMessageDescriptor *descriptor = &com__deno__kv__datapath__atomic_write__descriptor;
+  size_t counts[FIELD_MAX + 1];
+  if (!count_fields(message, counts)) return fail_malformed(descriptor, error);
+  if (counts[1] > TUPLET_CHECKS_MAX)
+    return tp_fail(error, TUPLET_LIMIT, "Too many checks (max %d)", TUPLET_CHECKS_MAX);
+  if (counts[2] > MUTATIONS_MAX || counts[3] > MUTATIONS_MAX - counts[2])
+    return tp_fail(error, TUPLET_LIMIT, "Too many mutations (max %d)", MUTATIONS_MAX);
+
+  void *unpacked;
+  tuplet_status status = unpack(descriptor, message, arena, &unpacked, error);
+  if (status != TUPLET_OK) return status;
+  const Com__Deno__Kv__Datapath__AtomicWrite *atomic = unpacked;
+
+  tp_check *checks = tp_arena_alloc_array_zeroed(arena, atomic->n_checks, sizeof *checks);
+  tp_mutation *mutations = tp_arena_alloc_array_zeroed(arena, atomic->n_mutations, sizeof *mutations);
+  tp_enqueue *enqueues = tp_arena_alloc_array_zeroed(arena, atomic->n_enqueues, sizeof *enqueues);
+  uint32_t *failed_checks = tp_arena_alloc_array_zeroed(arena, atomic->n_checks, sizeof *failed_checks);
+  if (checks == NULL || mutations == NULL || enqueues == NULL || failed_checks == NULL)
+    return tp_fail_nomem(error);
+  status = decode_parts(atomic, arena, checks, mutations, enqueues, error);
+  if (status != TUPLET_OK) return status;
+
+  *ret_write = (tp_write){.checks = checks,
+                          .check_count = atomic->n_checks,
+                          .mutations = mutations,
+                          .mutation_count = atomic->n_mutations,
+                          .enqueues = enqueues,
+                          .enqueue_count = atomic->n_enqueues,
+                          .arena = arena,
+                          .failed_checks = failed_checks};
+  return TUPLET_OK;
+}
+
+/* ---- Watch ---- */
+
+tuplet_status tp_watch_decode(tuplet_bytes message, tp_arena *arena, tuplet_bytes **ret_keys,
+                              size_t *ret_key_count, tuplet_error *error) {
+  const ProtobufCMessageDescriptor *descriptor = &com__deno__kv__datapath__watch__descriptor;
+  size_t counts[FIELD_MAX + 1];
+  if (!count_fields(message, counts)) return fail_malformed(descriptor, error);
+  if (counts[1] > WATCH_KEYS_MAX)
+    return tp_fail(error, TUPLET_LIMIT, "Too many keys (max %d)", WATCH_KEYS_MAX);
+
+  void *unpacked;
+  tuplet_status status = unpack(descriptor, message, arena, &unpacked, error);
+  if (status != TUPLET_OK) return status;
+  const Com__Deno__Kv__Datapath__Watch *watch = unpacked;
+
+  tuplet_bytes *keys = tp_arena_alloc_array_zeroed(arena, watch->n_keys, sizeof *keys);
+  if (keys == NULL) return tp_fail_nomem(error);
+  for (size_t i = 0; i < watch->n_keys; i++) keys[i] = view(watch->keys[i]->key);
+  *ret_keys = keys;
+  *ret_key_count = watch->n_keys;
+  return TUPLET_OK;
+}
