@@ -23,8 +23,11 @@ struct tp_http1 {
   bool is_in_name;   /* a header's name is being read */
   size_t host_count;
   tp_http_span name, value;
-  bool has_encoding; /* Transfer-Encoding is there */
-  int refusal;       /* set by a callback that stopped the parser; 0: llhttp's own error */
+  const char *slice, *slice_end; /* what the parser is being fed */
+  bool has_value_piece;          /* some of the header's value has come, */
+  bool is_value_open;            /* and reached the end of its slice, so that the next slice continues it */
+  bool has_encoding;             /* Transfer-Encoding is there */
+  int refusal;                   /* set by a callback that stopped the parser; 0: llhttp's own error */
 };
 
 /* ---- llhttp's callbacks: they only record -------------------------------------------------------------- */
@@ -96,6 +99,7 @@ static int on_header_field(llhttp_t *parser, const char *at, size_t size) {
   if (!http1->is_in_name) {
     http1->is_in_name = true;
     http1->name = http1->value = (tp_http_span){0};
+    http1->has_value_piece = false;
   }
   int result = extend(conn, &http1->name, at, size);
   if (result != HPE_OK) return result;
@@ -108,8 +112,15 @@ static int on_header_field(llhttp_t *parser, const char *at, size_t size) {
 
 static int on_header_value(llhttp_t *parser, const char *at, size_t size) {
   tp_http_conn *conn = conn_of(parser);
-  if (conn->http1->is_head_done) return count_surplus(conn, size);
-  return extend(conn, &conn->http1->value, at, size);
+  tp_http1 *http1 = conn->http1;
+  if (http1->is_head_done) return count_surplus(conn, size);
+  /* A second piece that does not continue the first is a folded line, which llhttp lets pass (RFC 9112, 5.2).
+   */
+  bool continues = http1->is_value_open && at == http1->slice;
+  if (http1->has_value_piece && !continues) return refuse(http1, 400);
+  http1->has_value_piece = true;
+  http1->is_value_open = at + size == http1->slice_end;
+  return extend(conn, &http1->value, at, size);
 }
 
 static bool span_is(const tp_http_request *request, tp_http_span span, const char *text) {
@@ -272,6 +283,8 @@ static size_t parse(tp_http_conn *conn, const char *data, size_t size) {
   /* A slice no larger than what a head may still have, so that where packets are cut makes no difference. */
   size_t head_size = http1->current == NULL ? 0 : http1->head_size;
   if (was_in_head && size > head_size_max - head_size) size = head_size_max - head_size;
+  http1->slice = data;
+  http1->slice_end = data + size;
   llhttp_errno_t error = llhttp_execute(&http1->parser, data, size);
   if (error == HPE_PAUSED) {
     size = (size_t)(llhttp_get_error_pos(&http1->parser) - data);
