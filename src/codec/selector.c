@@ -137,8 +137,8 @@ tuplet_status tp_cursor_apply(const tp_selection *selection, const char *cursor,
     *ret_range = range;
     return TUPLET_OK;
   }
-  uint8_t *key;
-  size_t size;
+  uint8_t *key = NULL;
+  size_t size = 0;
   tuplet_status status = decode_cursor(selection, cursor, cursor_size, arena, &key, &size, error);
   if (status != TUPLET_OK) return status;
   bool is_shared = starts_at_shared(selection) && size == selection->shared_size + 1 && key[size - 1] == 0;
