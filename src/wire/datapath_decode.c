@@ -6,24 +6,17 @@
 #include "wire/datapath.h"
 
 #include "base/status.h"
+#include "codec/limits.h"
 #include "datapath.pb-c.h"
 
 #include <inttypes.h>
 #include <string.h>
 
-/* Beyond these the store would refuse the message; here they are refused before memory is spent on them. */
-enum {
-  RANGES_MAX = 10,
-  MUTATIONS_MAX = 1000,
-  WATCH_KEYS_MAX = 10,
-  KEYS_IF_UNDELIVERED_MAX = 10,
-  BACKOFF_INTERVALS_MAX = 10,
-  BACKOFF_INTERVAL_MS_MAX = 3600000
-};
-
 enum { VERSIONSTAMP_SIZE = sizeof((tuplet_versionstamp *)NULL)->bytes };
 
-/* ---- Counting before parsing ---- */
+/* ---- Counting before parsing ----
+ *
+ * The store has the same limits; here they are kept before memory is spent. */
 
 enum { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_BYTES = 2, WIRE_FIXED32 = 5 };
 
@@ -135,7 +128,8 @@ tuplet_status tp_snapshot_read_decode(tuplet_bytes message, tp_arena *arena, tp_
   const ProtobufCMessageDescriptor *descriptor = &com__deno__kv__datapath__snapshot_read__descriptor;
   size_t counts[FIELD_MAX + 1];
   if (!count_fields(message, counts)) return fail_malformed(descriptor, error);
-  if (counts[1] > RANGES_MAX) return tp_fail(error, TUPLET_LIMIT, "Too many ranges (max %d)", RANGES_MAX);
+  if (counts[1] > TP_LIMIT_READ_RANGES_MAX)
+    return tp_fail(error, TUPLET_LIMIT, "Too many ranges (max %d)", TP_LIMIT_READ_RANGES_MAX);
 
   void *unpacked;
   tuplet_status status = unpack(descriptor, message, arena, &unpacked, error);
@@ -237,13 +231,14 @@ static tuplet_status decode_enqueue(const Com__Deno__Kv__Datapath__Enqueue *enqu
     return tp_fail(error, TUPLET_INVALID,
                    "The deadline of enqueue %zu is %" PRId64 "; it must not be negative.", index,
                    enqueue->deadline_ms);
-  if (enqueue->n_keys_if_undelivered > KEYS_IF_UNDELIVERED_MAX)
-    return tp_fail(error, TUPLET_LIMIT, "Too many keysIfUndelivered (max %d)", KEYS_IF_UNDELIVERED_MAX);
-  if (enqueue->n_backoff_schedule > BACKOFF_INTERVALS_MAX)
+  if (enqueue->n_keys_if_undelivered > TP_LIMIT_QUEUE_UNDELIVERED_KEYS_MAX)
+    return tp_fail(error, TUPLET_LIMIT, "Too many keysIfUndelivered (max %d)",
+                   TP_LIMIT_QUEUE_UNDELIVERED_KEYS_MAX);
+  if (enqueue->n_backoff_schedule > TP_LIMIT_QUEUE_BACKOFF_WIRE_COUNT_MAX)
     return tp_fail(error, TUPLET_LIMIT, "Invalid backoffSchedule, max %d intervals allowed",
-                   BACKOFF_INTERVALS_MAX);
+                   TP_LIMIT_QUEUE_BACKOFF_WIRE_COUNT_MAX);
   for (size_t i = 0; i < enqueue->n_backoff_schedule; i++) {
-    if (enqueue->backoff_schedule[i] > BACKOFF_INTERVAL_MS_MAX)
+    if (enqueue->backoff_schedule[i] > TP_LIMIT_QUEUE_BACKOFF_MS_MAX)
       return tp_fail(error, TUPLET_LIMIT, "Invalid backoffSchedule, interval at index %zu is invalid", i);
   }
   tuplet_bytes *keys = tp_arena_alloc_array_zeroed(arena, enqueue->n_keys_if_undelivered, sizeof *keys);
@@ -277,10 +272,10 @@ tuplet_status tp_atomic_write_decode(tuplet_bytes message, tp_arena *arena, tp_w
   const ProtobufCMessageDescriptor *descriptor = &com__deno__kv__datapath__atomic_write__descriptor;
   size_t counts[FIELD_MAX + 1];
   if (!count_fields(message, counts)) return fail_malformed(descriptor, error);
-  if (counts[1] > TUPLET_CHECKS_MAX)
-    return tp_fail(error, TUPLET_LIMIT, "Too many checks (max %d)", TUPLET_CHECKS_MAX);
-  if (counts[2] > MUTATIONS_MAX || counts[3] > MUTATIONS_MAX - counts[2])
-    return tp_fail(error, TUPLET_LIMIT, "Too many mutations (max %d)", MUTATIONS_MAX);
+  if (counts[1] > TP_LIMIT_ATOMIC_CHECKS_MAX)
+    return tp_fail(error, TUPLET_LIMIT, "Too many checks (max %d)", TP_LIMIT_ATOMIC_CHECKS_MAX);
+  if (counts[2] > TP_LIMIT_ATOMIC_MUTATIONS_MAX || counts[3] > TP_LIMIT_ATOMIC_MUTATIONS_MAX - counts[2])
+    return tp_fail(error, TUPLET_LIMIT, "Too many mutations (max %d)", TP_LIMIT_ATOMIC_MUTATIONS_MAX);
 
   void *unpacked;
   tuplet_status status = unpack(descriptor, message, arena, &unpacked, error);
@@ -314,8 +309,8 @@ tuplet_status tp_watch_decode(tuplet_bytes message, tp_arena *arena, tuplet_byte
   const ProtobufCMessageDescriptor *descriptor = &com__deno__kv__datapath__watch__descriptor;
   size_t counts[FIELD_MAX + 1];
   if (!count_fields(message, counts)) return fail_malformed(descriptor, error);
-  if (counts[1] > WATCH_KEYS_MAX)
-    return tp_fail(error, TUPLET_LIMIT, "Too many keys (max %d)", WATCH_KEYS_MAX);
+  if (counts[1] > TP_LIMIT_WATCH_KEYS_MAX)
+    return tp_fail(error, TUPLET_LIMIT, "Too many keys (max %d)", TP_LIMIT_WATCH_KEYS_MAX);
 
   void *unpacked;
   tuplet_status status = unpack(descriptor, message, arena, &unpacked, error);
