@@ -270,6 +270,10 @@ bool tp_http_conn_wants_close(const tp_http_conn *conn) {
   return conn->failed || (conn->closing && unwritten(conn) == 0);
 }
 
+bool tp_http_conn_wants_cut(const tp_http_conn *conn) {
+  return conn->failed;
+}
+
 /* ---- Ends -----------------------------------------------------------------------------------------------
  */
 
@@ -293,6 +297,7 @@ static tp_http_request *oldest_receiving(const tp_http_conn *conn) {
 tp_http_progress tp_http_conn_progress(const tp_http_conn *conn) {
   const tp_http_request *receiving = oldest_receiving(conn);
   return (tp_http_progress){.receiving = receiving == NULL ? 0 : receiving->number,
+                            .requests = conn->number_last,
                             .handling = conn->handling,
                             .sending = tp_http_conn_unsent(conn) > 0,
                             .sent = conn->sent};

@@ -185,8 +185,12 @@ tuplet_bytes tp_http_conn_output(tp_http_conn *conn);
 /* The first `size` bytes of the output have been sent. May call handlers (on_writable). */
 void tp_http_conn_output_written(tp_http_conn *conn, size_t size);
 
-/* Whether the connection is to be closed once the output is empty. */
+/* Whether the connection is to be closed, now that its output is empty. */
 bool tp_http_conn_wants_close(const tp_http_conn *conn);
+
+/* Whether it is to be cut rather than closed: a response is incomplete, and the peer must not take its end
+ * for the connection's. */
+bool tp_http_conn_wants_cut(const tp_http_conn *conn);
 
 /* Takes no new requests, finishes what was accepted, then wants to close. HTTP/2 peers get a GOAWAY, so that
  * they know which requests to send elsewhere; HTTP/1.1 peers "Connection: close". Handlers end endless
@@ -196,6 +200,7 @@ void tp_http_conn_shutdown(tp_http_conn *conn);
 /* What a transport with a clock needs to end connections that do not move. */
 typedef struct tp_http_progress {
   uint64_t receiving; /* the number of the request that has been incomplete for longest; 0: none */
+  uint64_t requests;  /* so far, whatever became of them */
   size_t handling;    /* requests that handlers have */
   bool sending;       /* response bytes wait for the transport or for the peer's window */
   uint64_t sent;      /* grows with the response bytes that have left */

@@ -7,14 +7,12 @@
 
 #include "tuplet.h"
 
-#include <stdatomic.h>
-
 typedef struct tp_loop tp_loop;
 
 /* Something to be run on a loop's thread. Embedded in what it is about; belongs to the loop from tp_loop_post
  * until `run` is called, which may free it or post it again. */
 typedef struct tp_loop_item {
-  _Atomic(struct tp_loop_item *) next;
+  struct tp_loop_item *next;
   void (*run)(struct tp_loop_item *item);
 } tp_loop_item;
 
