@@ -38,7 +38,7 @@ for (const expireIn of [1, 40, 150]) {
 
   await check(`an entry that lives ${expireIn} ms is never listed after that, nor missed before`, async () => {
     const key = ["listed", expireIn];
-    const listed = async () => (await all(kv.list({ prefix: ["listed"] }))).length === 1;
+    const listed = async () => (await all(kv.list({ prefix: ["listed"] }))).some((entry) => entry.key[1] === expireIn);
     await observe(expireIn, () => kv.set(key, 1, { expireIn }), listed);
   });
 
@@ -62,7 +62,7 @@ await check("getMany leaves out what has expired and keeps the rest", async () =
 await check("expireIn 0 is expired at once", async () => {
   await kv.set(["zero"], "never seen", { expireIn: 0 });
   equal(await kv.get(["zero"]), { key: ["zero"], value: null, versionstamp: null });
-  equal(await all(kv.list({ prefix: [] }, { limit: 100 })).then((entries) => entries.some(({ key }) => key[0] === "zero")), false);
+  equal(await all(kv.list({ start: ["zero"], end: ["zerp"] })), []);
 });
 
 await check("a check with the versionstamp of an expired entry fails, one for absence holds", async () => {

@@ -139,7 +139,7 @@ async function collectChecks(t, child, program) {
     } else {
       count++;
       await t.test(message.check, () => {
-        if (message.error) throw new Error(message.error);
+        if (message.error) throw reported(message.error);
       });
     }
   }
@@ -147,6 +147,13 @@ async function collectChecks(t, child, program) {
   clearTimeout(timer);
   assert.ok(finished && code === 0, `${program} did not end well (exit ${code}, signal ${signal}):\n${errors}`);
   assert.ok(count > 0, `${program} checked nothing`);
+}
+
+/** The failure of a check in another process, with the stack of that process instead of one of our own. */
+function reported(stack) {
+  const error = new Error(stack.split("\n", 1)[0]);
+  error.stack = stack;
+  return error;
 }
 
 function parseReport(line) {
