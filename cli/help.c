@@ -25,7 +25,7 @@ static const char overview_tail[] =
     "                       the user's that belongs to the working directory\n"
     "      --sqlite-path P  the same as --db\n"
     "  -j, --json           print JSON, one object on a line\n"
-    "  -q, --quiet          print errors only\n"
+    "  -q, --quiet          do not print the versionstamps of commits\n"
     "  -h, --help           print help; also: tuplet COMMAND --help\n"
     "  -V, --version        print the version\n"
     "\n"

@@ -1,9 +1,9 @@
 /* serve.c: `tuplet serve`, which the server implements; here its arguments are put together. */
-#include <server/serve.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "report.h"
+#include "server/serve.h"
 
 static tp_cli_exit run(tp_cli_context *context, int argc, char **argv) {
   static char name[] = "tuplet serve";
