@@ -1,7 +1,7 @@
 /* listener.h: a TCP socket that accepts HTTP connections on one loop and drives them.
  *
- * For N loops: open the first listener with the address asked for, the others with tp_listener_address of the
- * first (which has the real port in place of 0). The kernel spreads connections over them (SO_REUSEPORT). */
+ * For N loops: tp_listener_open on the first, tp_listener_join on the others. The kernel spreads connections
+ * over them (SO_REUSEPORT). */
 #ifndef TP_NET_LISTENER_H
 #define TP_NET_LISTENER_H
 
@@ -34,9 +34,15 @@ typedef struct tp_listener_config {
 tp_listener_config tp_listener_config_default(void);
 
 /* Binds and listens. address: "HOST:PORT", "[IPv6]:PORT"; a host name may be looked up, which blocks; port 0
- * is any free one. Not from the loop's thread. Memory comes from the loop's allocator. Errors: TUPLET_SYNTAX
- * (address), TUPLET_IO (look-up, bind), TUPLET_NOMEM. */
+ * is any free one. Not from the loop's thread. Memory comes from the loop's allocator.
+ *
+ * Errors: TUPLET_SYNTAX (address), TUPLET_IO (look-up, bind; also when another program listens there),
+ * TUPLET_NOMEM. */
 tuplet_status tp_listener_open(tp_loop *loop, const char *address, const tp_listener_config *config,
+                               tp_listener **ret_listener, tuplet_error *error);
+
+/* One more listener, on another loop, for the address and port that `first` is bound to. Errors as above. */
+tuplet_status tp_listener_join(tp_loop *loop, const tp_listener *first, const tp_listener_config *config,
                                tp_listener **ret_listener, tuplet_error *error);
 
 /* "127.0.0.1:4512", "[::1]:4512": what it is really bound to. Lives as long as the listener. Any thread. */

@@ -1,0 +1,295 @@
+/* connection.c: one accepted socket and the HTTP connection that it carries.
+ *
+ *   readable ──► tp_http_conn_receive ──► (handlers) ──► note for the end of the turn ──► flush:
+ *   output as far as the socket takes it at once; the rest by libuv, and no more until that is done.
+ *
+ * Flushing at the end of a turn means that all that one turn of the loop answered leaves in one write. */
+#include "base/alloc.h"
+#include "net/private.h"
+
+#include <assert.h>
+#include <string.h>
+
+enum {
+  REFUSED_MAX = 64
+}; /* connections beyond the maximum that are being told so; the rest is just closed */
+
+static const char refusal[] =
+    "HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain; charset=utf-8\r\n"
+    "connection: close\r\ncontent-length: 59\r\n\r\n"
+    "The server has too many connections, try again in a moment.";
+
+/* ---- The end --------------------------------------------------------------------------------------------
+ */
+
+static void on_closed(uv_handle_t *handle) {
+  tp_connection *connection = handle->data;
+  tp_listener *listener = connection->listener;
+  tp_http_conn_free(connection->http);
+  tp_loop_remove_chore(listener->loop, &connection->flush);
+  *(connection->previous != NULL ? &connection->previous->next : &listener->connections) = connection->next;
+  if (connection->next != NULL) connection->next->previous = connection->previous;
+  if (connection->is_refused) {
+    listener->refused_count--;
+  } else {
+    atomic_fetch_sub(&listener->connection_count, 1);
+  }
+  tp_free(listener->loop->allocator, connection);
+  tp_listener_connection_closed(listener);
+}
+
+static void close_now(tp_connection *connection) {
+  if (connection->state == CONNECTION_CLOSED) return;
+  connection->state = CONNECTION_CLOSED;
+  uv_close((uv_handle_t *)&connection->tcp, on_closed);
+}
+
+/* The peer sees a reset, not an orderly end. */
+void tp_connection_cut(tp_connection *connection) {
+  if (connection->state == CONNECTION_CLOSED) return;
+  connection->state = CONNECTION_CLOSED;
+  if (uv_tcp_close_reset(&connection->tcp, on_closed) != 0) {
+    uv_close((uv_handle_t *)&connection->tcp, on_closed); /* a shutdown is under way: all has been sent */
+  }
+}
+
+static void set_reading(tp_connection *connection, bool reads);
+
+static void on_shutdown(uv_shutdown_t *shutdown, int status) {
+  if (status < 0 && status != UV_ECANCELED) close_now(shutdown->data);
+}
+
+/* Closing at once could destroy our last words: a socket that is closed with unread bytes answers with a
+ * reset. */
+static void linger(tp_connection *connection) {
+  connection->state = CONNECTION_LINGERING;
+  connection->linger_until_ms =
+      tp_loop_now_ms(connection->listener->loop) + connection->listener->config.linger_timeout_ms;
+  connection->shutdown.data = connection;
+  if (connection->has_ended ||
+      uv_shutdown(&connection->shutdown, (uv_stream_t *)&connection->tcp, on_shutdown) != 0) {
+    close_now(connection);
+    return;
+  }
+  set_reading(connection, true);
+}
+
+/* ---- Reading --------------------------------------------------------------------------------------------
+ */
+
+static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *ret_room) {
+  (void)suggested;
+  tp_connection *connection = handle->data;
+  *ret_room = uv_buf_init(connection->listener->loop->read_room, READ_SIZE);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *room) {
+  tp_connection *connection = stream->data;
+  tp_loop *loop = connection->listener->loop;
+  if (size == 0) return;
+  if (size < 0) {
+    connection->has_ended = true;
+    connection->is_reading = false; /* libuv stops by itself */
+    if (size != UV_EOF || connection->state == CONNECTION_LINGERING) {
+      close_now(connection);
+      return;
+    }
+    tp_http_conn_receive_end(connection->http);
+  } else if (connection->state == CONNECTION_OPEN) {
+    tp_loop_refresh_date(loop);
+    tp_http_conn_receive(connection->http, (tuplet_bytes){room->base, (size_t)size});
+  }
+  if (connection->state == CONNECTION_OPEN) tp_loop_add_chore(loop, &connection->flush);
+}
+
+static void set_reading(tp_connection *connection, bool reads) {
+  if (connection->has_ended || reads == connection->is_reading) return;
+  uv_stream_t *stream = (uv_stream_t *)&connection->tcp;
+  if (reads) {
+    if (uv_read_start(stream, on_room, on_read) != 0) {
+      tp_connection_cut(connection);
+      return;
+    }
+  } else {
+    (void)uv_read_stop(stream);
+  }
+  connection->is_reading = reads;
+}
+
+/* ---- Writing --------------------------------------------------------------------------------------------
+ */
+
+static void on_written(uv_write_t *write, int status) {
+  tp_connection *connection = write->data;
+  connection->is_writing = false;
+  if (connection->state == CONNECTION_CLOSED) return;
+  if (status < 0) {
+    tp_connection_cut(connection);
+    return;
+  }
+  tp_http_conn_output_written(connection->http, connection->write_size);
+  tp_loop_add_chore(connection->listener->loop, &connection->flush);
+}
+
+static uv_buf_t make_buf(tuplet_bytes bytes) {
+  union { /* libuv only reads from it but takes it without const */
+    const void *in;
+    char *out;
+  } pointer = {.in = bytes.data};
+  unsigned size = bytes.size > INT32_MAX ? INT32_MAX : (unsigned)bytes.size;
+  return uv_buf_init(pointer.out, size);
+}
+
+/* Sends what there is. False when the connection broke. */
+static bool write_output(tp_connection *connection) {
+  uv_stream_t *stream = (uv_stream_t *)&connection->tcp;
+  while (!connection->is_writing) {
+    tuplet_bytes output = tp_http_conn_output(connection->http);
+    if (output.size == 0) return true;
+    uv_buf_t buf = make_buf(output);
+    int written = uv_try_write(stream, &buf, 1);
+    if (written > 0) {
+      tp_http_conn_output_written(connection->http, (size_t)written);
+    } else if (written == UV_EAGAIN || written == 0) {
+      connection->write.data = connection;
+      connection->write_size = buf.len;
+      if (uv_write(&connection->write, stream, &buf, 1, on_written) != 0) return false;
+      connection->is_writing = true;
+    } else {
+      return false;
+    }
+  }
+  return true;
+}
+
+static void flush(tp_connection *connection) {
+  if (connection->state != CONNECTION_OPEN) return;
+  tp_http_conn *http = connection->http;
+  if (!write_output(connection) || tp_http_conn_wants_cut(http)) {
+    tp_connection_cut(connection);
+    return;
+  }
+  if (!connection->is_writing && tp_http_conn_wants_close(http)) {
+    linger(connection);
+    return;
+  }
+  set_reading(connection, tp_http_conn_wants_receive(http));
+}
+
+static void run_flush(tp_loop_chore *chore) {
+  flush((tp_connection *)(void *)((char *)chore - offsetof(tp_connection, flush)));
+}
+
+static void on_wake(void *context, tp_http_conn *http) {
+  (void)http;
+  tp_connection *connection = context;
+  tp_loop_add_chore(connection->listener->loop, &connection->flush);
+}
+
+/* ---- The beginning --------------------------------------------------------------------------------------
+ */
+
+static tuplet_status open_http(tp_connection *connection) {
+  const tp_listener *listener = connection->listener;
+  const tp_http_conn_config config = {.allocator = listener->loop->allocator,
+                                      .limits = listener->config.limits,
+                                      .budget = listener->config.budget,
+                                      .date = listener->loop->date,
+                                      .on_request = listener->config.on_request,
+                                      .context = listener->config.context,
+                                      .on_wake = on_wake,
+                                      .wake_context = connection};
+  return tp_http_conn_new(&config, &connection->http, NULL);
+}
+
+static void refuse(tp_connection *connection) {
+  tp_listener *listener = connection->listener;
+  uv_buf_t buf = make_buf((tuplet_bytes){refusal, sizeof refusal - 1});
+  connection->is_refused = true;
+  bool is_too_much = ++listener->refused_count > REFUSED_MAX;
+  if (is_too_much || uv_try_write((uv_stream_t *)&connection->tcp, &buf, 1) < 0) {
+    close_now(connection);
+  } else {
+    linger(connection);
+  }
+}
+
+bool tp_connection_accept(tp_listener *listener) {
+  tp_loop *loop = listener->loop;
+  tp_connection *connection = tp_alloc_array_zeroed(loop->allocator, 1, sizeof *connection);
+  if (connection == NULL) return false;
+  connection->listener = listener;
+  connection->flush.run = run_flush;
+  bool is_too_many = atomic_load(&listener->connection_count) >= listener->config.connections_max;
+  if ((!is_too_many && open_http(connection) != TUPLET_OK) || uv_tcp_init(&loop->uv, &connection->tcp) != 0) {
+    tp_http_conn_free(connection->http);
+    tp_free(loop->allocator, connection);
+    return false;
+  }
+  connection->tcp.data = connection;
+  connection->next = listener->connections;
+  if (connection->next != NULL) connection->next->previous = connection;
+  listener->connections = connection;
+  connection->idle_since_ms = connection->sent_since_ms = tp_loop_now_ms(loop);
+  int result = uv_accept((uv_stream_t *)&listener->tcp, (uv_stream_t *)&connection->tcp);
+  if (is_too_many) {
+    refuse(connection);
+    return true;
+  }
+  atomic_fetch_add(&listener->connection_count, 1);
+  if (result != 0) {
+    close_now(connection);
+    return true;
+  }
+  (void)uv_tcp_nodelay(&connection->tcp, 1); /* without it answers only come later */
+  set_reading(connection, true);
+  return true;
+}
+
+/* ---- Time -----------------------------------------------------------------------------------------------
+ */
+
+static bool is_over(uint64_t now_ms, uint64_t since_ms, uint32_t timeout_ms) {
+  return now_ms - since_ms >= timeout_ms;
+}
+
+/* An HTTP/2 peer is asked to go; if it does not do even that, it is cut the next time. */
+static void end_idle(tp_connection *connection, uint64_t now_ms) {
+  if (connection->is_told_to_end) {
+    tp_connection_cut(connection);
+    return;
+  }
+  connection->is_told_to_end = true;
+  connection->idle_since_ms = now_ms;
+  tp_http_conn_shutdown(connection->http);
+}
+
+void tp_connection_tick(tp_connection *connection) {
+  const tp_listener_config *config = &connection->listener->config;
+  uint64_t now_ms = tp_loop_now_ms(connection->listener->loop);
+  if (connection->state == CONNECTION_LINGERING && now_ms >= connection->linger_until_ms)
+    close_now(connection);
+  if (connection->state != CONNECTION_OPEN) return;
+  tp_http_progress progress = tp_http_conn_progress(connection->http);
+
+  if (!progress.sending || progress.sent != connection->sent) connection->sent_since_ms = now_ms;
+  connection->sent = progress.sent;
+  if (is_over(now_ms, connection->sent_since_ms, config->send_timeout_ms)) {
+    tp_connection_cut(connection);
+    return;
+  }
+  if (progress.receiving != connection->receiving) connection->receiving_since_ms = now_ms;
+  connection->receiving = progress.receiving;
+  if (progress.receiving != 0 &&
+      is_over(now_ms, connection->receiving_since_ms, config->receive_timeout_ms)) {
+    tp_http_conn_expire_receiving(connection->http);
+  }
+  bool is_idle = progress.receiving == 0 && progress.handling == 0 && !progress.sending;
+  if (!is_idle || progress.requests != connection->requests) connection->idle_since_ms = now_ms;
+  connection->requests = progress.requests;
+  if (is_over(now_ms, connection->idle_since_ms, config->idle_timeout_ms)) end_idle(connection, now_ms);
+}
+
+void tp_connection_drain(tp_connection *connection) {
+  if (connection->state == CONNECTION_OPEN) tp_http_conn_shutdown(connection->http);
+}
