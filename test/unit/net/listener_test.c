@@ -1,0 +1,319 @@
+/* listener_test.c: real sockets: limits, timeouts, slow peers, the end. Time only ever makes these tests
+ * slower: they wait for what must happen, never for a while. */
+#include "net/listener.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+enum { BIG_SIZE = 32 << 20, WAIT_MS = 20000 };
+
+typedef struct server {
+  tp_loop *loop;
+  tp_listener *listener;
+  tp_listener_config config;
+  tp_http_request *kept; /* of the target /keep; loop's thread */
+  atomic_int kept_count, abort_count;
+} server;
+
+static void on_abort(void *context, tp_http_request *request) {
+  server *s = context;
+  if (s->kept == request) s->kept = NULL;
+  tp_http_respond_abort(request);
+  atomic_fetch_add(&s->abort_count, 1);
+}
+
+static bool target_is(const tp_http_request *request, const char *text) {
+  tuplet_bytes target = tp_http_request_target(request);
+  return target.size == strlen(text) && memcmp(target.data, text, target.size) == 0;
+}
+
+static void on_request(void *context, tp_http_request *request) {
+  server *s = context;
+  if (target_is(request, "/big")) {
+    char *big = tp_arena_alloc_array_zeroed(tp_http_request_arena(request), BIG_SIZE, 1);
+    tp_http_respond(request, 200, NULL, 0, (tuplet_bytes){big, big == NULL ? 0 : BIG_SIZE});
+  } else if (target_is(request, "/keep")) {
+    tp_http_request_events events = {s, NULL, on_abort};
+    tp_http_request_set_events(request, &events);
+    s->kept = request;
+    tp_http_respond_start(request, 200, NULL, 0);
+    atomic_fetch_add(&s->kept_count, 1);
+  } else {
+    tp_http_respond_text(request, 200, "hello");
+  }
+}
+
+static int setup(void **state) {
+  server *s = calloc(1, sizeof *s);
+  assert_non_null(s);
+  s->config = tp_listener_config_default();
+  s->config.on_request = on_request;
+  s->config.context = s;
+  assert_int_equal(tp_loop_start(NULL, &s->loop, NULL), TUPLET_OK);
+  *state = s;
+  return 0;
+}
+
+static int teardown(void **state) {
+  server *s = *state;
+  tp_listener_close(s->listener, 0);
+  tp_loop_stop(s->loop);
+  free(s);
+  return 0;
+}
+
+static void start(server *s) {
+  assert_int_equal(tp_listener_open(s->loop, "127.0.0.1:0", &s->config, &s->listener, NULL), TUPLET_OK);
+}
+
+static int connect_to(const server *s) {
+  struct sockaddr_in address = {.sin_family = AF_INET,
+                                .sin_port = htons(tp_listener_port(s->listener)),
+                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  struct timeval patience = {.tv_sec = WAIT_MS / 1000};
+  int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  assert_true(fd >= 0);
+  assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience), 0);
+  assert_int_equal(connect(fd, (const struct sockaddr *)&address, sizeof address), 0);
+  return fd;
+}
+
+static void send_text(int fd, const char *text) {
+  assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), (ssize_t)strlen(text));
+}
+
+/* Reads to the end; true for an orderly one, false for a reset. */
+static bool read_to_end(int fd, char *ret_text, size_t text_size) {
+  size_t used = 0;
+  ssize_t size;
+  char room[4096];
+  while ((size = recv(fd, room, sizeof room, 0)) > 0) {
+    size_t fits = (size_t)size < text_size - 1 - used ? (size_t)size : text_size - 1 - used;
+    memcpy(ret_text + used, room, fits);
+    used += fits;
+  }
+  ret_text[used] = '\0';
+  assert_int_equal(close(fd), 0);
+  return size == 0;
+}
+
+static void read_until(int fd, const char *text) {
+  char room[4096];
+  size_t used = 0;
+  do {
+    ssize_t size = recv(fd, room + used, sizeof room - 1 - used, 0);
+    assert_true(size > 0);
+    used += (size_t)size;
+    room[used] = '\0';
+  } while (strstr(room, text) == NULL);
+}
+
+static void wait_for(const atomic_int *number, int wanted) {
+  for (int i = 0; i < WAIT_MS && atomic_load(number) != wanted; i++) (void)usleep(1000);
+  assert_int_equal(atomic_load(number), wanted);
+}
+
+static void wait_for_connections(const server *s, size_t wanted) {
+  for (int i = 0; i < WAIT_MS && tp_listener_connection_count(s->listener) != wanted; i++) (void)usleep(1000);
+  assert_int_equal(tp_listener_connection_count(s->listener), wanted);
+}
+
+static void serves_and_closes_when_asked(void **state) {
+  server *s = *state;
+  start(s);
+  char text[1024];
+  int fd = connect_to(s);
+  send_text(fd, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+  read_until(fd, "hello");
+  assert_int_equal(tp_listener_connection_count(s->listener), 1);
+  send_text(fd, "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+  assert_true(read_to_end(fd, text, sizeof text));
+  assert_non_null(strstr(text, "connection: close"));
+  assert_non_null(strstr(text, "\r\ndate: "));
+  wait_for_connections(s, 0);
+}
+
+static void refuses_connections_beyond_the_maximum(void **state) {
+  server *s = *state;
+  s->config.connections_max = 2;
+  start(s);
+  char text[1024];
+  int first = connect_to(s), second = connect_to(s);
+  wait_for_connections(s, 2);
+  int third = connect_to(s);
+  assert_true(read_to_end(third, text, sizeof text));
+  assert_non_null(strstr(text, "HTTP/1.1 503"));
+  assert_int_equal(close(first), 0);
+  wait_for_connections(s, 1);
+  int fourth = connect_to(s);
+  send_text(fourth, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+  read_until(fourth, "hello");
+  assert_int_equal(close(second), 0);
+  assert_int_equal(close(fourth), 0);
+}
+
+static void ends_idle_connections(void **state) {
+  server *s = *state;
+  s->config.idle_timeout_ms = 50;
+  start(s);
+  char text[1024];
+  int silent = connect_to(s), served = connect_to(s);
+  send_text(served, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+  assert_true(read_to_end(silent, text, sizeof text));
+  assert_string_equal(text, "");
+  assert_true(read_to_end(served, text, sizeof text));
+  assert_non_null(strstr(text, "hello"));
+}
+
+static void ends_requests_that_do_not_arrive(void **state) {
+  server *s = *state;
+  s->config.receive_timeout_ms = 50;
+  start(s);
+  char text[1024];
+  int fd = connect_to(s);
+  send_text(fd, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\nabc");
+  assert_true(read_to_end(fd, text, sizeof text));
+  assert_non_null(strstr(text, "HTTP/1.1 408"));
+}
+
+static void ends_connections_that_do_not_read(void **state) {
+  server *s = *state;
+  s->config.send_timeout_ms = 50;
+  start(s);
+  char text[1024];
+  int fd = connect_to(s);
+  send_text(fd, "GET /big HTTP/1.1\r\nHost: h\r\n\r\n");
+  wait_for_connections(s, 1);
+  wait_for_connections(s, 0);
+  assert_false(read_to_end(fd, text, sizeof text));
+}
+
+static void sends_all_to_a_peer_that_reads_late(void **state) {
+  server *s = *state;
+  start(s);
+  char *text = malloc(BIG_SIZE + 1024);
+  assert_non_null(text);
+  int fd = connect_to(s);
+  send_text(fd, "GET /big HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+  size_t used = 0;
+  ssize_t size;
+  while ((size = recv(fd, text + used, BIG_SIZE + 1024 - used, 0)) > 0) used += (size_t)size;
+  assert_int_equal(size, 0);
+  assert_true(used > BIG_SIZE);
+  assert_int_equal(close(fd), 0);
+  free(text);
+}
+
+/* A refusal must arrive though the peer is still sending. */
+static void lets_the_peer_read_why_it_is_refused(void **state) {
+  server *s = *state;
+  s->config.limits.body_size_max = 10;
+  start(s);
+  char text[1024];
+  char *body = calloc(1, 500000);
+  assert_non_null(body);
+  int fd = connect_to(s);
+  send_text(fd, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 500000\r\n\r\n");
+  assert_int_equal(send(fd, body, 500000, MSG_NOSIGNAL), 500000);
+  assert_int_equal(shutdown(fd, SHUT_WR), 0);
+  assert_true(read_to_end(fd, text, sizeof text));
+  assert_non_null(strstr(text, "HTTP/1.1 413"));
+  free(body);
+}
+
+static void tells_the_handler_that_the_peer_went(void **state) {
+  server *s = *state;
+  start(s);
+  int fd = connect_to(s);
+  send_text(fd, "GET /keep HTTP/1.1\r\nHost: h\r\n\r\n");
+  read_until(fd, "\r\n\r\n");
+  assert_int_equal(close(fd), 0);
+  wait_for(&s->abort_count, 1);
+  wait_for_connections(s, 0);
+}
+
+static void end_kept(void *context) {
+  server *s = context;
+  tp_http_request *request = s->kept;
+  s->kept = NULL;
+  tp_http_respond_write(request, (tuplet_bytes){"last words", 10});
+  tp_http_respond_end(request);
+}
+
+static void finishes_requests_while_it_drains(void **state) {
+  server *s = *state;
+  start(s);
+  char text[1024];
+  int idle = connect_to(s), busy = connect_to(s);
+  send_text(busy, "GET /keep HTTP/1.1\r\nHost: h\r\n\r\n");
+  wait_for(&s->kept_count, 1);
+  wait_for_connections(s, 2);
+  tp_listener_drain(s->listener);
+  assert_true(read_to_end(idle, text, sizeof text));
+  wait_for_connections(s, 1);
+  tp_loop_call(s->loop, end_kept, s);
+  assert_true(read_to_end(busy, text, sizeof text));
+  assert_non_null(strstr(text, "last words\r\n0\r\n\r\n"));
+  tp_listener_close(s->listener, WAIT_MS);
+  s->listener = NULL;
+  assert_int_equal(atomic_load(&s->abort_count), 0);
+}
+
+static void cuts_what_does_not_end_in_time(void **state) {
+  server *s = *state;
+  start(s);
+  char text[1024];
+  int fd = connect_to(s);
+  send_text(fd, "GET /keep HTTP/1.1\r\nHost: h\r\n\r\n");
+  wait_for(&s->kept_count, 1);
+  tp_listener_close(s->listener, 1);
+  s->listener = NULL;
+  assert_int_equal(atomic_load(&s->abort_count), 1);
+  assert_false(read_to_end(fd, text, sizeof text));
+}
+
+static void shares_its_port_with_a_joined_listener(void **state) {
+  server *s = *state;
+  start(s);
+  tp_listener *second = NULL, *third = NULL;
+  tuplet_error error;
+  assert_int_equal(tp_listener_join(s->loop, s->listener, &s->config, &second, NULL), TUPLET_OK);
+  assert_string_equal(tp_listener_address(second), tp_listener_address(s->listener));
+  assert_int_equal(tp_listener_open(s->loop, tp_listener_address(second), &s->config, &third, &error),
+                   TUPLET_IO);
+  for (int i = 0; i < 20; i++) {
+    int fd = connect_to(s);
+    send_text(fd, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    read_until(fd, "hello");
+    assert_int_equal(close(fd), 0);
+  }
+  tp_listener_close(second, WAIT_MS);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      TEST(serves_and_closes_when_asked),
+      TEST(refuses_connections_beyond_the_maximum),
+      TEST(ends_idle_connections),
+      TEST(ends_requests_that_do_not_arrive),
+      TEST(ends_connections_that_do_not_read),
+      TEST(sends_all_to_a_peer_that_reads_late),
+      TEST(lets_the_peer_read_why_it_is_refused),
+      TEST(tells_the_handler_that_the_peer_went),
+      TEST(finishes_requests_while_it_drains),
+      TEST(cuts_what_does_not_end_in_time),
+      TEST(shares_its_port_with_a_joined_listener),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
