@@ -223,15 +223,14 @@ static inline tuplet_part tuplet_part_text(const char *utf8) {
   return tuplet_part_string(utf8, utf8 == NULL ? 1 : strlen(utf8));
 }
 
-/* The key of no parts: the prefix that selects everything. */
-#define TUPLET_KEY_EMPTY tuplet_key_of(tuplet_view(NULL, 0))
-
 /* Parts of their own, since C17's true and false are ints, which would be the bigints 1n and 0n. */
 #define TUPLET_TRUE  tuplet_part_bool(true)
 #define TUPLET_FALSE tuplet_part_bool(false)
 
 /* clang-format off */
-/* TUPLET_KEY(part, ...): a tuplet_key of 1 to 16 parts from C values, each by its type:
+/* TUPLET_KEY_EMPTY: the key of no parts, which as a prefix selects everything.
+ *
+ * TUPLET_KEY(part, ...): a tuplet_key of 1 to 16 parts from C values, each by its type:
  *
  *   any integer type        bigint        TUPLET_KEY(1) is [1n]
  *   float, double           number        TUPLET_KEY(1.0) and TUPLET_KEY(tuplet_part_number(1)) are [1]
@@ -249,6 +248,7 @@ static inline tuplet_part tuplet_part_text(const char *utf8) {
  * in an `auto` variable, which is a key together with its parts. There true and false are booleans. */
 #ifndef __cplusplus
 
+#define TUPLET_KEY_EMPTY ((tuplet_key){NULL, 0, {NULL, 0}})
 #define TUPLET_KEY(...) \
   ((tuplet_key){(const tuplet_part[]){TUPLET_PARTS(__VA_ARGS__)}, TUPLET_PART_COUNT(__VA_ARGS__), {NULL, 0}})
 
@@ -909,7 +909,8 @@ template <typename... Values> literal<sizeof...(Values)> make(const Values &...v
 
 } // namespace tuplet_key_literal
 
-#define TUPLET_KEY(...) tuplet_key_literal::make(__VA_ARGS__)
+#define TUPLET_KEY_EMPTY tuplet_key_of(tuplet_view(NULL, 0))
+#define TUPLET_KEY(...)  tuplet_key_literal::make(__VA_ARGS__)
 
 #endif
 
