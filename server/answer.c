@@ -1,0 +1,126 @@
+/* answer.c: the forms that answers take. */
+#include "server/answer.h"
+
+#include "base/status.h"
+
+#include <string.h>
+
+enum { CHARGE_STEP = 1024 * 1024 };
+
+/* How much of a large answer is handed to the connection at a time. */
+#define PIECE_SIZE TP_ANSWER_FREE_SIZE
+
+int tp_answer_http_status(tuplet_status status) {
+  switch (status) {
+  case TUPLET_FULL: return 507;
+  case TUPLET_BUSY:
+  case TUPLET_CLOSED:
+  case TUPLET_NOMEM: return 503;
+  case TUPLET_IO:
+  case TUPLET_FORMAT:
+  case TUPLET_CORRUPT: return 500;
+  default: return 400;
+  }
+}
+
+void tp_answer_failure(const tp_worker *worker, tp_http_request *request, tuplet_status status,
+                       const tuplet_error *error) {
+  const char *message = error->message[0] != '\0' ? error->message : tuplet_status_text(status);
+  int http_status = tp_answer_http_status(status);
+  if (http_status >= 500)
+    tp_log_write(worker->service->log, TP_LOG_WARNING, "a request was answered with %d: %s", http_status,
+                 message);
+  tp_http_respond_text(request, http_status, message);
+}
+
+static void answer_text(tp_http_request *request, int status, const tp_http_header *header,
+                        const char *sentence) {
+  const tp_http_header headers[] = {{"content-type", TP_CONTENT_TEXT}, *header};
+  tp_http_respond(request, status, headers, 2, (tuplet_bytes){sentence, strlen(sentence)});
+}
+
+void tp_answer_unauthorized(tp_http_request *request, const char *sentence) {
+  answer_text(request, 401, &(tp_http_header){"www-authenticate", "Bearer"}, sentence);
+}
+
+void tp_answer_method_not_allowed(tp_http_request *request, const char *allowed) {
+  answer_text(request, 405, &(tp_http_header){"allow", allowed},
+              "Method not allowed here; see the Allow header.");
+}
+
+void tp_answer_bytes(tp_http_request *request, const char *content_type, tuplet_bytes body) {
+  const tp_http_header header = {"content-type", content_type};
+  tp_http_respond(request, 200, &header, 1, body);
+}
+
+/* ---- Answers that may be large ---- */
+
+void tp_answer_init(tp_answer *answer, const tuplet_allocator *allocator) {
+  tp_buffer_init(&answer->body, allocator);
+  answer->charged = 0;
+}
+
+void tp_answer_done(tp_answer *answer, tp_service *service) {
+  if (answer->charged > 0) atomic_fetch_sub(&service->answers_size, answer->charged);
+  answer->charged = 0;
+  tp_buffer_done(&answer->body);
+}
+
+tuplet_status tp_answer_check(tp_answer *answer, tp_service *service, tuplet_error *error) {
+  if (answer->body.failed) return tp_fail_nomem(error);
+  while (answer->body.size > TP_ANSWER_FREE_SIZE + answer->charged) {
+    size_t before = atomic_fetch_add(&service->answers_size, CHARGE_STEP);
+    answer->charged += CHARGE_STEP;
+    if (before + CHARGE_STEP > service->answers_size_max)
+      return tp_fail(error, TUPLET_BUSY,
+                     "The server holds too many answers that were not fetched yet; try again later.");
+  }
+  return TUPLET_OK;
+}
+
+/* A large answer on its way. Lives in the request's arena. */
+typedef struct large_answer {
+  tp_worker *worker;
+  tp_answer answer;
+  size_t sent;
+} large_answer;
+
+static void parcel_send_piece(large_answer *parcel, tp_http_request *request) {
+  const tp_buffer *body = &parcel->answer.body;
+  size_t left = body->size - parcel->sent;
+  size_t size = left < PIECE_SIZE ? left : PIECE_SIZE;
+  tuplet_bytes piece = {body->data + parcel->sent, size};
+  parcel->sent += size;
+  tp_http_respond_write(request, piece);
+  if (parcel->sent < body->size) return;
+  tp_answer_done(&parcel->answer, parcel->worker->service);
+  tp_http_respond_end(request);
+}
+
+static void parcel_on_writable(void *context, tp_http_request *request) {
+  parcel_send_piece(context, request);
+}
+
+static void parcel_on_abort(void *context, tp_http_request *request) {
+  large_answer *aborted = context;
+  tp_answer_done(&aborted->answer, aborted->worker->service);
+  tp_http_respond_abort(request);
+}
+
+void tp_answer_send(tp_answer *answer, tp_worker *worker, tp_http_request *request,
+                    const char *content_type) {
+  const tp_http_header header = {"content-type", content_type};
+  large_answer *large = NULL;
+  if (answer->body.size > TP_ANSWER_FREE_SIZE)
+    large = tp_arena_alloc(tp_http_request_arena(request), sizeof *large);
+  if (large == NULL) {
+    tp_http_respond(request, 200, &header, 1, tp_buffer_view(&answer->body));
+    tp_answer_done(answer, worker->service);
+    return;
+  }
+  *large = (large_answer){.worker = worker, .answer = *answer};
+  const tp_http_request_events events = {large, parcel_on_writable, parcel_on_abort};
+  tp_http_request_set_events(request, &events);
+  tp_http_respond_start(request, 200, &header, 1);
+  parcel_send_piece(large, request);
+}

@@ -1,0 +1,51 @@
+/* answer.h: the forms that answers take: a refusal in a sentence, a message, a message too large to hand over
+ * at once.
+ *
+ * Each function finishes the request. */
+#ifndef TP_SERVER_ANSWER_H
+#define TP_SERVER_ANSWER_H
+
+#include "base/buffer.h"
+#include "server/worker.h"
+
+#define TP_CONTENT_PROTOBUF "application/x-protobuf"
+#define TP_CONTENT_STREAM   "application/octet-stream"
+#define TP_CONTENT_TEXT     "text/plain; charset=utf-8"
+#define TP_CONTENT_JSON     "application/json"
+
+/* The HTTP status that tells a client what to do about `status`, an error: 4xx to change the request, 5xx to
+ * try again. */
+int tp_answer_http_status(tuplet_status status);
+
+/* The error's message as plain text. Errors that are the server's own are logged, too. */
+void tp_answer_failure(const tp_worker *worker, tp_http_request *request, tuplet_status status,
+                       const tuplet_error *error);
+
+/* 401, with the challenge that it needs. */
+void tp_answer_unauthorized(tp_http_request *request, const char *sentence);
+
+void tp_answer_method_not_allowed(tp_http_request *request, const char *allowed);
+
+/* 200. */
+void tp_answer_bytes(tp_http_request *request, const char *content_type, tuplet_bytes body);
+
+/* An answer while it grows. Beyond TP_ANSWER_FREE_SIZE its bytes are charged to the service, so that what
+ * slow readers make the server hold is bounded. */
+#define TP_ANSWER_FREE_SIZE ((size_t)256 * 1024)
+
+typedef struct tp_answer {
+  tp_buffer body;
+  size_t charged;
+} tp_answer;
+
+void tp_answer_init(tp_answer *answer, const tuplet_allocator *allocator);
+void tp_answer_done(tp_answer *answer, tp_service *service);
+
+/* After the body has grown. Errors: TUPLET_NOMEM, TUPLET_BUSY (too much is held already). */
+tuplet_status tp_answer_check(tp_answer *answer, tp_service *service, tuplet_error *error);
+
+/* 200, taking the answer over. A large one is handed to the connection piece by piece, as fast as it is
+ * taken. */
+void tp_answer_send(tp_answer *answer, tp_worker *worker, tp_http_request *request, const char *content_type);
+
+#endif

@@ -1,0 +1,154 @@
+/* datapath.c: reads and atomic writes, from a request's body to its answer.
+ *
+ * The message is decoded into the struct that the store takes, in the request's arena; rows go from the
+ * database's page into the answer. */
+#include "server/datapath.h"
+
+#include "base/status.h"
+#include "server/answer.h"
+#include "server/completion.h"
+#include "wire/datapath.h"
+
+#include <stddef.h>
+
+static void answer_nomem(const tp_worker *worker, tp_http_request *request) {
+  tuplet_error error;
+  tp_answer_failure(worker, request, tp_fail_nomem(&error), &error);
+}
+
+/* ---- Reads ---- */
+
+typedef struct read_operation {
+  tp_read read; /* first, so that the one is found from the other */
+  tp_completion completion;
+  tp_worker *worker;
+  tp_http_request *request;
+  tp_database *database;
+  tp_answer answer;
+  tp_snapshot_read_output output;
+  tuplet_status status;
+  tuplet_error error;
+} read_operation;
+
+static tuplet_status read_on_row(tp_read *read, size_t range_index, const tp_row *row, tuplet_error *error) {
+  read_operation *operation = (read_operation *)(void *)read;
+  tp_snapshot_read_output_row(&operation->output, range_index, row);
+  return tp_answer_check(&operation->answer, operation->worker->service, error);
+}
+
+static void read_on_done(tp_read *read, tuplet_status status, const tuplet_error *error) {
+  read_operation *operation = (read_operation *)(void *)read;
+  operation->status = status;
+  if (status < 0) operation->error = *error;
+  tp_completion_done(&operation->completion);
+}
+
+static void read_finish(tp_completion *completion) {
+  read_operation *operation =
+      (read_operation *)(void *)((char *)completion - offsetof(read_operation, completion));
+  tp_worker *worker = operation->worker;
+  tp_database_release(worker->service->databases, operation->database);
+  if (operation->status == TUPLET_OK) {
+    tp_snapshot_read_output_end(&operation->output, operation->read.range_count);
+    operation->status = tp_answer_check(&operation->answer, worker->service, &operation->error);
+  }
+  if (operation->status == TUPLET_OK) {
+    tp_answer_send(&operation->answer, worker, operation->request, TP_CONTENT_PROTOBUF);
+    return;
+  }
+  tp_answer_done(&operation->answer, worker->service);
+  tp_answer_failure(worker, operation->request, operation->status, &operation->error);
+}
+
+void tp_datapath_read(tp_worker *worker, tp_http_request *request, const tp_session *session,
+                      tp_database *database) {
+  (void)session; /* whoever has a session may read */
+  tp_arena *arena = tp_http_request_arena(request);
+  tuplet_error error = {0};
+  tp_read_range *ranges;
+  size_t range_count;
+  tuplet_status status =
+      tp_snapshot_read_decode(tp_http_request_body(request), arena, &ranges, &range_count, &error);
+  read_operation *operation = tp_arena_alloc(arena, sizeof *operation);
+  if (status == TUPLET_OK && operation == NULL) status = tp_fail_nomem(&error);
+  if (status != TUPLET_OK) {
+    tp_database_release(worker->service->databases, database);
+    tp_answer_failure(worker, request, status, &error);
+    return;
+  }
+  *operation = (read_operation){
+      .read = {.ranges = ranges, .range_count = range_count, .on_row = read_on_row, .on_done = read_on_done},
+      .worker = worker,
+      .request = request,
+      .database = database};
+  tp_answer_init(&operation->answer, worker->service->allocator);
+  tp_snapshot_read_output_begin(&operation->output, &operation->answer.body);
+  tp_completion_init(&operation->completion, worker->loop, read_finish);
+  tp_store_read(tp_database_store(database), tp_worker_reader(worker, database), &operation->read);
+  tp_completion_submitted(&operation->completion);
+}
+
+/* ---- Writes ---- */
+
+typedef struct write_operation {
+  tp_write write; /* first, so that the one is found from the other */
+  tp_completion completion;
+  tp_worker *worker;
+  tp_http_request *request;
+  tp_database *database;
+} write_operation;
+
+static void write_on_done(tp_write *write) {
+  write_operation *operation = (write_operation *)(void *)write;
+  tp_completion_done(&operation->completion);
+}
+
+static void answer_write(tp_worker *worker, tp_http_request *request, const tp_write *write) {
+  tp_buffer body;
+  tp_buffer_init(&body, worker->service->allocator);
+  switch (write->status) {
+  case TUPLET_OK: tp_atomic_write_output_success(&body, &write->versionstamp); break;
+  case TUPLET_CONFLICT:
+    tp_atomic_write_output_check_failure(&body, write->failed_checks, write->failed_check_count);
+    break;
+  case TUPLET_READ_ONLY: tp_atomic_write_output_disabled(&body); break;
+  default: tp_answer_failure(worker, request, write->status, &write->error); return;
+  }
+  if (body.failed)
+    answer_nomem(worker, request);
+  else
+    tp_answer_bytes(request, TP_CONTENT_PROTOBUF, tp_buffer_view(&body));
+  tp_buffer_done(&body);
+}
+
+static void write_finish(tp_completion *completion) {
+  write_operation *operation =
+      (write_operation *)(void *)((char *)completion - offsetof(write_operation, completion));
+  tp_database_release(operation->worker->service->databases, operation->database);
+  answer_write(operation->worker, operation->request, &operation->write);
+}
+
+void tp_datapath_write(tp_worker *worker, tp_http_request *request, const tp_session *session,
+                       tp_database *database) {
+  tp_arena *arena = tp_http_request_arena(request);
+  write_operation *operation = tp_arena_alloc(arena, sizeof *operation);
+  tuplet_error error = {0};
+  tuplet_status status = operation == NULL ? tp_fail_nomem(&error)
+                                           : tp_atomic_write_decode(tp_http_request_body(request), arena,
+                                                                    &operation->write, &error);
+  if (status == TUPLET_OK && session->may_write) {
+    operation->write.on_done = write_on_done;
+    operation->worker = worker;
+    operation->request = request;
+    operation->database = database;
+    tp_completion_init(&operation->completion, worker->loop, write_finish);
+    tp_store_write(tp_database_store(database), &operation->write);
+    tp_completion_submitted(&operation->completion);
+    return;
+  }
+  tp_database_release(worker->service->databases, database);
+  if (status == TUPLET_OK)
+    answer_write(worker, request, &(tp_write){.status = TUPLET_READ_ONLY});
+  else
+    tp_answer_failure(worker, request, status, &error);
+}

@@ -1,0 +1,180 @@
+/* exchange.c: the metadata exchange, with which a client opens a database. */
+#include "server/exchange.h"
+
+#include "base/hex.h"
+#include "base/status.h"
+#include "server/answer.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { BODY_SIZE_MAX = 16 * 1024, VERSION_MAX = 3, TIME_TEXT_SIZE = 32 };
+
+/* ---- Ids ---- */
+
+/* Where a UUID's text has a dash before the byte of that number. */
+static bool dash_before(size_t byte) {
+  return byte == 4 || byte == 6 || byte == 8 || byte == 10;
+}
+
+void tp_database_id_to_text(const uint8_t id[TP_AUTH_DATABASE_ID_SIZE],
+                            char ret_text[TP_DATABASE_ID_TEXT_SIZE]) {
+  char *text = ret_text;
+  for (size_t i = 0; i < TP_AUTH_DATABASE_ID_SIZE; i++) {
+    if (dash_before(i)) *text++ = '-';
+    tp_hex_write(&id[i], 1, text);
+    text += 2;
+  }
+  *text = '\0';
+}
+
+bool tp_database_id_from_text(tuplet_bytes text, uint8_t ret_id[TP_AUTH_DATABASE_ID_SIZE]) {
+  const char *next = text.data;
+  if (text.size != TP_DATABASE_ID_TEXT_SIZE - 1) return false;
+  for (size_t i = 0; i < TP_AUTH_DATABASE_ID_SIZE; i++) {
+    if (dash_before(i) && *next++ != '-') return false;
+    if (!tp_hex_read(next, 2, &ret_id[i], 1)) return false;
+    next += 2;
+  }
+  return true;
+}
+
+/* ---- What the client asks for ---- */
+
+/* The newest version that both sides speak, of those in the body's supportedVersions; a client that sends no
+ * body is of version 1. *ret_version is 0 when there is none. */
+static tuplet_status choose_version(tuplet_bytes body, json_int_t *ret_version, tuplet_error *error) {
+  *ret_version = 1;
+  if (body.size == 0) return TUPLET_OK;
+  if (body.size > BODY_SIZE_MAX)
+    return tp_fail(error, TUPLET_LIMIT, "The metadata request has %zu bytes; it may have %d.", body.size,
+                   BODY_SIZE_MAX);
+
+  json_error_t problem;
+  json_t *root = json_loadb(body.data, body.size, JSON_REJECT_DUPLICATES, &problem);
+  if (root == NULL) {
+    if (json_error_code(&problem) == json_error_out_of_memory) return tp_fail_nomem(error);
+    return tp_fail(error, TUPLET_SYNTAX, "The metadata request is not valid JSON: %s.", problem.text);
+  }
+  const json_t *versions = json_object_get(root, "supportedVersions");
+  tuplet_status status = TUPLET_OK;
+  if (!json_is_object(root) || (versions != NULL && !json_is_array(versions))) {
+    status = tp_fail(error, TUPLET_INVALID,
+                     "The metadata request must look like {\"supportedVersions\":[1,2,3]}.");
+  } else if (versions != NULL) {
+    *ret_version = 0;
+    for (size_t i = 0; i < json_array_size(versions); i++) {
+      json_int_t version = json_integer_value(json_array_get(versions, i));
+      if (version <= VERSION_MAX && version > *ret_version) *ret_version = version;
+    }
+  }
+  json_decref(root);
+  return status;
+}
+
+/* ---- The answer ---- */
+
+/* The characters of a host and a port; anything else could make another URL of it. */
+static bool is_authority(tuplet_bytes authority) {
+  static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_:[]%";
+  const char *text = authority.data;
+  for (size_t i = 0; i < authority.size; i++) {
+    if (memchr(allowed, text[i], sizeof allowed - 1) == NULL) return false;
+  }
+  return authority.size > 0;
+}
+
+/* Version 1 wants the whole URL, later ones take it as relative to that of the exchange. NULL when out of
+ * memory. */
+static json_t *endpoint_url(json_int_t version, tuplet_bytes authority) {
+  if (version >= 2) return json_string(TP_DATA_PATH);
+  return json_sprintf("http://%.*s" TP_DATA_PATH, (int)authority.size, (const char *)authority.data);
+}
+
+static void print_time(int64_t unix_ms, char ret_text[TIME_TEXT_SIZE]) {
+  time_t seconds = (time_t)(unix_ms / 1000);
+  struct tm parts;
+  if (gmtime_r(&seconds, &parts) == NULL ||
+      strftime(ret_text, TIME_TEXT_SIZE, "%Y-%m-%dT%H:%M:%SZ", &parts) == 0)
+    ret_text[0] = '\0';
+}
+
+static char *print_metadata(json_int_t version, tuplet_bytes authority, const tp_session *session,
+                            const char *token) {
+  char id[TP_DATABASE_ID_TEXT_SIZE];
+  char expires_at[TIME_TEXT_SIZE];
+  tp_database_id_to_text(session->database_id, id);
+  print_time(session->expires_at_ms, expires_at);
+  json_t *metadata = json_pack("{s:I, s:s, s:[{s:o, s:s}], s:s, s:s}", "version", version, "databaseId", id,
+                               "endpoints", "url", endpoint_url(version, authority), "consistency", "strong",
+                               "token", token, "expiresAt", expires_at);
+  char *text = metadata != NULL ? json_dumps(metadata, JSON_COMPACT) : NULL;
+  json_decref(metadata);
+  return text;
+}
+
+static void answer_metadata(tp_worker *worker, tp_http_request *request, json_int_t version,
+                            const tp_session *session) {
+  tuplet_error error = {0};
+  char token[TP_AUTH_SESSION_TOKEN_SIZE_MAX];
+  tuplet_status status = tp_auth_session_sign(worker->service->auth, session, token, &error);
+  if (status != TUPLET_OK) {
+    tp_answer_failure(worker, request, status, &error);
+    return;
+  }
+  char *text = print_metadata(version, tp_http_request_authority(request), session, token);
+  if (text == NULL) {
+    tp_answer_failure(worker, request, tp_fail_nomem(&error), &error);
+    return;
+  }
+  tp_answer_bytes(request, TP_CONTENT_JSON, (tuplet_bytes){text, strlen(text)});
+  free(text); /* jansson's is the C library's */
+}
+
+static bool authorize(const tp_worker *worker, tp_http_request *request) {
+  tuplet_bytes token;
+  if (!tp_auth_bearer(tp_http_request_header(request, "authorization"), &token)) {
+    tp_answer_unauthorized(request, "Malformed authorization header.");
+    return false;
+  }
+  if (!tp_auth_access_token_matches(worker->service->auth, token)) {
+    tp_answer_unauthorized(request, "Invalid access token.");
+    return false;
+  }
+  return true;
+}
+
+void tp_exchange_handle(tp_worker *worker, tp_http_request *request, tuplet_bytes path) {
+  tp_service *service = worker->service;
+  if (!authorize(worker, request)) return;
+
+  json_int_t version;
+  tuplet_error error = {0};
+  tuplet_status status = choose_version(tp_http_request_body(request), &version, &error);
+  if (status == TUPLET_OK && version == 0)
+    status = tp_fail(&error, TUPLET_INVALID,
+                     "This server speaks versions 1 to %d of the protocol, the client none of "
+                     "them.",
+                     VERSION_MAX);
+  if (status == TUPLET_OK && version == 1 && !is_authority(tp_http_request_authority(request)))
+    status = tp_fail(&error, TUPLET_INVALID, "The Host header does not name a host.");
+
+  tp_session session = {.may_write = !service->read_only};
+  bool lasting = false;
+  if (status == TUPLET_OK)
+    status = tp_databases_exchange(service->databases, path, 0, session.database_id, &lasting, &error);
+  if (status == TUPLET_NOT_FOUND) {
+    tp_http_respond_text(request, 404, "There is no database at this path. This server has / and /:memory:.");
+    return;
+  }
+  if (status != TUPLET_OK) {
+    tp_answer_failure(worker, request, status, &error);
+    return;
+  }
+  if (!lasting) session.may_write = true;
+  session.expires_at_ms =
+      tp_clock_unix_ms(&service->clock) + (lasting ? service->session_ms : TP_SERVICE_MEMORY_SESSION_MS);
+  answer_metadata(worker, request, version, &session);
+}

@@ -1,0 +1,155 @@
+/* protocol.c: KV Connect, from a request to whoever answers it.
+ *
+ *   GET  /                     a page that says what this is
+ *   POST /v2/snapshot_read     the data path: session, version and database are checked here
+ *   POST /v2/atomic_write
+ *   POST /v2/watch
+ *   POST any other path        the metadata exchange, if a database has that path
+ */
+#include "server/protocol.h"
+
+#include "server/answer.h"
+#include "server/datapath.h"
+#include "server/exchange.h"
+#include "server/watch_stream.h"
+
+#include <string.h>
+
+/* The version stands between the two. */
+static const char page_begin[] = "This is tuplet ";
+static const char page_end[] =
+    ", a Deno KV database. Programs open it with its access token:\n"
+    "\n"
+    "  DENO_KV_ACCESS_TOKEN=... deno run --unstable-kv --allow-net --allow-env program.ts\n"
+    "\n"
+    "  const kv = await Deno.openKv(\"http://this host and port\");\n";
+
+static bool equals(tuplet_bytes bytes, const char *text) {
+  return bytes.size == strlen(text) && memcmp(bytes.data, text, bytes.size) == 0;
+}
+
+/* The target without its query. */
+static tuplet_bytes path_of(const tp_http_request *request) {
+  tuplet_bytes path = tp_http_request_target(request);
+  const char *query = path.size > 0 ? memchr(path.data, '?', path.size) : NULL;
+  if (query != NULL) path.size = (size_t)(query - (const char *)path.data);
+  return path;
+}
+
+/* ---- The data path ---- */
+
+typedef struct data_route {
+  const char *path;
+  tp_datapath_handler *handle;
+} data_route;
+
+static const data_route routes[] = {
+    {TP_DATA_PATH "/snapshot_read", tp_datapath_read},
+    {TP_DATA_PATH "/atomic_write", tp_datapath_write},
+    {TP_DATA_PATH "/watch", tp_watch_stream_start},
+};
+
+static const data_route *find_route(tuplet_bytes path) {
+  for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
+    if (equals(path, routes[i].path)) return &routes[i];
+  }
+  return NULL;
+}
+
+/* The header that names the database, as the client's version of the protocol has it; the request is answered
+ * when false is returned. */
+static bool read_database_header(tp_http_request *request, uint8_t ret_id[TP_AUTH_DATABASE_ID_SIZE]) {
+  const char *name = "x-denokv-database-id";
+  tuplet_bytes version = tp_http_request_header(request, "x-denokv-version");
+  if (version.data == NULL) {
+    name = "x-transaction-domain-id";
+    if (tp_http_request_header(request, name).data == NULL) {
+      tp_http_respond_text(request, 400, "The header x-denokv-version is missing.");
+      return false;
+    }
+  } else if (!equals(version, "2") && !equals(version, "3")) {
+    tp_http_respond_text(request, 400, "The header x-denokv-version must be 2 or 3.");
+    return false;
+  }
+  if (!tp_database_id_from_text(tp_http_request_header(request, name), ret_id)) {
+    tp_http_respond_text(request, 400,
+                         "Invalid database id: x-denokv-database-id must be the UUID that the metadata "
+                         "exchange returned.");
+    return false;
+  }
+  return true;
+}
+
+/* The session of the request's token; the request is answered when false is returned. */
+static bool read_session(const tp_worker *worker, tp_http_request *request, tp_session *ret_session) {
+  const tp_service *service = worker->service;
+  tuplet_bytes token;
+  if (!tp_auth_bearer(tp_http_request_header(request, "authorization"), &token)) {
+    tp_answer_unauthorized(request, "Malformed authorization header.");
+    return false;
+  }
+  switch (tp_auth_session_verify(service->auth, token, tp_clock_unix_ms(&service->clock), ret_session)) {
+  case TUPLET_OK: return true;
+  case TUPLET_TIMEOUT:
+    tp_answer_unauthorized(request,
+                           "The session token has expired; the metadata exchange returns a new one.");
+    return false;
+  default:
+    tp_answer_unauthorized(request,
+                           "Invalid session token. The metadata exchange returns one that is valid here.");
+    return false;
+  }
+}
+
+static void handle_data(tp_worker *worker, tp_http_request *request, const data_route *route) {
+  tp_session session;
+  uint8_t id[TP_AUTH_DATABASE_ID_SIZE];
+  if (!read_session(worker, request, &session) || !read_database_header(request, id)) return;
+  if (memcmp(id, session.database_id, sizeof id) != 0) {
+    tp_http_respond_text(request, 400, "Invalid database id: the session token is for another database.");
+    return;
+  }
+  tp_database *database;
+  tuplet_error error = {0};
+  tuplet_status status = tp_databases_acquire(worker->service->databases, id, &database, &error);
+  if (status == TUPLET_NOT_FOUND)
+    tp_http_respond_text(request, 404,
+                         "This database in memory is gone: it was not used for too long, or the server "
+                         "was started anew.");
+  else if (status != TUPLET_OK)
+    tp_answer_failure(worker, request, status, &error);
+  else
+    route->handle(worker, request, &session, database);
+}
+
+/* ---- Everything ---- */
+
+static void answer_page(const tp_worker *worker, tp_http_request *request) {
+  tp_buffer text;
+  tp_buffer_init(&text, worker->service->allocator);
+  tp_buffer_append_text(&text, page_begin);
+  tp_buffer_append_text(&text, tuplet_version());
+  tp_buffer_append_text(&text, page_end);
+  tp_answer_bytes(request, TP_CONTENT_TEXT, tp_buffer_view(&text));
+  tp_buffer_done(&text);
+}
+
+void tp_protocol_handle(void *context, tp_http_request *request) {
+  tp_worker *worker = context;
+  tuplet_bytes method = tp_http_request_method(request);
+  tuplet_bytes path = path_of(request);
+  bool is_post = equals(method, "POST");
+  const data_route *route = find_route(path);
+  if (is_post && route != NULL)
+    handle_data(worker, request, route);
+  else if (is_post)
+    tp_exchange_handle(worker, request, path);
+  else if (route != NULL)
+    tp_answer_method_not_allowed(request, "POST");
+  else if (!equals(path, "/"))
+    tp_http_respond_text(request, 404, "There is nothing at this path.");
+  else if (equals(method, "GET") || equals(method, "HEAD"))
+    answer_page(worker, request);
+  else
+    tp_answer_method_not_allowed(request, "GET, HEAD, POST");
+}

@@ -1,0 +1,190 @@
+/* serve.c: `tuplet serve`: from the command line to a server that runs until it is told to end. */
+#include "server/serve.h"
+
+#include "api/open.h"
+#include "server/config.h"
+#include "server/exchange.h"
+#include "server/secrets.h"
+#include "server/server.h"
+
+#include <openssl/crypto.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum { EXIT_USAGE = 2, EXIT_SYSTEM = 5 };
+
+/* What a run of the program holds. */
+typedef struct serve_run {
+  tp_serve_config config;
+  tp_log log;
+  tp_clock clock;
+  tuplet_owned path; /* of the database that is served */
+  tuplet_owned secrets_file;
+  tp_secrets_source secrets_source;
+  tp_secrets secrets;
+  tp_auth *auth;
+  tp_server *server;
+} serve_run;
+
+static const char *lookup(const char *name) {
+  return getenv(name);
+}
+
+/* Every connection takes a descriptor, and the usual soft limit is for programs that know no better. */
+static void raise_descriptor_limit(void) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= limit.rlim_max) return;
+  limit.rlim_cur = limit.rlim_max;
+  (void)setrlimit(RLIMIT_NOFILE, &limit); /* as it was, fewer connections fit */
+}
+
+static bool in_memory(const serve_run *serving) {
+  return strcmp(serving->path.data, ":memory:") == 0;
+}
+
+static tuplet_status open_secrets(serve_run *serving, tuplet_error *error) {
+  if (in_memory(serving)) {
+    serving->secrets_source = TP_SECRETS_FLEETING;
+    return tp_secrets_make(NULL, &serving->secrets, error);
+  }
+  tuplet_status status = tp_secrets_load(NULL, serving->path.data, &serving->secrets,
+                                         &serving->secrets_source, &serving->secrets_file, error);
+  if (status != TUPLET_OK) return status;
+  const char *file = serving->secrets_file.data;
+  if (serving->secrets_source == TP_SECRETS_EXPOSED)
+    tp_log_write(&serving->log, TP_LOG_WARNING,
+                 "%s can be read by others than its owner; run: chmod 600 '%s'", file, file);
+  if (serving->secrets_source == TP_SECRETS_FLEETING)
+    tp_log_write(&serving->log, TP_LOG_WARNING,
+                 "%s cannot be made: clients have to open the database anew after every start of the server",
+                 file);
+  return TUPLET_OK;
+}
+
+static tuplet_status start(serve_run *serving, tuplet_error *error) {
+  tuplet_open_options options = TUPLET_OPEN_OPTIONS_INIT;
+  options.read_only = serving->config.read_only;
+  tp_server_config config = {.clock = serving->clock,
+                             .log = &serving->log,
+                             .address = serving->config.address,
+                             .worker_count = serving->config.worker_count,
+                             .read_only = serving->config.read_only};
+  tuplet_status status =
+      tp_open_store(serving->config.path, &options, serving->clock, &config.store, &serving->path, error);
+  if (status != TUPLET_OK) return status;
+
+  status = open_secrets(serving, error);
+  if (status == TUPLET_OK) {
+    const char *token = serving->config.access_token;
+    status = tp_auth_new(NULL, token != NULL ? token : serving->secrets.access_token,
+                         serving->secrets.session_secret, &serving->auth, error);
+  }
+  if (status != TUPLET_OK) {
+    tp_store_close(config.store);
+    return status;
+  }
+  config.auth = serving->auth;
+  tuplet_bytes id = {serving->secrets.database_id, strlen(serving->secrets.database_id)};
+  (void)tp_database_id_from_text(id, config.database_id); /* secrets.c saw to it that it is one */
+  return tp_server_start(&config, &serving->server, error);
+}
+
+/* ---- What the operator is told ---- */
+
+/* The address that a client on this machine uses: one that stands for all is none to connect to. */
+static void print_client_address(const char *address, char *ret_text, size_t size) {
+  const char *port = strrchr(address, ':');
+  if (strncmp(address, "0.0.0.0:", 8) == 0)
+    (void)snprintf(ret_text, size, "127.0.0.1%s", port);
+  else if (strncmp(address, "[::]:", 5) == 0)
+    (void)snprintf(ret_text, size, "[::1]%s", port);
+  else
+    (void)snprintf(ret_text, size, "%s", address);
+}
+
+static void print_introduction(const serve_run *serving) {
+  char address[256];
+  print_client_address(tp_server_address(serving->server), address, sizeof address);
+  const char *token = serving->secrets.access_token;
+  (void)printf("Database: %s%s\n", (const char *)serving->path.data,
+               serving->config.read_only ? " (read-only)" : "");
+  if (serving->config.access_token != NULL) {
+    token = "...";
+  } else {
+    (void)printf("Access token: %s\n", token);
+    if (serving->secrets_source == TP_SECRETS_FLEETING)
+      (void)printf("(for this run; --access-token sets one)\n");
+    else
+      (void)printf("(kept in %s)\n", (const char *)serving->secrets_file.data);
+  }
+  (void)printf(
+      "Try it:\n\n"
+      "  DENO_KV_ACCESS_TOKEN=%s deno eval --unstable-kv 'const kv = await Deno.openKv(\"http://%s\"); "
+      "await kv.set([\"hello\"], \"world\"); console.log(await kv.get([\"hello\"])); kv.close()'\n\n",
+      token, address);
+  (void)fflush(stdout);
+  tp_log_write(&serving->log, TP_LOG_INFO, "Listening on http://%s", tp_server_address(serving->server));
+}
+
+/* ---- The end ---- */
+
+static void exit_at_once(int signal_number) {
+  _exit(128 + signal_number);
+}
+
+static void block_signals(sigset_t *ret_signals) {
+  (void)sigemptyset(ret_signals);
+  (void)sigaddset(ret_signals, SIGTERM);
+  (void)sigaddset(ret_signals, SIGINT);
+  (void)pthread_sigmask(SIG_BLOCK, ret_signals, NULL); /* threads inherit it: only the main one is told */
+  (void)signal(SIGPIPE, SIG_IGN);
+}
+
+/* Returns when the server is to end; from then on the same signals end the process. */
+static void wait_for_signal(const sigset_t *signals) {
+  int signal_number;
+  while (sigwait(signals, &signal_number) != 0) continue;
+  const struct sigaction action = {.sa_handler = exit_at_once};
+  (void)sigaction(SIGTERM, &action, NULL);
+  (void)sigaction(SIGINT, &action, NULL);
+  (void)pthread_sigmask(SIG_UNBLOCK, signals, NULL);
+}
+
+static void end(serve_run *serving) {
+  tp_server_stop(serving->server);
+  tp_auth_free(serving->auth);
+  tuplet_owned_free(&serving->path);
+  tuplet_owned_free(&serving->secrets_file);
+  OPENSSL_cleanse(&serving->secrets, sizeof serving->secrets);
+}
+
+int tp_serve_main(int argc, char **argv) {
+  serve_run serving = {.log = {.descriptor = STDERR_FILENO, .level = TP_LOG_INFO},
+                       .clock = tp_clock_system()};
+  tuplet_error error = {0};
+  if (tp_serve_config_read(argc, argv, lookup, &serving.config, &error) != TUPLET_OK) {
+    (void)fprintf(stderr, "tuplet serve: %s\nTry 'tuplet serve --help'.\n", error.message);
+    return EXIT_USAGE;
+  }
+  if (serving.config.help) {
+    (void)fputs(tp_serve_help, stdout);
+    return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_SYSTEM;
+  }
+  sigset_t signals;
+  block_signals(&signals);
+  raise_descriptor_limit();
+  int code = EXIT_SUCCESS;
+  if (start(&serving, &error) == TUPLET_OK) {
+    print_introduction(&serving);
+    wait_for_signal(&signals);
+  } else {
+    (void)fprintf(stderr, "tuplet serve: %s\n", error.message);
+    code = EXIT_SYSTEM;
+  }
+  end(&serving);
+  return code;
+}

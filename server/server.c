@@ -1,0 +1,216 @@
+/* server.c: a database, served.
+ *
+ * Each worker is a loop with a listening socket and a reader of its own; one more loop, which serves nobody,
+ * forgets databases in memory that are not used any more, since closing one takes its time. */
+#include "server/server.h"
+
+#include "base/alloc.h"
+#include "base/status.h"
+#include "server/protocol.h"
+#include "server/watch_stream.h"
+
+#include <sched.h>
+#include <string.h>
+
+/* How often databases that are not used are looked for. */
+enum { SWEEP_INTERVAL_MS = 10000 };
+
+struct tp_server {
+  const tuplet_allocator *allocator;
+  tp_clock clock;
+  tp_store *store;
+  tp_service service;
+  tp_http_budget bodies;
+  tp_loop *housekeeping;
+  tp_timer *sweep_timer;
+  tp_worker *workers;
+  uint32_t worker_count;
+};
+
+static uint32_t processor_count(void) {
+  cpu_set_t processors;
+  CPU_ZERO(&processors);
+  if (sched_getaffinity(0, sizeof processors, &processors) != 0) return 1;
+  int count = CPU_COUNT(&processors);
+  return count > 0 ? (uint32_t)count : 1;
+}
+
+/* ---- Calls that run on a loop's thread ---- */
+
+typedef struct worker_call {
+  tp_worker *worker;
+  tp_store *store;
+  tuplet_status status;
+  tuplet_error *error;
+} worker_call;
+
+static void run_open_reader(void *context) {
+  worker_call *call = context;
+  call->status = tp_store_reader_open(call->store, &call->worker->reader, call->error);
+}
+
+static void run_close_reader(void *context) {
+  worker_call *call = context;
+  if (call->worker->reader != NULL) tp_store_reader_close(call->store, call->worker->reader);
+  call->worker->reader = NULL;
+}
+
+static void run_stop_watches(void *context) {
+  tp_watch_streams_stop(context);
+}
+
+static void run_nothing(void *context) {
+  (void)context;
+}
+
+static void on_sweep(void *context) {
+  tp_server *server = context;
+  tp_databases_sweep(server->service.databases);
+}
+
+typedef struct housekeeping_call {
+  tp_server *server;
+  tuplet_status status;
+  tuplet_error *error;
+} housekeeping_call;
+
+static void run_start_sweeping(void *context) {
+  housekeeping_call *call = context;
+  tp_server *server = call->server;
+  call->status = tp_timer_new(server->housekeeping, on_sweep, server, &server->sweep_timer, call->error);
+  if (call->status == TUPLET_OK) tp_timer_start(server->sweep_timer, SWEEP_INTERVAL_MS, SWEEP_INTERVAL_MS);
+}
+
+static void run_stop_sweeping(void *context) {
+  tp_server *server = context;
+  tp_timer_free(server->sweep_timer);
+  server->sweep_timer = NULL;
+}
+
+/* ---- The start ---- */
+
+static tuplet_status start_databases(tp_server *server, const tp_server_config *config, tuplet_error *error) {
+  tp_databases_config databases = {.allocator = config->allocator,
+                                   .clock = config->clock,
+                                   .store = config->store,
+                                   .entry_max = TP_DATABASES_ENTRY_MAX,
+                                   .open_max = TP_DATABASES_OPEN_MAX,
+                                   .idle_timeout_ms = TP_DATABASES_IDLE_TIMEOUT_MS,
+                                   .busy_ms = TP_DATABASES_BUSY_MS};
+  memcpy(databases.id, config->database_id, sizeof databases.id);
+  tuplet_status status = tp_databases_new(&databases, &server->service.databases, error);
+  if (status != TUPLET_OK) return status;
+  status = tp_loop_start(config->allocator, &server->housekeeping, error);
+  if (status != TUPLET_OK) return status;
+  housekeeping_call call = {.server = server, .error = error};
+  tp_loop_call(server->housekeeping, run_start_sweeping, &call);
+  return call.status;
+}
+
+static tuplet_status start_worker(tp_server *server, tp_worker *worker, const char *address,
+                                  tuplet_error *error) {
+  worker->service = &server->service;
+  tuplet_status status = tp_loop_start(server->allocator, &worker->loop, error);
+  if (status != TUPLET_OK) return status;
+  worker_call call = {.worker = worker, .store = server->store, .error = error};
+  tp_loop_call(worker->loop, run_open_reader, &call);
+  if (call.status != TUPLET_OK) return call.status;
+
+  tp_listener_config listener = tp_listener_config_default();
+  listener.limits.body_size_max = TP_SERVICE_BODY_SIZE_MAX;
+  listener.budget = &server->bodies;
+  listener.on_request = tp_protocol_handle;
+  listener.context = worker;
+  return tp_listener_open(worker->loop, address, &listener, &worker->listener, error);
+}
+
+static tuplet_status start_workers(tp_server *server, const tp_server_config *config, tuplet_error *error) {
+  uint32_t count = config->worker_count > 0 ? config->worker_count : processor_count();
+  server->workers = tp_alloc_array_zeroed(server->allocator, count, sizeof *server->workers);
+  if (server->workers == NULL) return tp_fail_nomem(error);
+  const char *address = config->address;
+  for (uint32_t i = 0; i < count; i++) {
+    server->worker_count++;
+    tuplet_status status = start_worker(server, &server->workers[i], address, error);
+    if (status != TUPLET_OK) return status;
+    address = tp_listener_address(server->workers[0].listener);
+  }
+  return TUPLET_OK;
+}
+
+tuplet_status tp_server_start(const tp_server_config *config, tp_server **ret_server, tuplet_error *error) {
+  tp_server *server = tp_alloc_array_zeroed(config->allocator, 1, sizeof *server);
+  if (server == NULL) {
+    tp_store_close(config->store);
+    return tp_fail_nomem(error);
+  }
+  server->allocator = config->allocator;
+  server->clock = config->clock;
+  server->store = config->store;
+  server->service.allocator = config->allocator;
+  server->service.clock = config->clock;
+  server->service.log = config->log;
+  server->service.auth = config->auth;
+  server->service.read_only = config->read_only;
+  server->service.watches_max = TP_SERVICE_WATCHES_MAX;
+  server->service.keep_alive_ms = TP_SERVICE_KEEP_ALIVE_MS;
+  server->service.session_ms = TP_SERVICE_SESSION_MS;
+  server->service.answers_size_max = TP_SERVICE_ANSWERS_SIZE_MAX;
+  atomic_init(&server->service.answers_size, 0);
+  tp_http_budget_init(&server->bodies, TP_SERVICE_BODIES_SIZE_MAX);
+
+  tuplet_status status = start_databases(server, config, error);
+  if (status == TUPLET_OK) status = start_workers(server, config, error);
+  if (status == TUPLET_OK)
+    *ret_server = server;
+  else
+    tp_server_stop(server);
+  return status;
+}
+
+const char *tp_server_address(const tp_server *server) {
+  return tp_listener_address(server->workers[0].listener);
+}
+
+/* ---- The end ---- */
+
+static uint32_t milliseconds_left(const tp_server *server, int64_t deadline_ns) {
+  int64_t left_ms = (deadline_ns - tp_clock_monotonic_ns(&server->clock)) / 1000000;
+  return left_ms > 0 ? (uint32_t)left_ms : 0;
+}
+
+/* Ends what comes from outside: afterwards no request comes any more, and no watch is open. */
+static void stop_listening(tp_server *server) {
+  int64_t deadline_ns = tp_clock_monotonic_ns(&server->clock) + (int64_t)TP_SERVER_STOP_TIMEOUT_MS * 1000000;
+  for (uint32_t i = 0; i < server->worker_count; i++) {
+    if (server->workers[i].listener != NULL) tp_listener_drain(server->workers[i].listener);
+  }
+  for (uint32_t i = 0; i < server->worker_count; i++) {
+    if (server->workers[i].loop != NULL)
+      tp_loop_call(server->workers[i].loop, run_stop_watches, &server->workers[i]);
+  }
+  for (uint32_t i = 0; i < server->worker_count; i++)
+    tp_listener_close(server->workers[i].listener, milliseconds_left(server, deadline_ns));
+}
+
+void tp_server_stop(tp_server *server) {
+  if (server == NULL) return;
+  stop_listening(server);
+  if (server->sweep_timer != NULL) tp_loop_call(server->housekeeping, run_stop_sweeping, server);
+  for (uint32_t i = 0; i < server->worker_count; i++) {
+    worker_call call = {.worker = &server->workers[i], .store = server->store};
+    if (server->workers[i].loop != NULL) tp_loop_call(server->workers[i].loop, run_close_reader, &call);
+  }
+  /* Writes of connections that were cut may still be under way: closing a store completes them. */
+  if (server->service.databases != NULL) tp_databases_close(server->service.databases);
+  tp_store_close(server->store);
+  for (uint32_t i = 0; i < server->worker_count; i++) {
+    if (server->workers[i].loop == NULL) continue;
+    tp_loop_call(server->workers[i].loop, run_nothing, NULL); /* what completions have posted runs before */
+    tp_loop_stop(server->workers[i].loop);
+  }
+  tp_loop_stop(server->housekeeping);
+  tp_databases_free(server->service.databases);
+  tp_free(server->allocator, server->workers);
+  tp_free(server->allocator, server);
+}

@@ -1,0 +1,36 @@
+/* server.h: a database, served: loops, listeners, and everything between them. Knows no command line and no
+ * signals, so that tests run it as the program does. */
+#ifndef TP_SERVER_SERVER_H
+#define TP_SERVER_SERVER_H
+
+#include "server/worker.h"
+
+typedef struct tp_server tp_server;
+
+typedef struct tp_server_config {
+  const tuplet_allocator *allocator;
+  tp_clock clock;
+  const tp_log *log;                             /* borrowed */
+  const tp_auth *auth;                           /* borrowed */
+  tp_store *store;                               /* taken over, also when starting fails */
+  uint8_t database_id[TP_AUTH_DATABASE_ID_SIZE]; /* the store's */
+  const char *address;                           /* "HOST:PORT" */
+  uint32_t worker_count;                         /* 0: as many as there are processors */
+  bool read_only;
+} tp_server_config;
+
+/* How long a server that stops waits for answers to be taken. */
+#define TP_SERVER_STOP_TIMEOUT_MS 10000u
+
+/* Serves from the moment it returns. Blocks for a moment. Errors: TUPLET_SYNTAX (the address), TUPLET_IO, and
+ * those of opening a reader. */
+tuplet_status tp_server_start(const tp_server_config *config, tp_server **ret_server, tuplet_error *error);
+
+/* "127.0.0.1:4512": what it listens on. Lives as long as the server. */
+const char *tp_server_address(const tp_server *server);
+
+/* Accepts nothing more, ends watches, answers what was accepted, closes the store, and ends. Blocks, at most
+ * for about TP_SERVER_STOP_TIMEOUT_MS beyond the commits under way. NULL is fine. */
+void tp_server_stop(tp_server *server);
+
+#endif

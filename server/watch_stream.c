@@ -1,0 +1,273 @@
+/* watch_stream.c: answers to watches, which go on until either side ends them.
+ *
+ * The stream is a sequence of messages, each preceded by its length in four bytes, little-endian; a length of
+ * zero is a keep-alive. The watch wakes the stream, the stream polls the watch, and only when the peer has
+ * taken everything sent before: a slow peer skips states, and makes the server hold no more than one message.
+ *
+ *   woken ──► dirty ── everything sent? ──► polling ──► message written, or nothing new
+ *               ▲            │ no                             │
+ *               └────────────┴── on_writable ◄────────────────┘
+ *
+ * A stream lives on the heap, since the wake-up that was posted to the loop may come after its request is
+ * finished. */
+#include "server/watch_stream.h"
+
+#include "base/alloc.h"
+#include "base/status.h"
+#include "server/answer.h"
+#include "server/completion.h"
+#include "wire/datapath.h"
+
+#include <stddef.h>
+#include <string.h>
+
+enum { LENGTH_SIZE = 4 };
+
+struct tp_watch_stream {
+  tp_watch_poll poll; /* first, so that the one is found from the other */
+  tp_loop_item wake;
+  atomic_bool wake_posted;
+  tp_completion completion; /* of the poll */
+  tp_worker *worker;
+  tp_http_request *request; /* NULL: ended, and only waits for a posted wake-up */
+  tp_database *database;
+  tp_watch *watch;
+  tp_timer *keep_alive;
+  tp_watch_stream *previous, *next; /* in worker->watches */
+  bool started;                     /* the response's head is out */
+  bool dirty;                       /* woken, and not polled since */
+  bool polling;
+  bool ending; /* while polling: to be ended when the poll is done */
+  bool ending_is_abort;
+  tp_buffer message; /* what the poll gathers */
+  tuplet_status status;
+  bool any_changed;
+  tuplet_error error;
+};
+
+/* ---- The end ---- */
+
+static void stream_unlink(tp_watch_stream *stream) {
+  tp_worker *worker = stream->worker;
+  *(stream->previous != NULL ? &stream->previous->next : &worker->watches) = stream->next;
+  if (stream->next != NULL) stream->next->previous = stream->previous;
+  worker->watch_count--;
+}
+
+static void stream_free(tp_watch_stream *stream) {
+  tp_buffer_done(&stream->message);
+  tp_free(stream->worker->service->allocator, stream);
+}
+
+/* Lets go of everything but the request, which the caller finishes; the stream may be gone afterwards. */
+static void stream_close(tp_watch_stream *stream) {
+  stream_unlink(stream);
+  stream->request = NULL;
+  tp_timer_free(stream->keep_alive);
+  tp_watch_close(stream->watch); /* from here on no wake-up is posted any more */
+  tp_database_release(stream->worker->service->databases, stream->database);
+  if (!atomic_load_explicit(&stream->wake_posted, memory_order_acquire)) stream_free(stream);
+}
+
+static void stream_end(tp_watch_stream *stream, bool abort) {
+  if (stream->polling) {
+    stream->ending_is_abort = abort || (stream->ending && stream->ending_is_abort);
+    stream->ending = true;
+    return;
+  }
+  tp_http_request *request = stream->request;
+  bool started = stream->started;
+  stream_close(stream);
+  if (abort)
+    tp_http_respond_abort(request);
+  else if (started)
+    tp_http_respond_end(request);
+  else
+    tp_http_respond_text(request, 503, "The server is shutting down.");
+}
+
+/* ---- Polling ---- */
+
+static tuplet_status poll_on_key(tp_watch_poll *poll, size_t index, bool changed, const tp_row *row,
+                                 tuplet_error *error) {
+  (void)index;
+  tp_watch_stream *stream = (tp_watch_stream *)(void *)poll;
+  tp_watch_output_key(&stream->message, changed, row);
+  return stream->message.failed ? tp_fail_nomem(error) : TUPLET_OK;
+}
+
+static void poll_on_done(tp_watch_poll *poll, tuplet_status status, bool any_changed,
+                         const tuplet_error *error) {
+  tp_watch_stream *stream = (tp_watch_stream *)(void *)poll;
+  stream->status = status;
+  stream->any_changed = any_changed;
+  if (status < 0) stream->error = *error;
+  tp_completion_done(&stream->completion);
+}
+
+static void stream_start_response(tp_watch_stream *stream) {
+  const tp_http_header header = {"content-type", TP_CONTENT_STREAM};
+  tp_http_respond_start(stream->request, 200, &header, 1);
+  stream->started = true;
+}
+
+static void stream_write_message(tp_watch_stream *stream) {
+  size_t size = stream->message.size - LENGTH_SIZE;
+  for (size_t i = 0; i < LENGTH_SIZE; i++) stream->message.data[i] = (uint8_t)(size >> 8 * i);
+  tp_http_respond_write(stream->request, tp_buffer_view(&stream->message));
+  uint32_t keep_alive_ms = stream->worker->service->keep_alive_ms;
+  tp_timer_start(stream->keep_alive, keep_alive_ms, keep_alive_ms);
+}
+
+/* The state could not be read. Before the first message that is the answer; later the stream ends, and the
+ * client comes again. */
+static void stream_fail(tp_watch_stream *stream) {
+  tp_worker *worker = stream->worker;
+  tuplet_error error = stream->error;
+  tuplet_status status = stream->status;
+  if (!stream->started) {
+    tp_http_request *request = stream->request;
+    stream_close(stream);
+    tp_answer_failure(worker, request, status, &error);
+    return;
+  }
+  tp_log_write(worker->service->log, TP_LOG_WARNING, "a watch was ended: %s", error.message);
+  stream_end(stream, false);
+}
+
+static void stream_poll(tp_watch_stream *stream);
+
+static void stream_poll_finish(tp_completion *completion) {
+  tp_watch_stream *stream =
+      (tp_watch_stream *)(void *)((char *)completion - offsetof(tp_watch_stream, completion));
+  stream->polling = false;
+  if (stream->ending) {
+    stream_end(stream, stream->ending_is_abort);
+    return;
+  }
+  if (stream->status < 0) {
+    stream_fail(stream);
+    return;
+  }
+  if (!stream->started) stream_start_response(stream);
+  if (stream->any_changed) stream_write_message(stream);
+  if (stream->dirty && tp_http_respond_buffered(stream->request) == 0) stream_poll(stream);
+}
+
+static void stream_poll(tp_watch_stream *stream) {
+  static const uint8_t room[LENGTH_SIZE];
+  stream->dirty = false;
+  stream->polling = true;
+  tp_buffer_clear(&stream->message);
+  tp_buffer_append(&stream->message, room, sizeof room);
+  tp_watch_output_begin(&stream->message);
+  tp_completion_init(&stream->completion, stream->worker->loop, stream_poll_finish);
+  tp_watch_poll_start(stream->watch, tp_worker_reader(stream->worker, stream->database), &stream->poll);
+  tp_completion_submitted(&stream->completion);
+}
+
+/* ---- What happens to a stream ---- */
+
+/* On any thread. At most once between two polls, and a poll follows only when the item has run: so it is
+ * free. */
+static void on_wake(void *context) {
+  tp_watch_stream *stream = context;
+  atomic_store_explicit(&stream->wake_posted, true, memory_order_release);
+  tp_loop_post(stream->worker->loop, &stream->wake);
+}
+
+static void run_wake(tp_loop_item *item) {
+  tp_watch_stream *stream = (tp_watch_stream *)(void *)((char *)item - offsetof(tp_watch_stream, wake));
+  atomic_store_explicit(&stream->wake_posted, false, memory_order_relaxed);
+  if (stream->request == NULL) {
+    stream_free(stream);
+    return;
+  }
+  stream->dirty = true;
+  if (!stream->polling && tp_http_respond_buffered(stream->request) == 0) stream_poll(stream);
+}
+
+static void on_writable(void *context, tp_http_request *request) {
+  (void)request;
+  tp_watch_stream *stream = context;
+  if (stream->dirty && !stream->polling) stream_poll(stream);
+}
+
+static void on_abort(void *context, tp_http_request *request) {
+  (void)request;
+  stream_end(context, true);
+}
+
+static void on_keep_alive(void *context) {
+  static const uint8_t nothing[LENGTH_SIZE];
+  tp_watch_stream *stream = context;
+  if (stream->started && tp_http_respond_buffered(stream->request) == 0)
+    tp_http_respond_write(stream->request, (tuplet_bytes){nothing, sizeof nothing});
+}
+
+/* ---- The start ---- */
+
+/* TUPLET_BUSY: no watch more for now. */
+static tuplet_status check_room(const tp_worker *worker, tuplet_error *error) {
+  if (worker->stopping) return tp_fail(error, TUPLET_BUSY, "The server is shutting down.");
+  if (worker->watch_count >= worker->service->watches_max)
+    return tp_fail(error, TUPLET_BUSY, "The server serves %zu watches already; try again later.",
+                   worker->watch_count);
+  return TUPLET_OK;
+}
+
+static tuplet_status stream_new(tp_worker *worker, tp_http_request *request, tp_database *database,
+                                const tuplet_bytes *keys, size_t key_count, tuplet_error *error) {
+  const tuplet_allocator *allocator = worker->service->allocator;
+  tp_watch_stream *stream = tp_alloc_array_zeroed(allocator, 1, sizeof *stream);
+  if (stream == NULL) return tp_fail_nomem(error);
+  stream->poll = (tp_watch_poll){poll_on_key, poll_on_done};
+  stream->wake.run = run_wake;
+  stream->worker = worker;
+  stream->request = request;
+  stream->database = database;
+  tp_buffer_init(&stream->message, allocator);
+  tuplet_status status = tp_timer_new(worker->loop, on_keep_alive, stream, &stream->keep_alive, error);
+  if (status == TUPLET_OK)
+    status =
+        tp_watch_open(tp_database_store(database), keys, key_count, on_wake, stream, &stream->watch, error);
+  if (status != TUPLET_OK) {
+    stream->request = NULL;
+    tp_timer_free(stream->keep_alive);
+    if (!atomic_load_explicit(&stream->wake_posted, memory_order_acquire)) stream_free(stream);
+    return status;
+  }
+  stream->next = worker->watches;
+  if (stream->next != NULL) stream->next->previous = stream;
+  worker->watches = stream;
+  worker->watch_count++;
+  tp_timer_start(stream->keep_alive, worker->service->keep_alive_ms, worker->service->keep_alive_ms);
+  const tp_http_request_events events = {stream, on_writable, on_abort};
+  tp_http_request_set_events(request, &events);
+  return TUPLET_OK;
+}
+
+void tp_watch_stream_start(tp_worker *worker, tp_http_request *request, const tp_session *session,
+                           tp_database *database) {
+  (void)session; /* whoever has a session may watch */
+  tuplet_error error = {0};
+  tuplet_bytes *keys;
+  size_t key_count;
+  tuplet_status status = check_room(worker, &error);
+  if (status == TUPLET_OK)
+    status = tp_watch_decode(tp_http_request_body(request), tp_http_request_arena(request), &keys, &key_count,
+                             &error);
+  if (status == TUPLET_OK) status = stream_new(worker, request, database, keys, key_count, &error);
+  if (status == TUPLET_OK) return; /* the watch wakes the stream at once, and so it starts */
+  tp_database_release(worker->service->databases, database);
+  tp_answer_failure(worker, request, status, &error);
+}
+
+void tp_watch_streams_stop(tp_worker *worker) {
+  worker->stopping = true;
+  for (tp_watch_stream *stream = worker->watches; stream != NULL;) {
+    tp_watch_stream *next = stream->next;
+    stream_end(stream, false);
+    stream = next;
+  }
+}
