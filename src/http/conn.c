@@ -290,7 +290,8 @@ void tp_http_conn_shutdown(tp_http_conn *conn) {
 
 static tp_http_request *oldest_receiving(const tp_http_conn *conn) {
   tp_http_request *request = conn->oldest;
-  while (request != NULL && request->state != STATE_RECEIVING) request = request->next;
+  while (request != NULL && request->state != STATE_RECEIVING && !request->is_discarding)
+    request = request->next;
   return request;
 }
 

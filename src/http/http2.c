@@ -193,11 +193,13 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
   }
   bool is_end = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
   tp_http_request *request = request_of(session, frame->hd.stream_id);
+  if (request != NULL && is_end) request->is_discarding = false;
   if (request == NULL || request->state != STATE_RECEIVING) return is_end ? 0 : count_idle_frame(conn);
   bool is_head = frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST;
   if (is_head && head_complete(conn, request, !is_end) != 0) return NGHTTP2_ERR_CALLBACK_FAILURE;
   if (request->refusal != 0) {
     tp_http2_refuse(request, request->refusal);
+    request->is_discarding = !is_end;
   } else if (is_end) {
     conn->http2->idle_frames = 0;
     tp_http_request_complete(request);
@@ -207,12 +209,26 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
   return 0;
 }
 
+/* The peer is told that the rest of a refused request is not wanted. */
+static int stop_discarding(tp_http_conn *conn, tp_http_request *request) {
+  request->is_discarding = false;
+  int result = nghttp2_submit_rst_stream(conn->http2->session, NGHTTP2_FLAG_NONE, request->stream_id,
+                                         NGHTTP2_NO_ERROR);
+  return result == 0 ? 0 : out_of_memory(conn);
+}
+
 static int on_data_chunk(nghttp2_session *session, uint8_t flags, int32_t stream_id, const uint8_t *data,
                          size_t size, void *context) {
   (void)flags;
   tp_http_conn *conn = context;
   tp_http_request *request = request_of(session, stream_id);
-  if (request == NULL || request->state != STATE_RECEIVING || request->refusal != 0) return 0;
+  if (request == NULL) return 0;
+  if (request->is_discarding) {
+    request->discarded_size += size;
+    bool is_enough = request->discarded_size > conn->config.limits.body_size_max;
+    return is_enough ? stop_discarding(conn, request) : 0;
+  }
+  if (request->state != STATE_RECEIVING || request->refusal != 0) return 0;
   request->refusal = tp_http_request_add_body(request, (tuplet_bytes){data, size});
   if (conn->failed) return NGHTTP2_ERR_CALLBACK_FAILURE;
   return 0;
@@ -225,16 +241,6 @@ static int on_stream_close(nghttp2_session *session, int32_t stream_id, uint32_t
   (void)nghttp2_session_set_stream_user_data(session, stream_id, NULL);
   tp_http_request_drop(request);
   return 0;
-}
-
-/* Answered before the request had come whole: the peer is told that the rest is not wanted. */
-static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, void *context) {
-  tp_http_conn *conn = context;
-  bool is_message = frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA;
-  if (!is_message || (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0) return 0;
-  if (nghttp2_session_get_stream_remote_close(session, frame->hd.stream_id) != 0) return 0;
-  int result = nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_NO_ERROR);
-  return result == 0 ? 0 : out_of_memory(conn);
 }
 
 /* ---- The session ----------------------------------------------------------------------------------------
@@ -254,7 +260,6 @@ static int session_new(tp_http_conn *conn, nghttp2_session **ret_session) {
   nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame_recv);
   nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data_chunk);
   nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
-  nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_send);
   nghttp2_option_set_no_closed_streams(option, 1);
   nghttp2_option_set_stream_reset_rate_limit(option, RESET_BURST, RESET_RATE);
   nghttp2_mem mem = {NULL, mem_malloc, mem_free, mem_calloc, mem_realloc};
@@ -364,8 +369,12 @@ static size_t http2_buffered(const tp_http_request *request) {
 }
 
 static void http2_expire(tp_http_conn *conn, tp_http_request *request) {
-  (void)conn;
-  tp_http2_refuse(request, 408);
+  if (request->is_discarding) {
+    (void)stop_discarding(conn, request);
+  } else {
+    tp_http2_refuse(request, 408);
+    request->is_discarding = true; /* the next time it is reset */
+  }
 }
 
 static void http2_free(tp_http_conn *conn) {

@@ -78,7 +78,9 @@ struct tp_http_request {
 
   /* HTTP/2 */
   int32_t stream_id;
-  int refusal; /* the status that the head earned before it was complete; 0: none */
+  int refusal;        /* the status that the head earned before it was complete; 0: none */
+  bool is_discarding; /* refused, and the peer still sends: curl 7 forgets the answer when it is stopped */
+  size_t discarded_size;
   size_t head_size;
   tp_buffer output; /* of the response, from output_offset on not yet in frames */
   size_t output_offset;
@@ -108,7 +110,7 @@ typedef struct tp_http_codec {
   void (*abort)(tp_http_request *request);
   size_t (*buffered)(const tp_http_request *request);
   void (*shutdown)(tp_http_conn *conn);
-  /* Ends `request`, which is RECEIVING, with a 408. */
+  /* Ends `request`, which is RECEIVING or being discarded, with a 408 if it has had no answer. */
   void (*expire)(tp_http_conn *conn, tp_http_request *request);
   bool (*wants_receive)(const tp_http_conn *conn);
   void (*free)(tp_http_conn *conn);
