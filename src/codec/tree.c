@@ -144,10 +144,14 @@ tuplet_node *tuplet_node_boxed(tuplet_tree *tree, const tuplet_node *primitive) 
   return node;
 }
 
+bool tp_regexp_flags_are_valid(uint32_t flags) {
+  uint32_t modes = TUPLET_REGEXP_U | TUPLET_REGEXP_V;
+  return flags <= REGEXP_FLAGS_ALL && (flags & modes) != modes;
+}
+
 tuplet_node *tuplet_node_regexp(tuplet_tree *tree, const char *source, size_t size, uint32_t flags) {
   tuplet_bytes bytes = {source, size};
-  bool both = (flags & TUPLET_REGEXP_U) != 0 && (flags & TUPLET_REGEXP_V) != 0;
-  if (flags > REGEXP_FLAGS_ALL || both || !tp_wtf8_is_valid(bytes)) return NULL;
+  if (!tp_regexp_flags_are_valid(flags) || !tp_wtf8_is_valid(bytes)) return NULL;
   tuplet_bytes copy = tp_arena_copy(&tree->arena, bytes);
   tuplet_node *node = copy.data == NULL ? NULL : tp_tree_node(tree, TUPLET_NODE_REGEXP);
   if (node == NULL) return NULL;
@@ -198,17 +202,22 @@ size_t tp_view_element_size(tuplet_view_type type) {
   return 0;
 }
 
+bool tp_view_fits(tuplet_view_type type, const tuplet_node *buffer, size_t offset, size_t size) {
+  size_t element_size = tp_view_element_size(type);
+  if (element_size == 0 || offset > buffer->as.buffer.size || size > buffer->as.buffer.size - offset)
+    return false;
+  return offset % element_size == 0 && size % element_size == 0;
+}
+
 tuplet_node *tuplet_node_view(tuplet_tree *tree, tuplet_view_type type, tuplet_node *buffer, size_t offset,
                               size_t size, bool length_tracking) {
-  size_t element_size = tp_view_element_size(type);
-  if (element_size == 0 || buffer == NULL || buffer->type != TUPLET_NODE_BUFFER) return NULL;
-  if (offset > buffer->as.buffer.size || offset % element_size != 0) return NULL;
-  size_t room = buffer->as.buffer.size - offset;
+  if (buffer == NULL || buffer->type != TUPLET_NODE_BUFFER) return NULL;
+  if (!tp_view_fits(type, buffer, offset, length_tracking ? 0 : size)) return NULL;
   if (length_tracking) {
     if (!buffer->as.buffer.resizable) return NULL;
-    size = room - room % element_size;
+    size = buffer->as.buffer.size - offset;
+    size -= size % tp_view_element_size(type);
   }
-  if (size > room || size % element_size != 0) return NULL;
   tuplet_node *node = tp_tree_node(tree, TUPLET_NODE_VIEW);
   if (node == NULL) return NULL;
   node->as.view.type = type;

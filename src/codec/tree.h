@@ -47,6 +47,12 @@ bool tp_name_is_index(tuplet_bytes name, uint32_t *ret_index);
 /* The size of an element of such a view, bytes; 1 for a DataView; 0 for a type that there is none of. */
 size_t tp_view_element_size(tuplet_view_type type);
 
+/* Whether such a view fits the BUFFER, aligned to its elements; false for a type that there is none of. */
+bool tp_view_fits(tuplet_view_type type, const tuplet_node *buffer, size_t offset, size_t size);
+
+/* Whether JavaScript lets a regular expression have these flags together. */
+bool tp_regexp_flags_are_valid(uint32_t flags);
+
 /* A node, and a STRING node for WTF-8 that is known to be valid. NULL when out of memory. */
 tuplet_node *tp_tree_node(tuplet_tree *tree, tuplet_node_type type);
 tuplet_node *tp_tree_string(tuplet_tree *tree, tuplet_bytes wtf8);
