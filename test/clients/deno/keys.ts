@@ -4,21 +4,11 @@
 import { difference } from "../lib/compare.mjs";
 import { check, equal, finish, ok } from "../lib/report.mjs";
 import { all, keysOf, open, vectors } from "./open.ts";
+import { keyVectors } from "./vectors.ts";
 
 const kv = await open();
 
-/** A part as the vectors' file spells it: {"bytes": hex}, {"number": "-0"}, {"boolean": true} … */
-function partOf(spelled: Record<string, string | boolean>): Deno.KvKeyPart {
-  const [[type, value]] = Object.entries(spelled);
-  if (type === "bytes") return Uint8Array.fromHex(value as string);
-  if (type === "bigint") return BigInt(value);
-  if (type === "number") return value === "-0" ? -0 : Number(value);
-  if (type === "string" || type === "boolean") return value;
-  throw new Error(`the vectors have a part of type ${type}`);
-}
-
-const lines = (await Deno.readTextFile(`${vectors}/keys.jsonl`)).trim().split("\n").map((line) => JSON.parse(line));
-const vectorKeys: Deno.KvKey[] = lines.map((line) => line.key.map(partOf));
+const vectorKeys = await keyVectors(vectors);
 
 await check(`all ${vectorKeys.length} keys of the vectors are set, found and listed in the order of their bytes`, async () => {
   ok(vectorKeys.length > 200, "the vectors are there");

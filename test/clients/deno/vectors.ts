@@ -1,4 +1,4 @@
-// The value vectors: JavaScript expressions with what Deno makes of them, and what must come back from any store.
+// The vectors: keys in key order, and JavaScript expressions with what Deno makes of them.
 
 export interface ValueVector {
   js: string;
@@ -26,4 +26,20 @@ export function evaluate(js: string): unknown {
 export function evaluateStored(js: string): unknown {
   const value = evaluate(js);
   return value instanceof Deno.KvU64 ? value : structuredClone(value);
+}
+
+/** The keys, in key order. */
+export async function keyVectors(folder: string): Promise<Deno.KvKey[]> {
+  const text = await Deno.readTextFile(`${folder}/keys.jsonl`);
+  return text.trim().split("\n").map((line) => JSON.parse(line).key.map(partOf));
+}
+
+/** A part as the vectors' file spells it: {"bytes": hex}, {"number": "-0"}, {"boolean": true} … */
+function partOf(spelled: Record<string, string | boolean>): Deno.KvKeyPart {
+  const [[type, value]] = Object.entries(spelled);
+  if (type === "bytes") return Uint8Array.fromHex(value as string);
+  if (type === "bigint") return BigInt(value);
+  if (type === "number") return value === "-0" ? -0 : Number(value);
+  if (type === "string" || type === "boolean") return value;
+  throw new Error(`the vectors have a part of type ${type}`);
 }

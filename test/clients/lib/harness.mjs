@@ -101,9 +101,11 @@ export class Server {
   }
 }
 
-/** Runs a Deno program that reports checks; each becomes a subtest of t. */
-export async function runDenoChecks(t, program, args, environment = {}) {
+/** Runs a Deno program that reports checks; each becomes a subtest of t. input: what it finds on standard input. */
+export async function runDenoChecks(t, program, args, environment = {}, input = "") {
   const child = spawnDeno(program, args, environment);
+  child.stdin.on("error", () => {}); // most programs end without reading
+  child.stdin.end(input);
   await collectChecks(t, child, program);
 }
 
