@@ -8,6 +8,7 @@
 
 #include <assert.h>
 #include <nghttp2/nghttp2.h>
+#include <stdalign.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,8 +21,13 @@ enum {
   RESET_RATE = 33             /* so many each second in the long run */
 };
 
+typedef struct block block;
+
 struct tp_http2 {
   nghttp2_session *session;
+  const tuplet_allocator *allocator;
+  block *blocks; /* all that nghttp2 has for this session */
+  bool is_out_of_memory;
   size_t idle_frames;
   bool is_going_away; /* the final GOAWAY is sent */
 };
@@ -35,22 +41,72 @@ void tp_http2_progress(tp_http_conn *conn) {
 }
 
 /* ---- Memory for nghttp2 ---------------------------------------------------------------------------------
- */
+ *
+ * All blocks of a session are in a list. Where memory runs out nghttp2 may be left with pointers to what it
+ * has freed (1.52 frees a DATA frame twice when the queue behind it cannot grow), so that session is not
+ * ended by nghttp2_session_del: it is not called any more (conn->failed), and its blocks are freed here. */
 
-static void *mem_malloc(size_t size, void *context) {
-  return tp_alloc(context, size);
+struct block {
+  block *previous, *next;
+};
+
+enum { BLOCK_HEAD_SIZE = 16 };
+
+static_assert(sizeof(block) <= BLOCK_HEAD_SIZE && BLOCK_HEAD_SIZE % alignof(max_align_t) == 0,
+              "what follows the head is aligned for any type");
+
+static void block_link(tp_http2 *http2, block *b) {
+  b->previous = NULL;
+  b->next = http2->blocks;
+  if (b->next != NULL) b->next->previous = b;
+  http2->blocks = b;
 }
 
-static void mem_free(void *pointer, void *context) {
-  tp_free(context, pointer);
+static void block_unlink(tp_http2 *http2, block *b) {
+  *(b->previous != NULL ? &b->previous->next : &http2->blocks) = b->next;
+  if (b->next != NULL) b->next->previous = b->previous;
 }
 
-static void *mem_calloc(size_t count, size_t size, void *context) {
-  return tp_alloc_array_zeroed(context, count, size);
+static block *block_of(void *pointer) {
+  return (block *)(void *)((char *)pointer - BLOCK_HEAD_SIZE);
 }
 
 static void *mem_realloc(void *pointer, size_t size, void *context) {
-  return tp_realloc(context, pointer, size);
+  tp_http2 *http2 = context;
+  block *old = pointer == NULL ? NULL : block_of(pointer);
+  if (size > SIZE_MAX - BLOCK_HEAD_SIZE) return NULL;
+  if (old != NULL) block_unlink(http2, old);
+  block *b = tp_realloc(http2->allocator, old, size + BLOCK_HEAD_SIZE);
+  if (b == NULL) http2->is_out_of_memory = true;
+  if (b != NULL || old != NULL) block_link(http2, b != NULL ? b : old);
+  return b == NULL ? NULL : (char *)b + BLOCK_HEAD_SIZE;
+}
+
+static void *mem_malloc(size_t size, void *context) {
+  return mem_realloc(NULL, size, context);
+}
+
+static void *mem_calloc(size_t count, size_t size, void *context) {
+  size_t total;
+  if (__builtin_mul_overflow(count, size, &total)) return NULL;
+  void *pointer = mem_realloc(NULL, total, context);
+  if (pointer != NULL) memset(pointer, 0, total);
+  return pointer;
+}
+
+static void mem_free(void *pointer, void *context) {
+  tp_http2 *http2 = context;
+  if (pointer == NULL) return;
+  block_unlink(http2, block_of(pointer));
+  tp_free(http2->allocator, block_of(pointer));
+}
+
+static void session_free(tp_http2 *http2) {
+  if (!http2->is_out_of_memory) {
+    nghttp2_session_del(http2->session);
+    return;
+  }
+  while (http2->blocks != NULL) mem_free((char *)http2->blocks + BLOCK_HEAD_SIZE, http2);
 }
 
 /* ---- nghttp2's callbacks: they only record --------------------------------------------------------------
@@ -226,7 +282,8 @@ static int on_data_chunk(nghttp2_session *session, uint8_t flags, int32_t stream
   if (request->is_discarding) {
     request->discarded_size += size;
     bool is_enough = request->discarded_size > conn->config.limits.body_size_max;
-    return is_enough ? stop_discarding(conn, request) : 0;
+    bool is_answered = nghttp2_session_get_stream_local_close(session, stream_id) == 1;
+    return is_enough && is_answered ? stop_discarding(conn, request) : 0;
   }
   if (request->state != STATE_RECEIVING || request->refusal != 0) return 0;
   request->refusal = tp_http_request_add_body(request, (tuplet_bytes){data, size});
@@ -262,12 +319,7 @@ static int session_new(tp_http_conn *conn, nghttp2_session **ret_session) {
   nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
   nghttp2_option_set_no_closed_streams(option, 1);
   nghttp2_option_set_stream_reset_rate_limit(option, RESET_BURST, RESET_RATE);
-  nghttp2_mem mem = {NULL, mem_malloc, mem_free, mem_calloc, mem_realloc};
-  union { /* nghttp2 takes its context without const, and hands it back to us only */
-    const tuplet_allocator *in;
-    void *out;
-  } allocator = {.in = conn->config.allocator};
-  mem.mem_user_data = allocator.out;
+  nghttp2_mem mem = {conn->http2, mem_malloc, mem_free, mem_calloc, mem_realloc};
   result = nghttp2_session_server_new3(ret_session, callbacks, conn, option, &mem);
 out:
   nghttp2_option_del(option);
@@ -299,12 +351,14 @@ static int submit_settings(const tp_http_conn *conn, nghttp2_session *session) {
 static bool ensure_session(tp_http_conn *conn) {
   if (conn->http2 != NULL) return true;
   conn->http2 = tp_alloc_array_zeroed(conn->config.allocator, 1, sizeof *conn->http2);
-  if (conn->http2 == NULL || session_new(conn, &conn->http2->session) != 0 ||
-      submit_settings(conn, conn->http2->session) != 0) {
-    tp_http_conn_fail(conn);
-    return false;
+  if (conn->http2 != NULL) {
+    conn->http2->allocator = conn->config.allocator;
+    bool is_ready =
+        session_new(conn, &conn->http2->session) == 0 && submit_settings(conn, conn->http2->session) == 0;
+    if (is_ready) return true;
   }
-  return true;
+  tp_http_conn_fail(conn);
+  return false;
 }
 
 static void close_when_done(tp_http_conn *conn) {
@@ -315,7 +369,8 @@ static void close_when_done(tp_http_conn *conn) {
 static void http2_receive(tp_http_conn *conn, tuplet_bytes bytes) {
   if (!ensure_session(conn)) return;
   ssize_t used = nghttp2_session_mem_recv(conn->http2->session, bytes.data, bytes.size);
-  if (used < 0) tp_http_conn_fail(conn); /* what can be answered nghttp2 answers itself, with a GOAWAY */
+  if (used < 0 || conn->http2->is_out_of_memory)
+    tp_http_conn_fail(conn); /* what can be answered nghttp2 answers itself, with a GOAWAY */
 }
 
 static void http2_receive_end(tp_http_conn *conn) {
@@ -332,7 +387,7 @@ static void http2_pump(tp_http_conn *conn) {
   while (conn->back.size < OUTPUT_CHUNK) {
     const uint8_t *data = NULL;
     ssize_t size = nghttp2_session_mem_send(conn->http2->session, &data);
-    if (size < 0) {
+    if (size < 0 || conn->http2->is_out_of_memory) {
       tp_http_conn_fail(conn);
       return;
     }
@@ -379,7 +434,7 @@ static void http2_expire(tp_http_conn *conn, tp_http_request *request) {
 
 static void http2_free(tp_http_conn *conn) {
   if (conn->http2 == NULL) return;
-  nghttp2_session_del(conn->http2->session);
+  session_free(conn->http2);
   tp_free(conn->config.allocator, conn->http2);
 }
 

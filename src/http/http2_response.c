@@ -54,7 +54,7 @@ static void submit(tp_http_request *request, const tp_http_response *response, c
   char status_text[8], length_text[24];
   nghttp2_nv *headers =
       tp_arena_alloc_array_zeroed(&request->arena, response->header_count + 3, sizeof *headers);
-  if (headers == NULL) {
+  if (headers == NULL || conn->failed) {
     tp_http_conn_fail(conn);
     return;
   }
@@ -98,6 +98,7 @@ void tp_http2_respond(tp_http_request *request, const tp_http_response *response
   if (has_data) add_output(request, body);
   request->output_ended = true;
   submit(request, response, &body.size, has_data);
+  tp_http_request_release(request);
 }
 
 void tp_http2_start(tp_http_request *request, const tp_http_response *response) {
@@ -112,6 +113,7 @@ void tp_http2_write(tp_http_request *request, tuplet_bytes chunk) {
 void tp_http2_end(tp_http_request *request) {
   request->output_ended = true;
   resume(request);
+  tp_http_request_release(request);
 }
 
 void tp_http2_refuse(tp_http_request *request, int status) {

@@ -168,6 +168,8 @@ void tp_http_conn_add_event(tp_http_request *request, tp_http_event event);
 /* request.c */
 tp_http_request *tp_http_request_new(tp_http_conn *conn);
 void tp_http_request_free(tp_http_request *request);
+/* Gives back all but the response's output. */
+void tp_http_request_release(tp_http_request *request);
 void tp_http_request_enter(tp_http_request *request, tp_http_state state);
 /* The codec forgets the request. One that the handler has is aborted, any other is freed. */
 void tp_http_request_drop(tp_http_request *request);

@@ -43,19 +43,24 @@ static void unlink_from_conn(tp_http_request *request) {
   tp_http_conn_add_event(request, EVENT_NONE);
   *(request->previous != NULL ? &request->previous->next : &conn->oldest) = request->next;
   *(request->next != NULL ? &request->next->previous : &conn->newest) = request->previous;
-  conn->bodies_size -= request->body_charged;
   conn->streams_buffered -= request->output.size - request->output_offset;
 }
 
-void tp_http_request_free(tp_http_request *request) {
-  assert(request->state != STATE_HANDLING && request->state != STATE_STREAMING);
-  if (request->conn != NULL) unlink_from_conn(request);
+void tp_http_request_release(tp_http_request *request) {
+  if (request->conn != NULL) request->conn->bodies_size -= request->body_charged;
   if (request->budget != NULL) atomic_fetch_sub(&request->budget->used, request->body_charged);
-  tp_buffer_done(&request->output);
+  request->body_charged = 0;
   tp_buffer_done(&request->body);
   tp_buffer_done(&request->fields);
   tp_buffer_done(&request->text);
   tp_arena_done(&request->arena);
+}
+
+void tp_http_request_free(tp_http_request *request) {
+  assert(request->state != STATE_HANDLING && request->state != STATE_STREAMING);
+  tp_http_request_release(request);
+  if (request->conn != NULL) unlink_from_conn(request);
+  tp_buffer_done(&request->output);
   tp_free(request->allocator, request);
 }
 

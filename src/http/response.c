@@ -103,8 +103,13 @@ static tp_http_response make_response(const tp_http_request *request, int status
   return (tp_http_response){status, headers, count, is_bodiless};
 }
 
-/* Nobody listens: the request just ends. */
-static void finish_aborted(tp_http_request *request) {
+/* Nobody listens, or the connection is beyond being written to: codecs are not to be called any more. */
+static bool is_lost(const tp_http_request *request) {
+  return request->aborted || request->conn->failed;
+}
+
+/* The request just ends. */
+static void finish_lost(tp_http_request *request) {
   tp_http_conn *conn = request->conn;
   tp_http_request_enter(request, STATE_FINISHED);
   tp_http_request_free(request);
@@ -121,8 +126,8 @@ void tp_http_respond(tp_http_request *request, int status, const tp_http_header 
     tp_http_respond_text(request, 500, tp_http_refusal_text(500));
     return;
   }
-  if (request->aborted) {
-    finish_aborted(request);
+  if (is_lost(request)) {
+    finish_lost(request);
     return;
   }
   tp_http_conn *conn = request->conn;
@@ -146,7 +151,7 @@ void tp_http_respond_start(tp_http_request *request, int status, const tp_http_h
     header_count = 1;
   }
   tp_http_request_enter(request, STATE_STREAMING);
-  if (request->aborted) return;
+  if (is_lost(request)) return;
   tp_http_response response = make_response(request, status, headers, header_count);
   request->is_bodiless = response.is_bodiless;
   request->conn->codec->start(request, &response);
@@ -155,15 +160,15 @@ void tp_http_respond_start(tp_http_request *request, int status, const tp_http_h
 
 void tp_http_respond_write(tp_http_request *request, tuplet_bytes chunk) {
   assert(request->state == STATE_STREAMING);
-  if (request->aborted || request->is_bodiless || chunk.size == 0) return;
+  if (is_lost(request) || request->is_bodiless || chunk.size == 0) return;
   request->conn->codec->write(request, chunk);
   tp_http_conn_wake(request->conn);
 }
 
 void tp_http_respond_end(tp_http_request *request) {
   assert(request->state == STATE_STREAMING);
-  if (request->aborted) {
-    finish_aborted(request);
+  if (is_lost(request)) {
+    finish_lost(request);
     return;
   }
   tp_http_conn *conn = request->conn;
@@ -174,14 +179,14 @@ void tp_http_respond_end(tp_http_request *request) {
 }
 
 size_t tp_http_respond_buffered(const tp_http_request *request) {
-  if (request->aborted || request->state != STATE_STREAMING) return 0;
+  if (is_lost(request) || request->state != STATE_STREAMING) return 0;
   return request->conn->codec->buffered(request);
 }
 
 void tp_http_respond_abort(tp_http_request *request) {
   assert(request->state == STATE_HANDLING || request->state == STATE_STREAMING);
-  if (request->aborted) {
-    finish_aborted(request);
+  if (is_lost(request)) {
+    finish_lost(request);
     return;
   }
   tp_http_conn *conn = request->conn;

@@ -1,0 +1,710 @@
+/* http2_test.c: HTTP/2 against a real client, nghttp2's, in memory. */
+#include "fixture.h"
+
+#include "base/alloc.h"
+
+#include <nghttp2/nghttp2.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { STREAMS = 64 };
+
+/* What the client has seen of one of its streams. */
+typedef struct answer {
+  int status;
+  bool had_continue;
+  bool is_closed;
+  uint32_t close_code;
+  tp_buffer body;
+  char tag[32];
+  char length[16];
+} answer;
+
+typedef struct client {
+  fixture f;
+  nghttp2_session *session;
+  answer answers[STREAMS]; /* of stream 2 * index + 1 */
+  bool has_goaway;
+  uint32_t goaway_code;
+  size_t chunk; /* bytes are passed on in pieces of that size; 0: as they come */
+} client;
+
+typedef struct upload {
+  const char *data;
+  size_t left;
+  bool never_ends;
+} upload;
+
+static answer *answer_of(client *c, int32_t stream_id) {
+  size_t index = (size_t)(stream_id - 1) / 2;
+  assert_true(index < STREAMS);
+  return &c->answers[index];
+}
+
+static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
+                     size_t name_size, const uint8_t *value, size_t value_size, uint8_t flags,
+                     void *context) {
+  (void)session, (void)flags;
+  answer *a = answer_of(context, frame->hd.stream_id);
+  char text[32];
+  (void)snprintf(text, sizeof text, "%.*s", (int)value_size, (const char *)value);
+  if (name_size == 7 && memcmp(name, ":status", 7) == 0) {
+    if (strcmp(text, "100") == 0) {
+      a->had_continue = true;
+    } else {
+      a->status = atoi(text);
+    }
+  }
+  if (name_size == 5 && memcmp(name, "x-tag", 5) == 0) memcpy(a->tag, text, sizeof a->tag);
+  if (name_size == 14 && memcmp(name, "content-length", 14) == 0) memcpy(a->length, text, sizeof a->length);
+  return 0;
+}
+
+static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream_id, const uint8_t *data,
+                   size_t size, void *context) {
+  (void)session, (void)flags;
+  tp_buffer_append(&answer_of(context, stream_id)->body, data, size);
+  return 0;
+}
+
+static int on_close(nghttp2_session *session, int32_t stream_id, uint32_t code, void *context) {
+  (void)session;
+  answer *a = answer_of(context, stream_id);
+  a->is_closed = true;
+  a->close_code = code;
+  return 0;
+}
+
+static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *context) {
+  (void)session;
+  client *c = context;
+  if (frame->hd.type == NGHTTP2_GOAWAY) {
+    c->has_goaway = true;
+    c->goaway_code = frame->goaway.error_code;
+  }
+  return 0;
+}
+
+static ssize_t read_upload(nghttp2_session *session, int32_t stream_id, uint8_t *room, size_t size,
+                           uint32_t *flags, nghttp2_data_source *source, void *context) {
+  (void)session, (void)stream_id, (void)context;
+  upload *u = source->ptr;
+  if (size > u->left) size = u->left;
+  if (size == 0 && u->never_ends) return NGHTTP2_ERR_DEFERRED;
+  memcpy(room, u->data, size);
+  u->data += size;
+  u->left -= size;
+  if (u->left == 0 && !u->never_ends) *flags |= NGHTTP2_DATA_FLAG_EOF;
+  return (ssize_t)size;
+}
+
+/* window: the client's for a stream; 0: the default. */
+static void client_open(client *c, uint32_t window) {
+  fixture_open(&c->f);
+  nghttp2_session_callbacks *callbacks;
+  nghttp2_option *option;
+  assert_int_equal(nghttp2_session_callbacks_new(&callbacks), 0);
+  assert_int_equal(nghttp2_option_new(&option), 0);
+  nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
+  nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
+  nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_close);
+  nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
+  nghttp2_option_set_no_auto_window_update(option, window != 0);
+  assert_int_equal(nghttp2_session_client_new2(&c->session, callbacks, c, option), 0);
+  nghttp2_option_del(option);
+  nghttp2_session_callbacks_del(callbacks);
+  nghttp2_settings_entry entry = {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, window};
+  assert_int_equal(nghttp2_submit_settings(c->session, 0, &entry, window != 0), 0);
+}
+
+static int setup(void **state) {
+  client *c = calloc(1, sizeof *c);
+  assert_non_null(c);
+  fixture_init(&c->f);
+  for (size_t i = 0; i < STREAMS; i++) tp_buffer_init(&c->answers[i].body, NULL);
+  *state = c;
+  return 0;
+}
+
+static void client_done(client *c) {
+  nghttp2_session_del(c->session);
+  for (size_t i = 0; i < STREAMS; i++) tp_buffer_done(&c->answers[i].body);
+  fixture_done(&c->f);
+  free(c);
+}
+
+static int teardown(void **state) {
+  client_done(*state);
+  return 0;
+}
+
+static void pass(client *c, const uint8_t *data, size_t size) {
+  size_t step = c->chunk == 0 ? size : c->chunk;
+  for (size_t i = 0; i < size; i += step) {
+    size_t rest = size - i;
+    tp_http_conn_receive(c->f.conn, (tuplet_bytes){data + i, rest < step ? rest : step});
+  }
+}
+
+/* Lets the two talk until both are silent. */
+static void talk(client *c) {
+  bool is_silent = false;
+  while (!is_silent) {
+    is_silent = true;
+    const uint8_t *data;
+    ssize_t size;
+    while ((size = nghttp2_session_mem_send(c->session, &data)) > 0) {
+      is_silent = false;
+      pass(c, data, (size_t)size);
+    }
+    assert_int_equal(size, 0);
+    fixture_clear(&c->f);
+    fixture_collect(&c->f, 0);
+    if (c->f.output.size > 0) {
+      is_silent = false;
+      ssize_t used = nghttp2_session_mem_recv(c->session, c->f.output.data, c->f.output.size);
+      assert_int_equal(used, c->f.output.size);
+    }
+  }
+}
+
+static nghttp2_nv header(const char *name, const char *value) {
+  union {
+    const char *in;
+    uint8_t *out;
+  } n = {.in = name}, v = {.in = value};
+  return (nghttp2_nv){n.out, v.out, strlen(name), strlen(value), NGHTTP2_NV_FLAG_NONE};
+}
+
+static size_t ask_with(client *c, const char *method, const char *path, const char *name, const char *value,
+                       upload *u) {
+  nghttp2_nv headers[] = {header(":method", method), header(":scheme", "http"), header(":path", path),
+                          header(":authority", "h:1"), header(name != NULL ? name : "x-tag", value)};
+  nghttp2_data_provider provider = {.source.ptr = u, .read_callback = read_upload};
+  int32_t id = nghttp2_submit_request(c->session, NULL, headers, value == NULL ? 4 : 5,
+                                      u == NULL ? NULL : &provider, NULL);
+  assert_true(id > 0);
+  return (size_t)(id - 1) / 2;
+}
+
+/* Submits a request; returns the index of its answer. */
+static size_t ask(client *c, const char *method, const char *path, upload *u) {
+  return ask_with(c, method, path, NULL, "a tag", u);
+}
+
+static void assert_body(client *c, size_t index, const char *text) {
+  tp_buffer *body = &c->answers[index].body;
+  assert_int_equal(body->size, strlen(text));
+  assert_memory_equal(body->data, text, body->size);
+}
+
+static void answers_wherever_the_input_is_cut(void **state) {
+  client *c = *state;
+  c->chunk = 1;
+  client_open(c, 0);
+  upload u = {"hello", 5, false};
+  size_t post = ask(c, "POST", "/echo?q=1", &u), get = ask(c, "GET", "/echo", NULL);
+  size_t head = ask(c, "HEAD", "/echo", NULL), empty = ask(c, "GET", "/empty", NULL);
+  talk(c);
+  assert_body(c, post, "POST\n/echo?q=1\nh:1\nhello\n");
+  assert_string_equal(c->answers[post].tag, "a tag");
+  assert_string_equal(c->answers[post].length, "25");
+  assert_body(c, get, "GET\n/echo\nh:1\n\n");
+  assert_int_equal(c->answers[head].status, 200);
+  assert_body(c, head, "");
+  assert_string_equal(c->answers[head].length, "16");
+  assert_int_equal(c->answers[empty].status, 204);
+  assert_string_equal(c->answers[empty].length, "");
+}
+
+static void answers_streams_in_any_order(void **state) {
+  client *c = *state;
+  client_open(c, 0);
+  for (int i = 0; i < 10; i++) (void)ask(c, "GET", "/keep", NULL);
+  size_t echo = ask(c, "GET", "/echo", NULL);
+  talk(c);
+  assert_int_equal(c->f.kept_count, 10);
+  assert_true(c->answers[echo].is_closed);
+  assert_int_equal(tp_http_conn_progress(c->f.conn).handling, 10);
+  for (size_t i = 10; i-- > 0;) {
+    c->f.wake_count = 0;
+    char body[24];
+    (void)snprintf(body, sizeof body, "%zu", i);
+    fixture_respond(&c->f, i, 200, body);
+    assert_int_equal(c->f.wake_count, 1);
+    talk(c);
+    assert_true(c->answers[i].is_closed);
+    assert_body(c, i, body);
+  }
+}
+
+static void respects_tiny_windows(void **state) {
+  client *c = *state;
+  client_open(c, 10);
+  size_t big = ask(c, "GET", "/big", NULL), small = ask(c, "GET", "/echo", NULL);
+  talk(c);
+  assert_int_equal(c->answers[big].body.size, 10);
+  assert_int_equal(c->answers[small].body.size, 10);
+  assert_true(tp_http_conn_progress(c->f.conn).sending);
+  uint64_t sent = tp_http_conn_progress(c->f.conn).sent;
+  assert_int_equal(nghttp2_submit_window_update(c->session, 0, 3, 100), 0);
+  talk(c);
+  assert_true(c->answers[small].is_closed); /* the other stream does not hold it up */
+  assert_int_equal(tp_http_conn_progress(c->f.conn).sent, sent + 5);
+  assert_int_equal(nghttp2_submit_window_update(c->session, 0, 1, BIG_SIZE), 0);
+  assert_int_equal(nghttp2_submit_window_update(c->session, 0, 0, BIG_SIZE), 0);
+  talk(c);
+  assert_true(c->answers[big].is_closed);
+  assert_int_equal(c->answers[big].body.size, BIG_SIZE);
+  assert_false(tp_http_conn_progress(c->f.conn).sending);
+}
+
+static void takes_uploads_larger_than_a_window(void **state) {
+  client *c = *state;
+  client_open(c, 0);
+  enum { SIZE = 1000000 };
+  char *data = calloc(1, SIZE);
+  assert_non_null(data);
+  upload u = {data, SIZE, false};
+  (void)ask(c, "POST", "/keep", &u);
+  talk(c);
+  assert_int_equal(c->f.kept_count, 1);
+  assert_int_equal(tp_http_request_body(c->f.kept[0]).size, SIZE);
+  free(data);
+}
+
+static void streams_with_back_pressure(void **state) {
+  client *c = *state;
+  client_open(c, 10);
+  size_t index = ask(c, "GET", "/stream", NULL);
+  talk(c);
+  tp_http_request *request = c->f.kept[0];
+  tp_http_respond_start(request, 200, NULL, 0);
+  talk(c);
+  assert_int_equal(c->answers[index].status, 200);
+  tp_http_respond_write(request, (tuplet_bytes){"01234", 5});
+  talk(c);
+  assert_body(c, index, "01234");
+  assert_int_equal(c->f.writable_count, 1);
+  tp_http_respond_write(request, (tuplet_bytes){"56789abc", 8});
+  talk(c);
+  assert_body(c, index, "0123456789");
+  assert_int_equal(tp_http_respond_buffered(request), 3);
+  assert_int_equal(c->f.writable_count, 1);
+  assert_int_equal(nghttp2_submit_window_update(c->session, 0, 1, 100), 0);
+  talk(c);
+  assert_int_equal(c->f.writable_count, 2);
+  assert_int_equal(tp_http_respond_buffered(request), 0);
+  assert_false(c->answers[index].is_closed);
+  c->f.kept[0] = NULL;
+  tp_http_respond_end(request);
+  talk(c);
+  assert_body(c, index, "0123456789abc");
+  assert_true(c->answers[index].is_closed);
+  assert_int_equal(c->answers[index].close_code, NGHTTP2_NO_ERROR);
+}
+
+static void tells_the_handler_of_a_reset(void **state) {
+  client *c = *state;
+  client_open(c, 10);
+  (void)ask(c, "GET", "/stream", NULL);
+  (void)ask(c, "GET", "/keep", NULL);
+  talk(c);
+  tp_http_respond_start(c->f.kept[0], 200, NULL, 0);
+  tp_http_respond_write(c->f.kept[0], (tuplet_bytes){"0123456789abc", 13});
+  talk(c);
+  assert_int_equal(nghttp2_submit_rst_stream(c->session, 0, 1, NGHTTP2_CANCEL), 0);
+  talk(c);
+  assert_int_equal(c->f.abort_count, 1);
+  assert_false(tp_http_conn_progress(c->f.conn).sending);
+  assert_int_equal(tp_http_respond_buffered(c->f.kept[0]), 0);
+  assert_int_equal(tp_http_conn_progress(c->f.conn).handling, 2); /* until the handler lets go */
+  tp_http_request *request = c->f.kept[0];
+  c->f.kept[0] = NULL;
+  tp_http_respond_write(request, (tuplet_bytes){"x", 1});
+  tp_http_respond_end(request);
+  assert_int_equal(tp_http_conn_progress(c->f.conn).handling, 1);
+  fixture_respond(&c->f, 1, 200, "other");
+  talk(c);
+  assert_body(c, 1, "other");
+}
+
+static void resets_the_stream_when_the_handler_gives_up(void **state) {
+  client *c = *state;
+  client_open(c, 0);
+  size_t index = ask(c, "GET", "/stream", NULL), other = ask(c, "GET", "/keep", NULL);
+  talk(c);
+  tp_http_respond_start(c->f.kept[0], 200, NULL, 0);
+  tp_http_request *request = c->f.kept[0];
+  c->f.kept[0] = NULL;
+  tp_http_respond_abort(request);
+  talk(c);
+  assert_true(c->answers[index].is_closed);
+  assert_int_equal(c->answers[index].close_code, NGHTTP2_INTERNAL_ERROR);
+  fixture_respond(&c->f, 1, 200, "fine");
+  talk(c);
+  assert_body(c, other, "fine");
+}
+
+static void bounds_the_body_of_one_stream_alone(void **state) {
+  client *c = *state;
+  c->f.config.limits.body_size_max = 10;
+  client_open(c, 0);
+  upload fits = {"0123456789", 10, false}, large = {"0123456789a", 11, false},
+         endless = {"0123456789a", 11, true};
+  size_t declared = ask_with(c, "POST", "/echo", "content-length", "11", &large);
+  size_t undeclared = ask(c, "POST", "/echo", &endless);
+  size_t good = ask(c, "POST", "/echo", &fits);
+  talk(c);
+  assert_int_equal(c->answers[declared].status, 413);
+  assert_body(c, declared, "The request's body is too large.");
+  assert_true(c->answers[declared].is_closed);
+  assert_int_equal(c->answers[undeclared].status, 413);
+  assert_int_equal(c->answers[good].status, 200);
+  assert_int_equal(c->f.request_count, 1);
+  /* What goes on sending is reset in the end. */
+  assert_int_equal(tp_http_conn_progress(c->f.conn).receiving, 2);
+  endless = (upload){"0123456789a", 11, true};
+  assert_int_equal(nghttp2_session_resume_data(c->session, 3), 0);
+  talk(c);
+  assert_true(c->answers[undeclared].is_closed);
+  assert_int_equal(c->answers[undeclared].close_code, NGHTTP2_NO_ERROR);
+  assert_int_equal(tp_http_conn_progress(c->f.conn).receiving, 0);
+}
+
+static void bounds_all_bodies_together(void **state) {
+  client *c = *state;
+  c->f.config.limits.bodies_size_max = 25;
+  client_open(c, 0);
+  upload uploads[3] = {{"0123456789", 10, false}, {"0123456789", 10, false}, {"0123456789", 10, false}};
+  for (size_t i = 0; i < 3; i++) (void)ask(c, "POST", "/keep", &uploads[i]);
+  talk(c);
+  assert_int_equal(c->f.kept_count, 2);
+  assert_int_equal(c->answers[2].status, 503);
+  fixture_respond(&c->f, 0, 200, "");
+  upload again = {"0123456789", 10, false};
+  (void)ask(c, "POST", "/keep", &again);
+  talk(c);
+  assert_int_equal(c->f.kept_count, 3);
+}
+
+static void bounds_the_head_of_one_stream_alone(void **state) {
+  client *c = *state;
+  c->f.config.limits.head_size_max = 400;
+  client_open(c, 0);
+  char large[300];
+  memset(large, 'x', sizeof large - 1);
+  large[sizeof large - 1] = '\0';
+  large[0] = '/';
+  size_t header_index = ask_with(c, "GET", "/echo", "x-large", large, NULL);
+  char target[512];
+  (void)snprintf(target, sizeof target, "%s%.200s", large, large);
+  size_t target_index = ask(c, "GET", target, NULL), good = ask(c, "GET", "/echo", NULL);
+  talk(c);
+  assert_int_equal(c->answers[header_index].status, 431);
+  assert_int_equal(c->answers[target_index].status, 414);
+  assert_int_equal(c->answers[good].status, 200);
+}
+
+static void refuses_what_http_1_refuses(void **state) {
+  client *c = *state;
+  client_open(c, 0);
+  size_t connect = ask_with(c, "GET", "/echo", "expect", "miracles", NULL);
+  size_t star = ask(c, "GET", "*", NULL);
+  talk(c);
+  assert_int_equal(c->answers[connect].status, 417);
+  assert_int_equal(c->answers[star].close_code, NGHTTP2_PROTOCOL_ERROR); /* nghttp2's own refusal */
+  assert_int_equal(c->f.request_count, 0);
+}
+
+static void asks_for_the_body_that_waits_for_100(void **state) {
+  client *c = *state;
+  client_open(c, 0);
+  upload u = {"", 0, true};
+  size_t index = ask_with(c, "POST", "/echo", "expect", "100-continue", &u);
+  talk(c);
+  assert_true(c->answers[index].had_continue);
+  u = (upload){"body", 4, false};
+  assert_int_equal(nghttp2_session_resume_data(c->session, 1), 0);
+  talk(c);
+  assert_body(c, index, "POST\n/echo\nh:1\nbody\n");
+}
+
+static void hides_the_protocol_from_the_handler(void **state) {
+  client *c = *state;
+  client_open(c, 0);
+  nghttp2_nv headers[] = {header(":method", "GET"), header(":scheme", "http"), header(":path", "/keep"),
+                          header("host", "h:2"),    header("cookie", "a=1"),   header("cookie", "b=2")};
+  assert_int_equal(nghttp2_submit_request(c->session, NULL, headers, 6, NULL, NULL), 1);
+  talk(c);
+  tuplet_bytes authority = tp_http_request_authority(c->f.kept[0]);
+  assert_int_equal(authority.size, 3);
+  assert_memory_equal(authority.data, "h:2", 3);
+  tuplet_bytes cookie = tp_http_request_header(c->f.kept[0], "cookie");
+  assert_int_equal(cookie.size, 8);
+  assert_memory_equal(cookie.data, "a=1; b=2", 8);
+  assert_null(tp_http_request_header(c->f.kept[0], "host").data);
+  assert_null(tp_http_request_header(c->f.kept[0], ":path").data);
+}
+
+static void bounds_concurrent_streams(void **state) {
+  client *c = *state;
+  c->f.config.limits.streams_max = 3;
+  client_open(c, 0);
+  talk(c); /* the settings are known from here on */
+  for (int i = 0; i < 5; i++) (void)ask(c, "GET", "/keep", NULL);
+  talk(c);
+  assert_int_equal(c->f.kept_count, 3);
+  fixture_respond(&c->f, 0, 200, "");
+  talk(c);
+  assert_int_equal(c->f.kept_count, 4);
+}
+
+/* Resetting does not get more work done than the limit of streams allows. */
+static void does_not_let_resets_pile_up_work(void **state) {
+  client *c = *state;
+  c->f.config.limits.streams_max = 3;
+  client_open(c, 0);
+  talk(c);
+  for (int i = 0; i < 20; i++) {
+    size_t index = ask(c, "GET", "/keep", NULL);
+    talk(c);
+    assert_int_equal(nghttp2_submit_rst_stream(c->session, 0, (int32_t)(2 * index + 1), NGHTTP2_CANCEL), 0);
+    talk(c);
+  }
+  assert_int_equal(c->f.request_count, 3);
+  assert_int_equal(c->f.abort_count, 3);
+  size_t last = ask(c, "GET", "/echo", NULL);
+  talk(c);
+  assert_false(c->answers[last].is_closed);
+  tp_http_request *request = c->f.kept[1];
+  c->f.kept[1] = NULL;
+  c->f.wake_count = 0;
+  tp_http_respond_abort(request);
+  assert_int_equal(c->f.wake_count, 1);
+  talk(c);
+  assert_int_equal(c->answers[last].status, 200);
+}
+
+static void ends_floods_of_resets(void **state) {
+  client *c = *state;
+  c->f.finishes_aborted = true;
+  client_open(c, 0);
+  talk(c);
+  /* Frames by hand: HEADERS (:method GET, :scheme http, :path /, all indexed) and RST_STREAM. */
+  for (uint32_t id = 1; id < 6000 && !tp_http_conn_wants_close(c->f.conn); id += 2) {
+    uint8_t frames[] = {0, 0, 3, 1, 5, 0, 0, (uint8_t)(id >> 8), (uint8_t)id, 0x82, 0x86, 0x84,
+                        0, 0, 4, 3, 0, 0, 0, (uint8_t)(id >> 8), (uint8_t)id, 0,    0,    0,
+                        8};
+    fixture_receive_bytes(&c->f, frames, sizeof frames);
+  }
+  assert_true(tp_http_conn_wants_close(c->f.conn));
+}
+
+static void ends_floods_of_frames_without_use(void **state) {
+  static const uint8_t ping[] = {0, 0, 8, 6, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8};
+  static const uint8_t settings[] = {0, 0, 0, 4, 0, 0, 0, 0, 0};
+  static const uint8_t update[] = {0, 0, 4, 8, 0, 0, 0, 0, 0, 0, 0, 0, 1};
+  static const struct {
+    const uint8_t *frame;
+    size_t size;
+  } floods[] = {{ping, sizeof ping}, {settings, sizeof settings}, {update, sizeof update}};
+  client *c = *state;
+  client_open(c, 0);
+  for (size_t i = 0; i < sizeof floods / sizeof *floods; i++) {
+    tp_http_conn_free(c->f.conn);
+    fixture_open(&c->f);
+    fixture_receive(&c->f, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+    fixture_receive_bytes(&c->f, settings, sizeof settings);
+    size_t count = 0;
+    while (count < 20000 && !tp_http_conn_wants_close(c->f.conn)) {
+      fixture_receive_bytes(&c->f, floods[i].frame, floods[i].size);
+      count++;
+    }
+    assert_true(count < 20000);
+    assert_true(count > 5000);
+  }
+}
+
+/* The peer does not read: what waits for it stays bounded, by reading nothing more or by ending. */
+static void bounds_what_waits_for_a_peer_that_does_not_read(void **state) {
+  static const uint8_t ping[] = {0, 0, 8, 6, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8};
+  client *c = *state;
+  client_open(c, 0);
+  talk(c);
+  size_t live = c->f.faults.live;
+  for (int i = 0; i < 100000 && !tp_http_conn_wants_close(c->f.conn); i++) {
+    tp_http_conn_receive(c->f.conn, (tuplet_bytes){ping, sizeof ping});
+  }
+  assert_true(tp_http_conn_wants_close(c->f.conn));
+  assert_true(c->f.faults.live < live + 10000);
+}
+
+static void refuses_bytes_that_are_not_http_2(void **state) {
+  client *c = *state;
+  client_open(c, 0);
+  tp_http_conn_free(c->f.conn);
+  fixture_open(&c->f);
+  fixture_receive(&c->f, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n");
+  assert_true(tp_http_conn_wants_close(c->f.conn));
+}
+
+static void drains_with_goaway(void **state) {
+  client *c = *state;
+  client_open(c, 0);
+  (void)ask(c, "GET", "/keep", NULL);
+  talk(c);
+  c->f.wake_count = 0;
+  tp_http_conn_shutdown(c->f.conn);
+  assert_int_equal(c->f.wake_count, 1);
+  size_t late = ask(c, "GET", "/echo", NULL); /* under way when the GOAWAY is sent */
+  talk(c);
+  assert_true(c->has_goaway);
+  assert_int_equal(c->goaway_code, NGHTTP2_NO_ERROR);
+  assert_int_equal(c->answers[late].status, 200);
+  assert_false(tp_http_conn_wants_close(c->f.conn));
+  fixture_respond(&c->f, 0, 200, "last");
+  talk(c);
+  assert_body(c, 0, "last");
+  assert_true(tp_http_conn_wants_close(c->f.conn));
+  assert_false(tp_http_conn_wants_cut(c->f.conn));
+}
+
+static void drains_an_idle_connection(void **state) {
+  client *c = *state;
+  client_open(c, 0);
+  (void)ask(c, "GET", "/echo", NULL);
+  talk(c);
+  tp_http_conn_shutdown(c->f.conn);
+  talk(c);
+  assert_true(c->has_goaway);
+  assert_true(tp_http_conn_wants_close(c->f.conn));
+}
+
+static void aborts_all_when_the_connection_ends(void **state) {
+  client *c = *state;
+  client_open(c, 0);
+  for (int i = 0; i < 3; i++) (void)ask(c, "GET", "/keep", NULL);
+  talk(c);
+  tp_http_conn_receive_end(c->f.conn);
+  assert_true(tp_http_conn_wants_close(c->f.conn));
+  tp_http_conn_free(c->f.conn);
+  c->f.conn = NULL;
+  assert_int_equal(c->f.abort_count, 3);
+  fixture_respond(&c->f, 1, 200, "to nobody");
+}
+
+static void expires_a_request_and_leaves_the_others(void **state) {
+  client *c = *state;
+  client_open(c, 0);
+  upload slow = {"abc", 3, true};
+  size_t expired = ask(c, "POST", "/echo", &slow), good = ask(c, "GET", "/echo", NULL);
+  talk(c);
+  assert_int_equal(tp_http_conn_progress(c->f.conn).receiving, 1);
+  assert_int_equal(c->answers[good].status, 200);
+  tp_http_conn_expire_receiving(c->f.conn);
+  talk(c);
+  assert_int_equal(c->answers[expired].status, 408);
+  tp_http_conn_expire_receiving(c->f.conn);
+  talk(c);
+  assert_true(c->answers[expired].is_closed);
+  assert_int_equal(tp_http_conn_progress(c->f.conn).receiving, 0);
+  size_t more = ask(c, "GET", "/echo", NULL);
+  talk(c);
+  assert_int_equal(c->answers[more].status, 200);
+}
+
+static void never_sends_a_header_value_with_a_line_break(void **state) {
+  client *c = *state;
+  client_open(c, 0);
+  size_t index = ask(c, "GET", "/split", NULL);
+  talk(c);
+  assert_int_equal(c->answers[index].status, 500);
+}
+
+/* One conversation with everything in it. The client's memory does not fail. */
+static void converse(client *c) {
+  if (tp_http_conn_new(&c->f.config, &c->f.conn, NULL) != TUPLET_OK) return;
+  nghttp2_session_callbacks *callbacks;
+  assert_int_equal(nghttp2_session_callbacks_new(&callbacks), 0);
+  nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
+  nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
+  nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_close);
+  assert_int_equal(nghttp2_session_client_new(&c->session, callbacks, c), 0);
+  nghttp2_session_callbacks_del(callbacks);
+  assert_int_equal(nghttp2_submit_settings(c->session, 0, NULL, 0), 0);
+  upload u = {"hello", 5, false};
+  (void)ask(c, "POST", "/echo", &u);
+  (void)ask(c, "GET", "/stream", NULL);
+  (void)ask_with(c, "POST", "/echo", "content-length", "99999999", NULL);
+  (void)ask_with(c, "GET", "/echo", "cookie", "a", NULL);
+  talk(c);
+  if (c->f.kept_count == 1) {
+    tp_http_request *request = c->f.kept[0];
+    tp_http_respond_start(request, 200, NULL, 0);
+    tp_http_respond_write(request, (tuplet_bytes){"abc", 3});
+    talk(c);
+    c->f.kept[0] = NULL;
+    tp_http_respond_end(request);
+  }
+  talk(c);
+  tp_http_conn_shutdown(c->f.conn);
+  talk(c);
+}
+
+static void survives_every_failing_allocation(void **state) {
+  (void)state;
+  for (size_t n = 1;; n++) {
+    client *c = NULL;
+    assert_int_equal(setup((void **)&c), 0);
+    c->f.faults.fail_at = n;
+    converse(c);
+    bool has_failed = c->f.faults.count >= n;
+    bool is_whole = c->answers[0].body.size == 21 && c->answers[1].body.size == 3 &&
+                    c->answers[1].is_closed && c->answers[3].status == 200;
+    if (!has_failed) assert_true(is_whole);
+    if (!is_whole && c->f.conn != NULL && c->answers[0].close_code == 0 && c->answers[3].close_code == 0) {
+      assert_true(tp_http_conn_wants_close(c->f.conn));
+    }
+    client_done(c);
+    if (!has_failed) break;
+  }
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      TEST(answers_wherever_the_input_is_cut),
+      TEST(answers_streams_in_any_order),
+      TEST(respects_tiny_windows),
+      TEST(takes_uploads_larger_than_a_window),
+      TEST(streams_with_back_pressure),
+      TEST(tells_the_handler_of_a_reset),
+      TEST(resets_the_stream_when_the_handler_gives_up),
+      TEST(bounds_the_body_of_one_stream_alone),
+      TEST(bounds_all_bodies_together),
+      TEST(bounds_the_head_of_one_stream_alone),
+      TEST(refuses_what_http_1_refuses),
+      TEST(asks_for_the_body_that_waits_for_100),
+      TEST(hides_the_protocol_from_the_handler),
+      TEST(bounds_concurrent_streams),
+      TEST(does_not_let_resets_pile_up_work),
+      TEST(ends_floods_of_resets),
+      TEST(ends_floods_of_frames_without_use),
+      TEST(bounds_what_waits_for_a_peer_that_does_not_read),
+      TEST(refuses_bytes_that_are_not_http_2),
+      TEST(drains_with_goaway),
+      TEST(drains_an_idle_connection),
+      TEST(aborts_all_when_the_connection_ends),
+      TEST(expires_a_request_and_leaves_the_others),
+      TEST(never_sends_a_header_value_with_a_line_break),
+      cmocka_unit_test(survives_every_failing_allocation),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
