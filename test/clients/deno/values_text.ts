@@ -1,0 +1,47 @@
+// What values_text.test.mjs stored, looked at by Deno: under ["vector", n] the bytes of vector n, under ["text", n] the
+// bytes that tuplet made of that vector's text, under ["cli", n] what `tuplet set` made of it. Standard input has a JSON
+// line for each vector: its expression and its text.
+
+import { assertSame } from "../lib/compare.mjs";
+import { check, equal, finish, ok } from "../lib/report.mjs";
+import { all, open } from "./open.ts";
+import { evaluate, evaluateStored } from "./vectors.ts";
+
+const kv = await open();
+const input = await new Response(Deno.stdin.readable).text();
+const lines: { js: string; text: string }[] = input.trim().split("\n").map((line) => JSON.parse(line));
+const stored = async (name: string) => (await all(kv.list({ prefix: [name] }))).map((entry) => entry.value);
+const [vectors, texts, settings] = await Promise.all(["vector", "text", "cli"].map(stored));
+
+/** Compares for every line, and tells all that differ at once. */
+function compareAll(left: (i: number) => unknown, right: (i: number) => unknown, options = {}) {
+  const failures: string[] = [];
+  for (const [i, { js, text }] of lines.entries()) {
+    try {
+      assertSame(left(i), right(i), options);
+    } catch (error) {
+      failures.push(`${js} as ${text}: ${(error as Error).message}`);
+    }
+  }
+  equal(failures, []);
+}
+
+await check("Deno reads every vector's bytes, and they mean the vector's expression", () => {
+  ok(lines.length > 100);
+  equal([vectors.length, texts.length, settings.length], [lines.length, lines.length, lines.length]);
+  compareAll((i) => vectors[i], (i) => evaluateStored(lines[i].js), { stack: false });
+});
+
+await check("the text of each vector, evaluated by Deno, is the value that its bytes are", () => {
+  compareAll((i) => evaluate(lines[i].text), (i) => vectors[i]);
+});
+
+await check("the bytes that tuplet makes of each text are the value of that text", () => {
+  compareAll((i) => texts[i], (i) => vectors[i]);
+});
+
+await check("what the command line sets by its text is that value as well", () => {
+  compareAll((i) => settings[i], (i) => vectors[i]);
+});
+
+finish();

@@ -1,0 +1,65 @@
+// The text of values and Deno's own JavaScript: what `tuplet codec value` prints for the bytes of a vector means, when
+// Deno evaluates it, the value that Deno reads from those bytes; and what tuplet makes of a text, Deno reads as the
+// value of that text.
+
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import test from "node:test";
+import { request1, Session } from "./lib/connect.mjs";
+import { runDenoChecks, startServer, temporaryFolder, TOKEN, tuplet, VECTORS } from "./lib/harness.mjs";
+import * as pb from "./lib/protobuf.mjs";
+
+const ENCODINGS = { 1: "v8", 2: "le64", 3: "bytes" };
+
+/** The lines that the codec answers to lines, each one to one. */
+async function codec(lines, ...args) {
+  const { code, stdout, stderr } = await tuplet(["codec", "value", "--lines", ...args], { input: `${lines.join("\n")}\n` });
+  assert.equal(code, 0, stderr);
+  const answers = stdout.replace(/\n$/, "").split("\n");
+  assert.equal(answers.length, lines.length);
+  return answers;
+}
+
+/** The encoding that tuplet gives to a value by its text. */
+const encodingOf = (text) => (/^new Deno\.KvU64\(/.test(text) ? pb.LE64 : /^(new Uint8Array|Uint8Array\.)/.test(text) ? pb.BYTES : pb.V8);
+
+test("values as text, and Deno", async (t) => {
+  const file = await readFile(join(VECTORS, "values.jsonl"), "utf8");
+  const vectors = file.trim().split("\n").map((line) => JSON.parse(line)).filter((vector) => vector.hex !== undefined);
+  assert.ok(vectors.length > 100);
+
+  // Bytes to text, by encoding, since the option holds for all lines of a call.
+  const texts = [];
+  for (const [number, name] of Object.entries(ENCODINGS)) {
+    const indexes = [...vectors.keys()].filter((i) => vectors[i].encoding === Number(number));
+    const printed = await codec(indexes.map((i) => vectors[i].hex), "--from-hex", "--encoding", name);
+    indexes.forEach((index, i) => (texts[index] = printed[i]));
+  }
+  const hexes = await codec(texts);
+
+  await t.test("text, then bytes, then text again is the same text", async () => {
+    for (const [i, text] of texts.entries()) {
+      const [again] = await codec([hexes[i]], "--from-hex", "--encoding", ENCODINGS[encodingOf(text)]);
+      assert.equal(again, text);
+    }
+  });
+
+  const folder = await temporaryFolder(t);
+  const path = join(folder, "kv.sqlite");
+  const server = await startServer(t, path);
+  const session = await Session.open(request1, server.url, TOKEN);
+  const entry = (name, i, hex, encoding) => ({
+    key: Buffer.concat([pb.stringKey(name), pb.stringKey(String(i).padStart(4, "0"))]),
+    value: { data: Buffer.from(hex, "hex"), encoding },
+    type: pb.SET,
+  });
+  for (const [i, vector] of vectors.entries()) {
+    const mutations = [entry("vector", i, vector.hex, vector.encoding), entry("text", i, hexes[i], encodingOf(texts[i]))];
+    assert.equal((await session.write({ mutations })).status, 1);
+    const set = await tuplet(["--db", path, "set", `["cli", "${String(i).padStart(4, "0")}"]`, texts[i]]);
+    assert.equal(set.code, 0, `${vector.js}: ${set.stderr}`);
+  }
+  const lines = vectors.map(({ js }, i) => JSON.stringify({ js, text: texts[i] })).join("\n");
+  await runDenoChecks(t, "deno/values_text.ts", [server.url, VECTORS], {}, lines);
+});
