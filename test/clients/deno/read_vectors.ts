@@ -14,7 +14,7 @@ await check("every value is there and strictly equal", async () => {
   const storable = await storableVectors(vectors);
   for (const [i, { js }] of storable.entries()) {
     try {
-      assertSame((await kv.get(["value", i])).value, evaluateStored(js), { stack: false });
+      assertSame((await kv.get(["value", i])).value, evaluateStored(js));
     } catch (error) {
       throw new Error(`${js}: ${(error as Error).message}`);
     }

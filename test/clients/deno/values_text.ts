@@ -14,11 +14,11 @@ const stored = async (name: string) => (await all(kv.list({ prefix: [name] }))).
 const [vectors, texts, settings] = await Promise.all(["vector", "text", "cli"].map(stored));
 
 /** Compares for every line, and tells all that differ at once. */
-function compareAll(left: (i: number) => unknown, right: (i: number) => unknown, options = {}) {
+function compareAll(left: (i: number) => unknown, right: (i: number) => unknown) {
   const failures: string[] = [];
   for (const [i, { js, text }] of lines.entries()) {
     try {
-      assertSame(left(i), right(i), options);
+      assertSame(left(i), right(i));
     } catch (error) {
       failures.push(`${js} as ${text}: ${(error as Error).message}`);
     }
@@ -29,7 +29,7 @@ function compareAll(left: (i: number) => unknown, right: (i: number) => unknown,
 await check("Deno reads every vector's bytes, and they mean the vector's expression", () => {
   ok(lines.length > 100);
   equal([vectors.length, texts.length, settings.length], [lines.length, lines.length, lines.length]);
-  compareAll((i) => vectors[i], (i) => evaluateStored(lines[i].js), { stack: false });
+  compareAll((i) => vectors[i], (i) => evaluateStored(lines[i].js));
 });
 
 await check("the text of each vector, evaluated by Deno, is the value that its bytes are", () => {

@@ -4,10 +4,9 @@
 
 /**
  * The first difference between two values as a sentence ("$.a[3]: 1 instead of 2"), or null when there is none.
- * options.stack: whether the stacks of errors must agree too (default true).
  */
-export function difference(actual, expected, options = {}) {
-  const context = { stack: options.stack ?? true, forward: new Map(), backward: new Map() };
+export function difference(actual, expected) {
+  const context = { forward: new Map(), backward: new Map() };
   // A Uint8Array as a whole value is stored as its bytes alone: what buffer it looked into is not kept.
   if (actual instanceof Uint8Array && expected instanceof Uint8Array) {
     return differentBytes(actual, expected, "$");
@@ -16,8 +15,8 @@ export function difference(actual, expected, options = {}) {
 }
 
 /** Throws when two values differ. */
-export function assertSame(actual, expected, options) {
-  const found = difference(actual, expected, options);
+export function assertSame(actual, expected) {
+  const found = difference(actual, expected);
   if (found !== null) throw new Error(`values differ at ${found}`);
 }
 
@@ -98,7 +97,7 @@ function differentLists(actual, expected, path, context) {
 }
 
 function differentErrors(actual, expected, path, context) {
-  for (const name of context.stack ? ["message", "cause", "stack"] : ["message", "cause"]) {
+  for (const name of ["message", "cause", "stack"]) {
     if (Object.hasOwn(actual, name) !== Object.hasOwn(expected, name)) {
       return `${path}.${name}: ${Object.hasOwn(actual, name) ? "there" : "missing"}`;
     }
