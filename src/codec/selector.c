@@ -49,18 +49,20 @@ static bool extends_prefix(tuplet_bytes key, tuplet_bytes prefix) {
   return key.size > prefix.size && shared_size(key, prefix) == prefix.size;
 }
 
-/* The given bounds stand in selection->range already. */
+/* The bounds that were given stand in selection->range already. */
 static tuplet_status resolve_in_prefix(tuplet_bytes prefix, tp_arena *arena, tp_selection *selection,
                                        tuplet_error *error) {
   tp_range *range = &selection->range;
+  bool has_start = range->start.data != NULL;
+  bool has_end = range->end.data != NULL;
   selection->shared_size = prefix.size;
-  if (selection->has_start && !extends_prefix(range->start, prefix))
+  if (has_start && !extends_prefix(range->start, prefix))
     return tp_fail(error, TUPLET_INVALID, "Start key is not in the keyspace defined by prefix");
-  if (selection->has_end && !extends_prefix(range->end, prefix))
+  if (has_end && !extends_prefix(range->end, prefix))
     return tp_fail(error, TUPLET_INVALID, "End key is not in the keyspace defined by prefix");
   tuplet_status status = TUPLET_OK;
-  if (!selection->has_start) status = extend(arena, prefix, 0x00, &range->start, error);
-  if (status == TUPLET_OK && !selection->has_end) status = extend(arena, prefix, 0xFF, &range->end, error);
+  if (!has_start) status = extend(arena, prefix, 0x00, &range->start, error);
+  if (status == TUPLET_OK && !has_end) status = extend(arena, prefix, 0xFF, &range->end, error);
   /* ["a\0"] begins with the bytes of ["a"] and FF: it is taken for an extension, and then selects nothing. */
   if (status == TUPLET_OK && compare(range->start, range->end) > 0) range->end = range->start;
   return status;
@@ -69,14 +71,16 @@ static tuplet_status resolve_in_prefix(tuplet_bytes prefix, tp_arena *arena, tp_
 tuplet_status tp_selector_resolve(const tuplet_selector *selector, tp_arena *arena,
                                   tp_selection *ret_selection, tuplet_error *error) {
   bool has_prefix = selector->prefix != NULL;
-  tp_selection selection = {.has_start = selector->start != NULL, .has_end = selector->end != NULL};
-  if (!has_prefix && !(selection.has_start && selection.has_end))
+  bool has_start = selector->start != NULL;
+  bool has_end = selector->end != NULL;
+  if (!has_prefix && !(has_start && has_end))
     return tp_fail(error, TUPLET_INVALID,
                    "Selector must specify either 'prefix' or both 'start' and 'end' key");
-  if (has_prefix && selection.has_start && selection.has_end)
+  if (has_prefix && has_start && has_end)
     return tp_fail(error, TUPLET_INVALID,
                    "Selector can not specify both 'start' and 'end' key when specifying 'prefix'");
 
+  tp_selection selection = {0};
   tuplet_bytes prefix = {NULL, 0};
   tp_buffer scratch;
   tp_buffer_init(&scratch, arena->allocator);
@@ -97,14 +101,10 @@ tuplet_status tp_selector_resolve(const tuplet_selector *selector, tp_arena *are
   return status;
 }
 
-/* Where the start bound is all that the selected keys share, the first key may be that bound, and leave
- * nothing for its cursor: which would be no cursor. (Deno lists from the start again there.) It gets a zero
- * byte instead: no key is the bound and a zero, since no tag is zero. Forward that continues right after the
- * bound, in Deno too. */
-static bool starts_at_shared(const tp_selection *selection) {
-  return selection->has_start && selection->range.start.size == selection->shared_size;
-}
-
+/* Where two bounds share the whole of the first, that key may be selected, and nothing of it is left for a
+ * cursor: the empty text would be no cursor at all. (Deno lists from the start again there.) Its cursor is a
+ * zero byte instead, which means no other key: no tag is zero, so that no key goes on with one. Forward it
+ * continues after that key, in Deno too. */
 void tp_cursor_append(tp_buffer *out, const tp_selection *selection, tuplet_bytes key) {
   static const uint8_t zero = 0;
   assert(key.size >= selection->shared_size);
@@ -141,15 +141,15 @@ tuplet_status tp_cursor_apply(const tp_selection *selection, const char *cursor,
   size_t size = 0;
   tuplet_status status = decode_cursor(selection, cursor, cursor_size, arena, &key, &size, error);
   if (status != TUPLET_OK) return status;
-  bool is_shared = starts_at_shared(selection) && size == selection->shared_size + 1 && key[size - 1] == 0;
   bool is_outside;
   if (reverse) {
+    bool is_shared = size == selection->shared_size + 1 && key[size - 1] == 0;
     range.end = (tuplet_bytes){key, is_shared ? size - 1 : size};
-    is_outside = selection->has_end && compare(range.end, selection->range.end) > 0;
+    is_outside = compare(range.end, selection->range.end) > 0;
   } else {
     key[size] = 0; /* the smallest key after this one */
     range.start = (tuplet_bytes){key, size + 1};
-    is_outside = selection->has_start && compare(range.start, selection->range.start) < 0;
+    is_outside = compare(range.start, selection->range.start) < 0;
   }
   if (is_outside) return tp_fail(error, TUPLET_INVALID, "cursor out of bounds");
   /* Past the other bound there is nothing, which is no fault. */

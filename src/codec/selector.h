@@ -23,9 +23,6 @@ typedef struct tp_selection {
   tp_range range;
   size_t
       shared_size; /* so many bytes at the start of each selected key are the same; cursors leave them out */
-  bool has_start;  /* whether the bound was given, rather than made from the prefix: cursors must not leave it
-                    */
-  bool has_end;
 } tp_selection;
 
 /* Resolves a selector into bytes in `arena`. Errors, with Deno's sentences: TUPLET_INVALID (neither a prefix
@@ -40,7 +37,8 @@ void tp_cursor_append(tp_buffer *out, const tp_selection *selection, tuplet_byte
 
 /* The part of the selection's range that comes after the cursor's key, going forward, or before it, in
  * reverse. The empty cursor is the whole range. New bytes are put into `arena`. Errors: TUPLET_INVALID
- * ("invalid cursor": not a cursor; "cursor out of bounds": not of this selection), TUPLET_NOMEM. */
+ * ("invalid cursor": not a cursor; "cursor out of bounds": before its start going forward, after its end in
+ * reverse), TUPLET_NOMEM. */
 tuplet_status tp_cursor_apply(const tp_selection *selection, const char *cursor, size_t cursor_size,
                               bool reverse, tp_arena *arena, tp_range *ret_range, tuplet_error *error);
 

@@ -343,6 +343,8 @@ static void lone_surrogates_become_replacement_characters(void **state) {
                                                                  "a\xEF\xBF\xBD\xEF\xBF\xBDz\0"));
   assert_encodes(TUPLET_KEY(tuplet_part_string("\0\xED\xB0\x80\0", 5)),
                  BYTES("\x02\0\xFF\xEF\xBF\xBD\0\xFF\0"));
+  assert_encodes(TUPLET_KEY("\xED\x9F\xBF\xED\xA0\x80"),
+                 BYTES("\x02\xED\x9F\xBF\xEF\xBF\xBD\0")); /* U+D7FF is a character */
   /* Bytes are not text. */
   assert_encodes(TUPLET_KEY(tuplet_view("\xED\xA0\x80", 3), "\xED\xA0\x80"),
                  BYTES("\x01\xED\xA0\x80\0\x02\xEF\xBF\xBD\0"));

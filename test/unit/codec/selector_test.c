@@ -258,7 +258,7 @@ static void what_is_no_cursor_is_refused(void **state) {
   }
 }
 
-static void cursors_outside_given_bounds_are_refused(void **state) {
+static void cursors_outside_the_selection_are_refused(void **state) {
   fixture *f = *state;
   assert_int_equal(resolve(f, NULL, &TUPLET_KEY("a", 1), &TUPLET_KEY("a", 300)), TUPLET_OK);
   assert_refused(f, apply(f, "AA==", false), "cursor out of bounds");
@@ -270,6 +270,14 @@ static void cursors_outside_given_bounds_are_refused(void **state) {
   assert_int_equal(resolve(f, &TUPLET_KEY("a"), NULL, &TUPLET_KEY("a", 1)), TUPLET_OK);
   assert_refused(f, apply(f, "_w==", true), "cursor out of bounds");
   assert_int_equal(apply(f, "AA==", false), TUPLET_OK);
+  /* Right at the start it is inside. */
+  assert_int_equal(resolve(f, &TUPLET_KEY("a"), &TUPLET_KEY("a", "b"), NULL), TUPLET_OK);
+  assert_int_equal(apply(f, "AmI=", false), TUPLET_OK);
+  assert_range(&f->range, f->selection.range.start, f->selection.range.end);
+  /* A prefix is a bound, too: this one would reach ["a\0"]. */
+  assert_int_equal(resolve(f, &TUPLET_KEY("a"), NULL, NULL), TUPLET_OK);
+  assert_int_equal(apply(f, "_w==", true), TUPLET_OK);
+  assert_refused(f, apply(f, "__8=", true), "cursor out of bounds");
 }
 
 /* ---- Memory ---- */
@@ -308,7 +316,7 @@ int main(void) {
       cmocka_unit_test(past_the_last_key_there_is_nothing),
       cmocka_unit_test(a_key_that_is_all_shared_has_a_cursor_that_goes_on),
       cmocka_unit_test(what_is_no_cursor_is_refused),
-      cmocka_unit_test(cursors_outside_given_bounds_are_refused),
+      cmocka_unit_test(cursors_outside_the_selection_are_refused),
       cmocka_unit_test(out_of_memory_is_reported),
   };
   return cmocka_run_group_tests(tests, set_up, tear_down);
