@@ -278,6 +278,8 @@ static bool is_in_head(const tp_http1 *http1) {
 /* Feeds the parser once. Returns how many bytes it took. */
 static size_t parse(tp_http_conn *conn, const char *data, size_t size) {
   tp_http1 *http1 = conn->http1;
+  /* Empty lines before a request belong to none. */
+  if (http1->current == NULL && (*data == '\r' || *data == '\n')) return 1;
   size_t head_size_max = conn->config.limits.head_size_max;
   bool was_in_head = is_in_head(http1);
   /* A slice no larger than what a head may still have, so that where packets are cut makes no difference. */
