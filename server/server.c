@@ -107,8 +107,9 @@ static tuplet_status start_databases(tp_server *server, const tp_server_config *
   return call.status;
 }
 
+/* first: the listener whose port it shares; NULL: it is the first, and takes `address`. */
 static tuplet_status start_worker(tp_server *server, tp_worker *worker, const char *address,
-                                  tuplet_error *error) {
+                                  const tp_listener *first, tuplet_error *error) {
   worker->service = &server->service;
   tuplet_status status = tp_loop_start(server->allocator, &worker->loop, error);
   if (status != TUPLET_OK) return status;
@@ -121,6 +122,7 @@ static tuplet_status start_worker(tp_server *server, tp_worker *worker, const ch
   listener.budget = &server->bodies;
   listener.on_request = tp_protocol_handle;
   listener.context = worker;
+  if (first != NULL) return tp_listener_join(worker->loop, first, &listener, &worker->listener, error);
   return tp_listener_open(worker->loop, address, &listener, &worker->listener, error);
 }
 
@@ -128,12 +130,11 @@ static tuplet_status start_workers(tp_server *server, const tp_server_config *co
   uint32_t count = config->worker_count > 0 ? config->worker_count : processor_count();
   server->workers = tp_alloc_array_zeroed(server->allocator, count, sizeof *server->workers);
   if (server->workers == NULL) return tp_fail_nomem(error);
-  const char *address = config->address;
   for (uint32_t i = 0; i < count; i++) {
     server->worker_count++;
-    tuplet_status status = start_worker(server, &server->workers[i], address, error);
+    tuplet_status status =
+        start_worker(server, &server->workers[i], config->address, server->workers[0].listener, error);
     if (status != TUPLET_OK) return status;
-    address = tp_listener_address(server->workers[0].listener);
   }
   return TUPLET_OK;
 }
