@@ -163,7 +163,7 @@ out:
 static tuplet_status open_listener(tp_loop *loop, const tp_address *address, bool is_first,
                                    const tp_listener_config *config, tp_listener **ret_listener,
                                    tuplet_error *error) {
-  tp_listener *listener;
+  tp_listener *listener = NULL;
   tuplet_status status = make_listener(loop, config, &listener, error);
   if (status != TUPLET_OK) return status;
   status = tp_address_bind(address, is_first, &listener->socket, error);

@@ -1,9 +1,6 @@
 /* http2_test.c: HTTP/2 against a real client, nghttp2's, in memory. */
-#include "fixture.h"
+#include "http2_client.h"
 
-#include "base/alloc.h"
-
-#include <nghttp2/nghttp2.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,191 +8,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-
-enum { STREAMS = 64 };
-
-/* What the client has seen of one of its streams. */
-typedef struct answer {
-  int status;
-  bool had_continue;
-  bool is_closed;
-  uint32_t close_code;
-  tp_buffer body;
-  char tag[32];
-  char length[16];
-} answer;
-
-typedef struct client {
-  fixture f;
-  nghttp2_session *session;
-  answer answers[STREAMS]; /* of stream 2 * index + 1 */
-  bool has_goaway;
-  uint32_t goaway_code;
-  size_t chunk; /* bytes are passed on in pieces of that size; 0: as they come */
-} client;
-
-typedef struct upload {
-  const char *data;
-  size_t left;
-  bool never_ends;
-} upload;
-
-static answer *answer_of(client *c, int32_t stream_id) {
-  size_t index = (size_t)(stream_id - 1) / 2;
-  assert_true(index < STREAMS);
-  return &c->answers[index];
-}
-
-static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
-                     size_t name_size, const uint8_t *value, size_t value_size, uint8_t flags,
-                     void *context) {
-  (void)session, (void)flags;
-  answer *a = answer_of(context, frame->hd.stream_id);
-  char text[32];
-  (void)snprintf(text, sizeof text, "%.*s", (int)value_size, (const char *)value);
-  if (name_size == 7 && memcmp(name, ":status", 7) == 0) {
-    if (strcmp(text, "100") == 0) {
-      a->had_continue = true;
-    } else {
-      a->status = atoi(text);
-    }
-  }
-  if (name_size == 5 && memcmp(name, "x-tag", 5) == 0) memcpy(a->tag, text, sizeof a->tag);
-  if (name_size == 14 && memcmp(name, "content-length", 14) == 0) memcpy(a->length, text, sizeof a->length);
-  return 0;
-}
-
-static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream_id, const uint8_t *data,
-                   size_t size, void *context) {
-  (void)session, (void)flags;
-  tp_buffer_append(&answer_of(context, stream_id)->body, data, size);
-  return 0;
-}
-
-static int on_close(nghttp2_session *session, int32_t stream_id, uint32_t code, void *context) {
-  (void)session;
-  answer *a = answer_of(context, stream_id);
-  a->is_closed = true;
-  a->close_code = code;
-  return 0;
-}
-
-static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *context) {
-  (void)session;
-  client *c = context;
-  if (frame->hd.type == NGHTTP2_GOAWAY) {
-    c->has_goaway = true;
-    c->goaway_code = frame->goaway.error_code;
-  }
-  return 0;
-}
-
-static ssize_t read_upload(nghttp2_session *session, int32_t stream_id, uint8_t *room, size_t size,
-                           uint32_t *flags, nghttp2_data_source *source, void *context) {
-  (void)session, (void)stream_id, (void)context;
-  upload *u = source->ptr;
-  if (size > u->left) size = u->left;
-  if (size == 0 && u->never_ends) return NGHTTP2_ERR_DEFERRED;
-  memcpy(room, u->data, size);
-  u->data += size;
-  u->left -= size;
-  if (u->left == 0 && !u->never_ends) *flags |= NGHTTP2_DATA_FLAG_EOF;
-  return (ssize_t)size;
-}
-
-/* window: the client's for a stream; 0: the default. */
-static void client_open(client *c, uint32_t window) {
-  fixture_open(&c->f);
-  nghttp2_session_callbacks *callbacks;
-  nghttp2_option *option;
-  assert_int_equal(nghttp2_session_callbacks_new(&callbacks), 0);
-  assert_int_equal(nghttp2_option_new(&option), 0);
-  nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
-  nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
-  nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_close);
-  nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
-  nghttp2_option_set_no_auto_window_update(option, window != 0);
-  assert_int_equal(nghttp2_session_client_new2(&c->session, callbacks, c, option), 0);
-  nghttp2_option_del(option);
-  nghttp2_session_callbacks_del(callbacks);
-  nghttp2_settings_entry entry = {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, window};
-  assert_int_equal(nghttp2_submit_settings(c->session, 0, &entry, window != 0), 0);
-}
-
-static int setup(void **state) {
-  client *c = calloc(1, sizeof *c);
-  assert_non_null(c);
-  fixture_init(&c->f);
-  for (size_t i = 0; i < STREAMS; i++) tp_buffer_init(&c->answers[i].body, NULL);
-  *state = c;
-  return 0;
-}
-
-static void client_done(client *c) {
-  nghttp2_session_del(c->session);
-  for (size_t i = 0; i < STREAMS; i++) tp_buffer_done(&c->answers[i].body);
-  fixture_done(&c->f);
-  free(c);
-}
-
-static int teardown(void **state) {
-  client_done(*state);
-  return 0;
-}
-
-static void pass(client *c, const uint8_t *data, size_t size) {
-  size_t step = c->chunk == 0 ? size : c->chunk;
-  for (size_t i = 0; i < size; i += step) {
-    size_t rest = size - i;
-    tp_http_conn_receive(c->f.conn, (tuplet_bytes){data + i, rest < step ? rest : step});
-  }
-}
-
-/* Lets the two talk until both are silent. */
-static void talk(client *c) {
-  bool is_silent = false;
-  while (!is_silent) {
-    is_silent = true;
-    const uint8_t *data;
-    ssize_t size;
-    while ((size = nghttp2_session_mem_send(c->session, &data)) > 0) {
-      is_silent = false;
-      pass(c, data, (size_t)size);
-    }
-    assert_int_equal(size, 0);
-    fixture_clear(&c->f);
-    fixture_collect(&c->f, 0);
-    if (c->f.output.size > 0) {
-      is_silent = false;
-      ssize_t used = nghttp2_session_mem_recv(c->session, c->f.output.data, c->f.output.size);
-      assert_int_equal(used, c->f.output.size);
-    }
-  }
-}
-
-static nghttp2_nv header(const char *name, const char *value) {
-  union {
-    const char *in;
-    uint8_t *out;
-  } n = {.in = name}, v = {.in = value};
-  return (nghttp2_nv){n.out, v.out, strlen(name), strlen(value), NGHTTP2_NV_FLAG_NONE};
-}
-
-static size_t ask_with(client *c, const char *method, const char *path, const char *name, const char *value,
-                       upload *u) {
-  nghttp2_nv headers[] = {header(":method", method), header(":scheme", "http"), header(":path", path),
-                          header(":authority", "h:1"), header(name != NULL ? name : "x-tag", value)};
-  nghttp2_data_provider provider = {.source.ptr = u, .read_callback = read_upload};
-  int32_t id = nghttp2_submit_request(c->session, NULL, headers, value == NULL ? 4 : 5,
-                                      u == NULL ? NULL : &provider, NULL);
-  assert_true(id > 0);
-  return (size_t)(id - 1) / 2;
-}
-
-/* Submits a request; returns the index of its answer. */
-static size_t ask(client *c, const char *method, const char *path, upload *u) {
-  return ask_with(c, method, path, NULL, "a tag", u);
-}
 
 static void assert_body(client *c, size_t index, const char *text) {
   tp_buffer *body = &c->answers[index].body;
@@ -208,9 +20,9 @@ static void answers_wherever_the_input_is_cut(void **state) {
   c->chunk = 1;
   client_open(c, 0);
   upload u = {"hello", 5, false};
-  size_t post = ask(c, "POST", "/echo?q=1", &u), get = ask(c, "GET", "/echo", NULL);
-  size_t head = ask(c, "HEAD", "/echo", NULL), empty = ask(c, "GET", "/empty", NULL);
-  talk(c);
+  size_t post = client_ask(c, "POST", "/echo?q=1", &u), get = client_ask(c, "GET", "/echo", NULL);
+  size_t head = client_ask(c, "HEAD", "/echo", NULL), empty = client_ask(c, "GET", "/empty", NULL);
+  client_talk(c);
   assert_body(c, post, "POST\n/echo?q=1\nh:1\nhello\n");
   assert_string_equal(c->answers[post].tag, "a tag");
   assert_string_equal(c->answers[post].length, "25");
@@ -225,9 +37,9 @@ static void answers_wherever_the_input_is_cut(void **state) {
 static void answers_streams_in_any_order(void **state) {
   client *c = *state;
   client_open(c, 0);
-  for (int i = 0; i < 10; i++) (void)ask(c, "GET", "/keep", NULL);
-  size_t echo = ask(c, "GET", "/echo", NULL);
-  talk(c);
+  for (int i = 0; i < 10; i++) (void)client_ask(c, "GET", "/keep", NULL);
+  size_t echo = client_ask(c, "GET", "/echo", NULL);
+  client_talk(c);
   assert_int_equal(c->f.kept_count, 10);
   assert_true(c->answers[echo].is_closed);
   assert_int_equal(tp_http_conn_progress(c->f.conn).handling, 10);
@@ -237,7 +49,7 @@ static void answers_streams_in_any_order(void **state) {
     (void)snprintf(body, sizeof body, "%zu", i);
     fixture_respond(&c->f, i, 200, body);
     assert_int_equal(c->f.wake_count, 1);
-    talk(c);
+    client_talk(c);
     assert_true(c->answers[i].is_closed);
     assert_body(c, i, body);
   }
@@ -246,19 +58,19 @@ static void answers_streams_in_any_order(void **state) {
 static void respects_tiny_windows(void **state) {
   client *c = *state;
   client_open(c, 10);
-  size_t big = ask(c, "GET", "/big", NULL), small = ask(c, "GET", "/echo", NULL);
-  talk(c);
+  size_t big = client_ask(c, "GET", "/big", NULL), small = client_ask(c, "GET", "/echo", NULL);
+  client_talk(c);
   assert_int_equal(c->answers[big].body.size, 10);
   assert_int_equal(c->answers[small].body.size, 10);
   assert_true(tp_http_conn_progress(c->f.conn).sending);
   uint64_t sent = tp_http_conn_progress(c->f.conn).sent;
   assert_int_equal(nghttp2_submit_window_update(c->session, 0, 3, 100), 0);
-  talk(c);
+  client_talk(c);
   assert_true(c->answers[small].is_closed); /* the other stream does not hold it up */
   assert_int_equal(tp_http_conn_progress(c->f.conn).sent, sent + 5);
   assert_int_equal(nghttp2_submit_window_update(c->session, 0, 1, BIG_SIZE), 0);
   assert_int_equal(nghttp2_submit_window_update(c->session, 0, 0, BIG_SIZE), 0);
-  talk(c);
+  client_talk(c);
   assert_true(c->answers[big].is_closed);
   assert_int_equal(c->answers[big].body.size, BIG_SIZE);
   assert_false(tp_http_conn_progress(c->f.conn).sending);
@@ -271,8 +83,8 @@ static void takes_uploads_larger_than_a_window(void **state) {
   char *data = calloc(1, SIZE);
   assert_non_null(data);
   upload u = {data, SIZE, false};
-  (void)ask(c, "POST", "/keep", &u);
-  talk(c);
+  (void)client_ask(c, "POST", "/keep", &u);
+  client_talk(c);
   assert_int_equal(c->f.kept_count, 1);
   assert_int_equal(tp_http_request_body(c->f.kept[0]).size, SIZE);
   free(data);
@@ -281,29 +93,29 @@ static void takes_uploads_larger_than_a_window(void **state) {
 static void streams_with_back_pressure(void **state) {
   client *c = *state;
   client_open(c, 10);
-  size_t index = ask(c, "GET", "/stream", NULL);
-  talk(c);
+  size_t index = client_ask(c, "GET", "/stream", NULL);
+  client_talk(c);
   tp_http_request *request = c->f.kept[0];
   tp_http_respond_start(request, 200, NULL, 0);
-  talk(c);
+  client_talk(c);
   assert_int_equal(c->answers[index].status, 200);
   tp_http_respond_write(request, (tuplet_bytes){"01234", 5});
-  talk(c);
+  client_talk(c);
   assert_body(c, index, "01234");
   assert_int_equal(c->f.writable_count, 1);
   tp_http_respond_write(request, (tuplet_bytes){"56789abc", 8});
-  talk(c);
+  client_talk(c);
   assert_body(c, index, "0123456789");
   assert_int_equal(tp_http_respond_buffered(request), 3);
   assert_int_equal(c->f.writable_count, 1);
   assert_int_equal(nghttp2_submit_window_update(c->session, 0, 1, 100), 0);
-  talk(c);
+  client_talk(c);
   assert_int_equal(c->f.writable_count, 2);
   assert_int_equal(tp_http_respond_buffered(request), 0);
   assert_false(c->answers[index].is_closed);
   c->f.kept[0] = NULL;
   tp_http_respond_end(request);
-  talk(c);
+  client_talk(c);
   assert_body(c, index, "0123456789abc");
   assert_true(c->answers[index].is_closed);
   assert_int_equal(c->answers[index].close_code, NGHTTP2_NO_ERROR);
@@ -312,14 +124,14 @@ static void streams_with_back_pressure(void **state) {
 static void tells_the_handler_of_a_reset(void **state) {
   client *c = *state;
   client_open(c, 10);
-  (void)ask(c, "GET", "/stream", NULL);
-  (void)ask(c, "GET", "/keep", NULL);
-  talk(c);
+  (void)client_ask(c, "GET", "/stream", NULL);
+  (void)client_ask(c, "GET", "/keep", NULL);
+  client_talk(c);
   tp_http_respond_start(c->f.kept[0], 200, NULL, 0);
   tp_http_respond_write(c->f.kept[0], (tuplet_bytes){"0123456789abc", 13});
-  talk(c);
+  client_talk(c);
   assert_int_equal(nghttp2_submit_rst_stream(c->session, 0, 1, NGHTTP2_CANCEL), 0);
-  talk(c);
+  client_talk(c);
   assert_int_equal(c->f.abort_count, 1);
   assert_false(tp_http_conn_progress(c->f.conn).sending);
   assert_int_equal(tp_http_respond_buffered(c->f.kept[0]), 0);
@@ -330,24 +142,24 @@ static void tells_the_handler_of_a_reset(void **state) {
   tp_http_respond_end(request);
   assert_int_equal(tp_http_conn_progress(c->f.conn).handling, 1);
   fixture_respond(&c->f, 1, 200, "other");
-  talk(c);
+  client_talk(c);
   assert_body(c, 1, "other");
 }
 
 static void resets_the_stream_when_the_handler_gives_up(void **state) {
   client *c = *state;
   client_open(c, 0);
-  size_t index = ask(c, "GET", "/stream", NULL), other = ask(c, "GET", "/keep", NULL);
-  talk(c);
+  size_t index = client_ask(c, "GET", "/stream", NULL), other = client_ask(c, "GET", "/keep", NULL);
+  client_talk(c);
   tp_http_respond_start(c->f.kept[0], 200, NULL, 0);
   tp_http_request *request = c->f.kept[0];
   c->f.kept[0] = NULL;
   tp_http_respond_abort(request);
-  talk(c);
+  client_talk(c);
   assert_true(c->answers[index].is_closed);
   assert_int_equal(c->answers[index].close_code, NGHTTP2_INTERNAL_ERROR);
   fixture_respond(&c->f, 1, 200, "fine");
-  talk(c);
+  client_talk(c);
   assert_body(c, other, "fine");
 }
 
@@ -357,10 +169,10 @@ static void bounds_the_body_of_one_stream_alone(void **state) {
   client_open(c, 0);
   upload fits = {"0123456789", 10, false}, large = {"0123456789a", 11, false},
          endless = {"0123456789a", 11, true};
-  size_t declared = ask_with(c, "POST", "/echo", "content-length", "11", &large);
-  size_t undeclared = ask(c, "POST", "/echo", &endless);
-  size_t good = ask(c, "POST", "/echo", &fits);
-  talk(c);
+  size_t declared = client_ask_with(c, "POST", "/echo", "content-length", "11", &large);
+  size_t undeclared = client_ask(c, "POST", "/echo", &endless);
+  size_t good = client_ask(c, "POST", "/echo", &fits);
+  client_talk(c);
   assert_int_equal(c->answers[declared].status, 413);
   assert_body(c, declared, "The request's body is too large.");
   assert_true(c->answers[declared].is_closed);
@@ -371,7 +183,7 @@ static void bounds_the_body_of_one_stream_alone(void **state) {
   assert_int_equal(tp_http_conn_progress(c->f.conn).receiving, 2);
   endless = (upload){"0123456789a", 11, true};
   assert_int_equal(nghttp2_session_resume_data(c->session, 3), 0);
-  talk(c);
+  client_talk(c);
   assert_true(c->answers[undeclared].is_closed);
   assert_int_equal(c->answers[undeclared].close_code, NGHTTP2_NO_ERROR);
   assert_int_equal(tp_http_conn_progress(c->f.conn).receiving, 0);
@@ -382,14 +194,14 @@ static void bounds_all_bodies_together(void **state) {
   c->f.config.limits.bodies_size_max = 25;
   client_open(c, 0);
   upload uploads[3] = {{"0123456789", 10, false}, {"0123456789", 10, false}, {"0123456789", 10, false}};
-  for (size_t i = 0; i < 3; i++) (void)ask(c, "POST", "/keep", &uploads[i]);
-  talk(c);
+  for (size_t i = 0; i < 3; i++) (void)client_ask(c, "POST", "/keep", &uploads[i]);
+  client_talk(c);
   assert_int_equal(c->f.kept_count, 2);
   assert_int_equal(c->answers[2].status, 503);
   fixture_respond(&c->f, 0, 200, "");
   upload again = {"0123456789", 10, false};
-  (void)ask(c, "POST", "/keep", &again);
-  talk(c);
+  (void)client_ask(c, "POST", "/keep", &again);
+  client_talk(c);
   assert_int_equal(c->f.kept_count, 3);
 }
 
@@ -401,11 +213,11 @@ static void bounds_the_head_of_one_stream_alone(void **state) {
   memset(large, 'x', sizeof large - 1);
   large[sizeof large - 1] = '\0';
   large[0] = '/';
-  size_t header_index = ask_with(c, "GET", "/echo", "x-large", large, NULL);
+  size_t header_index = client_ask_with(c, "GET", "/echo", "x-large", large, NULL);
   char target[512];
   (void)snprintf(target, sizeof target, "%s%.200s", large, large);
-  size_t target_index = ask(c, "GET", target, NULL), good = ask(c, "GET", "/echo", NULL);
-  talk(c);
+  size_t target_index = client_ask(c, "GET", target, NULL), good = client_ask(c, "GET", "/echo", NULL);
+  client_talk(c);
   assert_int_equal(c->answers[header_index].status, 431);
   assert_int_equal(c->answers[target_index].status, 414);
   assert_int_equal(c->answers[good].status, 200);
@@ -414,9 +226,9 @@ static void bounds_the_head_of_one_stream_alone(void **state) {
 static void refuses_what_http_1_refuses(void **state) {
   client *c = *state;
   client_open(c, 0);
-  size_t connect = ask_with(c, "GET", "/echo", "expect", "miracles", NULL);
-  size_t star = ask(c, "GET", "*", NULL);
-  talk(c);
+  size_t connect = client_ask_with(c, "GET", "/echo", "expect", "miracles", NULL);
+  size_t star = client_ask(c, "GET", "*", NULL);
+  client_talk(c);
   assert_int_equal(c->answers[connect].status, 417);
   assert_int_equal(c->answers[star].close_code, NGHTTP2_PROTOCOL_ERROR); /* nghttp2's own refusal */
   assert_int_equal(c->f.request_count, 0);
@@ -426,22 +238,23 @@ static void asks_for_the_body_that_waits_for_100(void **state) {
   client *c = *state;
   client_open(c, 0);
   upload u = {"", 0, true};
-  size_t index = ask_with(c, "POST", "/echo", "expect", "100-continue", &u);
-  talk(c);
+  size_t index = client_ask_with(c, "POST", "/echo", "expect", "100-continue", &u);
+  client_talk(c);
   assert_true(c->answers[index].had_continue);
   u = (upload){"body", 4, false};
   assert_int_equal(nghttp2_session_resume_data(c->session, 1), 0);
-  talk(c);
+  client_talk(c);
   assert_body(c, index, "POST\n/echo\nh:1\nbody\n");
 }
 
 static void hides_the_protocol_from_the_handler(void **state) {
   client *c = *state;
   client_open(c, 0);
-  nghttp2_nv headers[] = {header(":method", "GET"), header(":scheme", "http"), header(":path", "/keep"),
-                          header("host", "h:2"),    header("cookie", "a=1"),   header("cookie", "b=2")};
+  nghttp2_nv headers[] = {client_header(":method", "GET"), client_header(":scheme", "http"),
+                          client_header(":path", "/keep"), client_header("host", "h:2"),
+                          client_header("cookie", "a=1"),  client_header("cookie", "b=2")};
   assert_int_equal(nghttp2_submit_request(c->session, NULL, headers, 6, NULL, NULL), 1);
-  talk(c);
+  client_talk(c);
   tuplet_bytes authority = tp_http_request_authority(c->f.kept[0]);
   assert_int_equal(authority.size, 3);
   assert_memory_equal(authority.data, "h:2", 3);
@@ -456,12 +269,12 @@ static void bounds_concurrent_streams(void **state) {
   client *c = *state;
   c->f.config.limits.streams_max = 3;
   client_open(c, 0);
-  talk(c); /* the settings are known from here on */
-  for (int i = 0; i < 5; i++) (void)ask(c, "GET", "/keep", NULL);
-  talk(c);
+  client_talk(c); /* the settings are known from here on */
+  for (int i = 0; i < 5; i++) (void)client_ask(c, "GET", "/keep", NULL);
+  client_talk(c);
   assert_int_equal(c->f.kept_count, 3);
   fixture_respond(&c->f, 0, 200, "");
-  talk(c);
+  client_talk(c);
   assert_int_equal(c->f.kept_count, 4);
 }
 
@@ -470,24 +283,24 @@ static void does_not_let_resets_pile_up_work(void **state) {
   client *c = *state;
   c->f.config.limits.streams_max = 3;
   client_open(c, 0);
-  talk(c);
+  client_talk(c);
   for (int i = 0; i < 20; i++) {
-    size_t index = ask(c, "GET", "/keep", NULL);
-    talk(c);
+    size_t index = client_ask(c, "GET", "/keep", NULL);
+    client_talk(c);
     assert_int_equal(nghttp2_submit_rst_stream(c->session, 0, (int32_t)(2 * index + 1), NGHTTP2_CANCEL), 0);
-    talk(c);
+    client_talk(c);
   }
   assert_int_equal(c->f.request_count, 3);
   assert_int_equal(c->f.abort_count, 3);
-  size_t last = ask(c, "GET", "/echo", NULL);
-  talk(c);
+  size_t last = client_ask(c, "GET", "/echo", NULL);
+  client_talk(c);
   assert_false(c->answers[last].is_closed);
   tp_http_request *request = c->f.kept[1];
   c->f.kept[1] = NULL;
   c->f.wake_count = 0;
   tp_http_respond_abort(request);
   assert_int_equal(c->f.wake_count, 1);
-  talk(c);
+  client_talk(c);
   assert_int_equal(c->answers[last].status, 200);
 }
 
@@ -495,7 +308,7 @@ static void ends_floods_of_resets(void **state) {
   client *c = *state;
   c->f.finishes_aborted = true;
   client_open(c, 0);
-  talk(c);
+  client_talk(c);
   /* Frames by hand: HEADERS (:method GET, :scheme http, :path /, all indexed) and RST_STREAM. */
   for (uint32_t id = 1; id < 6000 && !tp_http_conn_wants_close(c->f.conn); id += 2) {
     uint8_t frames[] = {0, 0, 3, 1, 5, 0, 0, (uint8_t)(id >> 8), (uint8_t)id, 0x82, 0x86, 0x84,
@@ -536,7 +349,7 @@ static void bounds_what_waits_for_a_peer_that_does_not_read(void **state) {
   static const uint8_t ping[] = {0, 0, 8, 6, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8};
   client *c = *state;
   client_open(c, 0);
-  talk(c);
+  client_talk(c);
   size_t live = c->f.faults.live;
   for (int i = 0; i < 100000 && !tp_http_conn_wants_close(c->f.conn); i++) {
     tp_http_conn_receive(c->f.conn, (tuplet_bytes){ping, sizeof ping});
@@ -557,19 +370,19 @@ static void refuses_bytes_that_are_not_http_2(void **state) {
 static void drains_with_goaway(void **state) {
   client *c = *state;
   client_open(c, 0);
-  (void)ask(c, "GET", "/keep", NULL);
-  talk(c);
+  (void)client_ask(c, "GET", "/keep", NULL);
+  client_talk(c);
   c->f.wake_count = 0;
   tp_http_conn_shutdown(c->f.conn);
   assert_int_equal(c->f.wake_count, 1);
-  size_t late = ask(c, "GET", "/echo", NULL); /* under way when the GOAWAY is sent */
-  talk(c);
+  size_t late = client_ask(c, "GET", "/echo", NULL); /* under way when the GOAWAY is sent */
+  client_talk(c);
   assert_true(c->has_goaway);
   assert_int_equal(c->goaway_code, NGHTTP2_NO_ERROR);
   assert_int_equal(c->answers[late].status, 200);
   assert_false(tp_http_conn_wants_close(c->f.conn));
   fixture_respond(&c->f, 0, 200, "last");
-  talk(c);
+  client_talk(c);
   assert_body(c, 0, "last");
   assert_true(tp_http_conn_wants_close(c->f.conn));
   assert_false(tp_http_conn_wants_cut(c->f.conn));
@@ -578,10 +391,10 @@ static void drains_with_goaway(void **state) {
 static void drains_an_idle_connection(void **state) {
   client *c = *state;
   client_open(c, 0);
-  (void)ask(c, "GET", "/echo", NULL);
-  talk(c);
+  (void)client_ask(c, "GET", "/echo", NULL);
+  client_talk(c);
   tp_http_conn_shutdown(c->f.conn);
-  talk(c);
+  client_talk(c);
   assert_true(c->has_goaway);
   assert_true(tp_http_conn_wants_close(c->f.conn));
 }
@@ -589,8 +402,8 @@ static void drains_an_idle_connection(void **state) {
 static void aborts_all_when_the_connection_ends(void **state) {
   client *c = *state;
   client_open(c, 0);
-  for (int i = 0; i < 3; i++) (void)ask(c, "GET", "/keep", NULL);
-  talk(c);
+  for (int i = 0; i < 3; i++) (void)client_ask(c, "GET", "/keep", NULL);
+  client_talk(c);
   tp_http_conn_receive_end(c->f.conn);
   assert_true(tp_http_conn_wants_close(c->f.conn));
   tp_http_conn_free(c->f.conn);
@@ -603,65 +416,59 @@ static void expires_a_request_and_leaves_the_others(void **state) {
   client *c = *state;
   client_open(c, 0);
   upload slow = {"abc", 3, true};
-  size_t expired = ask(c, "POST", "/echo", &slow), good = ask(c, "GET", "/echo", NULL);
-  talk(c);
+  size_t expired = client_ask(c, "POST", "/echo", &slow), good = client_ask(c, "GET", "/echo", NULL);
+  client_talk(c);
   assert_int_equal(tp_http_conn_progress(c->f.conn).receiving, 1);
   assert_int_equal(c->answers[good].status, 200);
   tp_http_conn_expire_receiving(c->f.conn);
-  talk(c);
+  client_talk(c);
   assert_int_equal(c->answers[expired].status, 408);
   tp_http_conn_expire_receiving(c->f.conn);
-  talk(c);
+  client_talk(c);
   assert_true(c->answers[expired].is_closed);
   assert_int_equal(tp_http_conn_progress(c->f.conn).receiving, 0);
-  size_t more = ask(c, "GET", "/echo", NULL);
-  talk(c);
+  size_t more = client_ask(c, "GET", "/echo", NULL);
+  client_talk(c);
   assert_int_equal(c->answers[more].status, 200);
 }
 
 static void never_sends_a_header_value_with_a_line_break(void **state) {
   client *c = *state;
   client_open(c, 0);
-  size_t index = ask(c, "GET", "/split", NULL);
-  talk(c);
+  size_t index = client_ask(c, "GET", "/split", NULL);
+  client_talk(c);
   assert_int_equal(c->answers[index].status, 500);
 }
 
 /* One conversation with everything in it. The client's memory does not fail. */
 static void converse(client *c) {
   if (tp_http_conn_new(&c->f.config, &c->f.conn, NULL) != TUPLET_OK) return;
-  nghttp2_session_callbacks *callbacks;
-  assert_int_equal(nghttp2_session_callbacks_new(&callbacks), 0);
-  nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
-  nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
-  nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_close);
-  assert_int_equal(nghttp2_session_client_new(&c->session, callbacks, c), 0);
-  nghttp2_session_callbacks_del(callbacks);
-  assert_int_equal(nghttp2_submit_settings(c->session, 0, NULL, 0), 0);
+  client_open_session(c, 0);
   upload u = {"hello", 5, false};
-  (void)ask(c, "POST", "/echo", &u);
-  (void)ask(c, "GET", "/stream", NULL);
-  (void)ask_with(c, "POST", "/echo", "content-length", "99999999", NULL);
-  (void)ask_with(c, "GET", "/echo", "cookie", "a", NULL);
-  talk(c);
+  (void)client_ask(c, "POST", "/echo", &u);
+  (void)client_ask(c, "GET", "/stream", NULL);
+  (void)client_ask_with(c, "POST", "/echo", "content-length", "99999999", NULL);
+  (void)client_ask_with(c, "GET", "/echo", "cookie", "a", NULL);
+  client_talk(c);
   if (c->f.kept_count == 1) {
     tp_http_request *request = c->f.kept[0];
     tp_http_respond_start(request, 200, NULL, 0);
     tp_http_respond_write(request, (tuplet_bytes){"abc", 3});
-    talk(c);
+    client_talk(c);
     c->f.kept[0] = NULL;
     tp_http_respond_end(request);
   }
-  talk(c);
+  client_talk(c);
   tp_http_conn_shutdown(c->f.conn);
-  talk(c);
+  client_talk(c);
 }
 
 static void survives_every_failing_allocation(void **state) {
   (void)state;
   for (size_t n = 1;; n++) {
-    client *c = NULL;
-    assert_int_equal(setup((void **)&c), 0);
+    void *made = NULL;
+    assert_int_equal(client_setup(&made), 0);
+    client *c = made;
     c->f.faults.fail_at = n;
     converse(c);
     bool has_failed = c->f.faults.count >= n;
@@ -671,12 +478,12 @@ static void survives_every_failing_allocation(void **state) {
     if (!is_whole && c->f.conn != NULL && c->answers[0].close_code == 0 && c->answers[3].close_code == 0) {
       assert_true(tp_http_conn_wants_close(c->f.conn));
     }
-    client_done(c);
+    (void)client_teardown(&made);
     if (!has_failed) break;
   }
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, client_setup, client_teardown)
 
 int main(void) {
   const struct CMUnitTest tests[] = {
