@@ -9,7 +9,19 @@ import net from "node:net";
 import { dirname, join } from "node:path";
 import test from "node:test";
 import { exchange, request1, request2, Session, WatchStream } from "./lib/connect.mjs";
-import { cleanEnvironment, DENO, run, Server, sleep, startServer, temporaryFolder, TOKEN, tuplet, tupletPath, within } from "./lib/harness.mjs";
+import {
+  cleanEnvironment,
+  DENO,
+  run,
+  Server,
+  sleep,
+  startServer,
+  temporaryFolder,
+  TOKEN,
+  tuplet,
+  tupletPath,
+  within,
+} from "./lib/harness.mjs";
 import * as pb from "./lib/protobuf.mjs";
 
 const bytes = (text) => ({ data: Buffer.from(text), encoding: pb.BYTES });
@@ -22,7 +34,9 @@ test("port 0 gives a port of its own, which the Listening line names, to each of
   assert.equal(new Set(servers.map((server) => server.port)).size, 3);
   for (const server of servers) {
     assert.match(server.stderr, /^Listening on http:\/\/127\.0\.0\.1:\d+$/m);
-    for (const request of [request1, request2]) assert.equal((await exchange(request, server.url, TOKEN)).status, 200);
+    for (const request of [request1, request2]) {
+      assert.equal((await exchange(request, server.url, TOKEN)).status, 200);
+    }
   }
 });
 
@@ -48,7 +62,10 @@ test("without a token the server makes one, keeps it for its owner alone, and pr
 
   await t.test("the printed line, pasted into a shell, stores and reads through this server", async () => {
     const command = line.slice(line.indexOf("DENO_KV_ACCESS_TOKEN"));
-    const pasted = await run("bash", ["-c", command], { env: { PATH: `${dirname(DENO)}:${process.env.PATH}` }, cwd: folder });
+    const pasted = await run("bash", ["-c", command], {
+      env: { PATH: `${dirname(DENO)}:${process.env.PATH}` },
+      cwd: folder,
+    });
     assert.equal(pasted.code, 0, pasted.stderr);
     assert.match(pasted.stdout, /value: "\w+"/);
     assert.match(pasted.stdout, /versionstamp: "[0-9a-f]{20}"/);
@@ -89,7 +106,10 @@ test("the environment of denokv's containers starts it too", async (t) => {
     DENO_KV_NUM_WORKERS: "2",
     DENO_KV_ATOMIC_WRITE_BATCH_TIMEOUT_MS: "0",
   };
-  const child = spawn(tupletPath(), ["serve", "--addr", "127.0.0.1:0"], { env: cleanEnvironment(environment), stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(tupletPath(), ["serve", "--addr", "127.0.0.1:0"], {
+    env: cleanEnvironment(environment),
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   const server = new Server(child, "token-from-the-env");
   t.after(() => server.kill());
   await server.listening();
@@ -114,8 +134,11 @@ test("read-only: reads are answered, writes are told to be disabled", async (t) 
   const output = await session.write({ mutations: [{ key: key("new"), value: bytes("x"), type: pb.SET }] });
   assert.equal(output.status, 5, "AW_WRITE_DISABLED");
 
-  const program = 'const kv = await Deno.openKv(Deno.args[0]); try { await kv.set(["new"], 1); } catch (e) { console.log(e.message); } Deno.exit(0);';
-  const told = await run(DENO, ["eval", "--unstable-kv", program, server.url], { env: { DENO_KV_ACCESS_TOKEN: TOKEN } });
+  const program =
+    'const kv = await Deno.openKv(Deno.args[0]); try { await kv.set(["new"], 1); } catch (e) { console.log(e.message); } Deno.exit(0);';
+  const told = await run(DENO, ["eval", "--unstable-kv", program, server.url], {
+    env: { DENO_KV_ACCESS_TOKEN: TOKEN },
+  });
   assert.match(told.stdout, /disabled/i, told.stderr);
 });
 
@@ -123,15 +146,66 @@ test("command lines that cannot work end with a reason and an exit code", async 
   const folder = await temporaryFolder(t);
   const path = join(folder, "kv.sqlite");
   const busy = await startServer(t, path);
-  await writeFile(join(folder, "text"), "this is not a database, and long enough to be seen as none".repeat(20));
+  await writeFile(
+    join(folder, "text"),
+    "this is not a database, and long enough to be seen as none".repeat(20),
+  );
   const cases = {
-    "a token of less than 12 characters": ["--sqlite-path", path, "serve", "--access-token", "short", "--addr", "127.0.0.1:0"],
+    "a token of less than 12 characters": [
+      "--sqlite-path",
+      path,
+      "serve",
+      "--access-token",
+      "short",
+      "--addr",
+      "127.0.0.1:0",
+    ],
     "an option that is not there": ["--sqlite-path", path, "serve", "--access-tokem", TOKEN],
-    "an address that is none": ["--sqlite-path", path, "serve", "--access-token", TOKEN, "--addr", "nonsense"],
-    "a port that is none": ["--sqlite-path", path, "serve", "--access-token", TOKEN, "--addr", "127.0.0.1:70000"],
-    "a folder that is not there": ["--sqlite-path", join(folder, "no", "kv"), "serve", "--access-token", TOKEN, "--addr", "127.0.0.1:0"],
-    "a file that is no database": ["--sqlite-path", join(folder, "text"), "serve", "--access-token", TOKEN, "--addr", "127.0.0.1:0"],
-    "a port that is taken": ["--sqlite-path", join(folder, "b"), "serve", "--access-token", TOKEN, "--addr", `127.0.0.1:${busy.port}`],
+    "an address that is none": [
+      "--sqlite-path",
+      path,
+      "serve",
+      "--access-token",
+      TOKEN,
+      "--addr",
+      "nonsense",
+    ],
+    "a port that is none": [
+      "--sqlite-path",
+      path,
+      "serve",
+      "--access-token",
+      TOKEN,
+      "--addr",
+      "127.0.0.1:70000",
+    ],
+    "a folder that is not there": [
+      "--sqlite-path",
+      join(folder, "no", "kv"),
+      "serve",
+      "--access-token",
+      TOKEN,
+      "--addr",
+      "127.0.0.1:0",
+    ],
+    "a file that is no database": [
+      "--sqlite-path",
+      join(folder, "text"),
+      "serve",
+      "--access-token",
+      TOKEN,
+      "--addr",
+      "127.0.0.1:0",
+    ],
+    "a port that is taken": [
+      "--sqlite-path",
+      join(folder, "b"),
+      "serve",
+      "--access-token",
+      TOKEN,
+      "--addr",
+      `127.0.0.1:${busy.port}`,
+    ],
   };
   for (const [what, args] of Object.entries(cases)) {
     const { code, stderr } = await tuplet(args);
@@ -153,9 +227,12 @@ test("SIGTERM: what was accepted is answered, new connections are not, the exit 
     const acknowledged = [];
     const odd = [];
     const writers = Array.from({ length: 8 }, async (_, writer) => {
-      for (let i = 0; ; i++) {
+      for (let i = 0;; i++) {
         const at = key(name, `${writer}-${i}`);
-        const answer = await session.call("atomic_write", pb.atomicWrite({ mutations: [{ key: at, value: bytes("x"), type: pb.SET }] })).catch(() => null);
+        const answer = await session.call(
+          "atomic_write",
+          pb.atomicWrite({ mutations: [{ key: at, value: bytes("x"), type: pb.SET }] }),
+        ).catch(() => null);
         if (answer === null) return;
         if (answer.status === 200) acknowledged.push(at);
         else if (answer.status < 500) odd.push(answer.status);
@@ -178,11 +255,21 @@ test("SIGTERM: a request whose body is still coming is answered when it has come
   const folder = await temporaryFolder(t);
   const server = await startServer(t, join(folder, "kv.sqlite"));
   const session = await Session.open(request1, server.url, TOKEN);
-  const body = pb.atomicWrite({ mutations: [{ key: key("late"), value: bytes("x".repeat(1000)), type: pb.SET }] });
+  const body = pb.atomicWrite({
+    mutations: [{ key: key("late"), value: bytes("x".repeat(1000)), type: pb.SET }],
+  });
   const { hostname, port } = new URL(server.url);
-  const request = http.request({ hostname, port, method: "POST", path: `${session.endpoint}/atomic_write`, agent: false,
-    headers: { ...session.headers, "content-length": body.length } });
-  const answered = new Promise((done, fail) => request.on("response", (response) => done(response.resume().statusCode)).on("error", fail));
+  const request = http.request({
+    hostname,
+    port,
+    method: "POST",
+    path: `${session.endpoint}/atomic_write`,
+    agent: false,
+    headers: { ...session.headers, "content-length": body.length },
+  });
+  const answered = new Promise((done, fail) =>
+    request.on("response", (response) => done(response.resume().statusCode)).on("error", fail)
+  );
   request.write(body.subarray(0, 500));
   await sleep(100); // long enough to have arrived; were it not, the test would be easier, not wrong
   const stopped = server.stop();
@@ -227,13 +314,19 @@ test("a watcher that stops reading costs the server no memory, and its neighbour
   t.after(() => neighbour.close());
   await neighbour.output();
 
-  const residentKib = async () => Number(/VmRSS:\s+(\d+)/.exec(await readFile(`/proc/${server.child.pid}/status`, "utf8"))[1]);
+  const residentKib = async () =>
+    Number(/VmRSS:\s+(\d+)/.exec(await readFile(`/proc/${server.child.pid}/status`, "utf8"))[1]);
   const value = { data: Buffer.alloc(60_000, 65), encoding: pb.BYTES };
   const write = () => session.write({ mutations: [{ key: key("busy"), value, type: pb.SET }] });
   for (let i = 0; i < 50; i++) await write();
   const before = await residentKib();
   let seen = 0;
-  const reading = (async () => { for (;;) { await neighbour.output(); seen++; } })().catch(() => {});
+  const reading = (async () => {
+    for (;;) {
+      await neighbour.output();
+      seen++;
+    }
+  })().catch(() => {});
   for (let i = 0; i < 500; i++) await write();
   const grown = (await residentKib()) - before;
   assert.ok(grown < 12 * 1024, `${grown} KiB more, of 30,000 KiB that were written`);

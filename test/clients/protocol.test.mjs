@@ -48,17 +48,28 @@ async function exchangeTests(t, request, server, open) {
     assert.equal(answer.status, 200);
     assert.equal(answer.headers["content-type"], "application/json");
     const metadata = JSON.parse(answer.body);
-    assert.deepEqual(Object.keys(metadata).sort(), ["databaseId", "endpoints", "expiresAt", "token", "version"]);
+    assert.deepEqual(Object.keys(metadata).sort(), [
+      "databaseId",
+      "endpoints",
+      "expiresAt",
+      "token",
+      "version",
+    ]);
     assert.match(metadata.databaseId, UUID);
     assert.ok(metadata.token.length > 0);
     assert.match(metadata.expiresAt, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/);
     assert.ok(Date.parse(metadata.expiresAt) > Date.now() + 60_000, "a session lasts more than a minute");
     assert.ok(metadata.endpoints.some((endpoint) => endpoint.consistency === "strong"));
-    for (const endpoint of metadata.endpoints) assert.deepEqual(Object.keys(endpoint).sort(), ["consistency", "url"]);
+    for (const endpoint of metadata.endpoints) {
+      assert.deepEqual(Object.keys(endpoint).sort(), ["consistency", "url"]);
+    }
   });
 
   await t.test("the newest version that both know is chosen", async () => {
-    const cases = [[[1, 2, 3], 3], [[2, 3], 3], [[3], 3], [[1, 2], 2], [[2], 2], [[2, 9, 3, 77], 3], [[1], 1]];
+    const cases = [[[1, 2, 3], 3], [[2, 3], 3], [[3], 3], [[1, 2], 2], [[2], 2], [[2, 9, 3, 77], 3], [
+      [1],
+      1,
+    ]];
     for (const [supportedVersions, version] of cases) {
       const answer = await exchange(request, server.url, TOKEN, { supportedVersions });
       assert.equal(answer.status, 200, `${supportedVersions}: ${answer.body}`);
@@ -76,7 +87,11 @@ async function exchangeTests(t, request, server, open) {
       const old = new Session(request, server.url, "/", metadata);
       const headers = { "x-denokv-version": undefined, "x-denokv-database-id": undefined };
       headers["x-transaction-domain-id"] = metadata.databaseId;
-      const written = await old.call("atomic_write", pb.atomicWrite({ mutations: [set(key("one"), bytes("1"))] }), headers);
+      const written = await old.call(
+        "atomic_write",
+        pb.atomicWrite({ mutations: [set(key("one"), bytes("1"))] }),
+        headers,
+      );
       assert.equal(written.status, 200, String(written.body));
     }
   });
@@ -88,7 +103,17 @@ async function exchangeTests(t, request, server, open) {
   });
 
   await t.test("a body that is no JSON object is refused", async () => {
-    for (const text of ["{", "[1,2,3]", "\"3\"", "null", "{\"supportedVersions\":[1,2,3]", "\u0000\u0001", "x".repeat(5000)]) {
+    for (
+      const text of [
+        "{",
+        "[1,2,3]",
+        '"3"',
+        "null",
+        '{"supportedVersions":[1,2,3]',
+        "\u0000\u0001",
+        "x".repeat(5000),
+      ]
+    ) {
       assertRefused(await exchange(request, server.url, TOKEN, text), 400);
     }
     assertRefused(await exchange(request, server.url, TOKEN, `{"a":${"[".repeat(50_000)}`), 400);
@@ -114,7 +139,10 @@ async function accessTests(t, request, server, session, open) {
   await t.test("no authorization, or one that is no bearer token, is 401", async () => {
     assertRefused(await exchange(request, server.url, null), 401, /authorization/i);
     for (const authorization of ["", "Bearer", "Bearer ", `Basic ${TOKEN}`, TOKEN, `Bearer${TOKEN}`]) {
-      const answer = await request(server.url, { headers: { authorization }, body: "{\"supportedVersions\":[3]}" });
+      const answer = await request(server.url, {
+        headers: { authorization },
+        body: '{"supportedVersions":[3]}',
+      });
       assertRefused(answer, 401);
     }
   });
@@ -127,7 +155,16 @@ async function accessTests(t, request, server, session, open) {
 
   await t.test("the data path takes the session's token only", async () => {
     const flipped = session.metadata.token.replace(/^./, (first) => (first === "A" ? "B" : "A"));
-    for (const token of [TOKEN, "", "garbage", flipped, session.metadata.token.slice(0, -2), `${session.metadata.token}A`]) {
+    for (
+      const token of [
+        TOKEN,
+        "",
+        "garbage",
+        flipped,
+        session.metadata.token.slice(0, -2),
+        `${session.metadata.token}A`,
+      ]
+    ) {
       assertRefused(await session.call("snapshot_read", read, { authorization: `Bearer ${token}` }), 401);
     }
     assertRefused(await session.call("snapshot_read", read, { authorization: undefined }), 401);
@@ -156,13 +193,19 @@ async function accessTests(t, request, server, session, open) {
 
   await t.test("what is not there is 404, and what is there takes POST alone", async () => {
     assertRefused(await session.call("nothing", read), 404);
-    assertRefused(await request(server.url, { path: "/not/there/at/all", headers: session.headers, body: read }), 404);
+    assertRefused(
+      await request(server.url, { path: "/not/there/at/all", headers: session.headers, body: read }),
+      404,
+    );
     const path = `${session.endpoint}/snapshot_read`;
     for (const method of ["GET", "PUT", "DELETE"]) {
       const answer = await request(server.url, { method, path, headers: session.headers });
       assert.ok([404, 405].includes(answer.status), `${method}: ${answer.status}`);
     }
-    const answer = await request(server.url, { method: "GET", headers: { authorization: `Bearer ${TOKEN}` } });
+    const answer = await request(server.url, {
+      method: "GET",
+      headers: { authorization: `Bearer ${TOKEN}` },
+    });
     assert.ok([404, 405].includes(answer.status), `GET of the exchange: ${answer.status}`);
   });
 }
@@ -188,18 +231,30 @@ async function readTests(t, session) {
 
   await t.test("entries carry their key, value, encoding and versionstamp", async () => {
     const { versionstamp } = await session.write({
-      mutations: [set(key("e", "v8"), number(1.5)), set(key("e", "le64"), le64(7n)), set(key("e", "bytes"), bytes("b"))],
+      mutations: [
+        set(key("e", "v8"), number(1.5)),
+        set(key("e", "le64"), le64(7n)),
+        set(key("e", "bytes"), bytes("b")),
+      ],
     });
     for (const [name, value] of [["v8", number(1.5)], ["le64", le64(7n)], ["bytes", bytes("b")]]) {
       const entry = await session.get(key("e", name));
-      assert.deepEqual(entry, { key: key("e", name), value: value.data, encoding: value.encoding, versionstamp });
+      assert.deepEqual(entry, {
+        key: key("e", name),
+        value: value.data,
+        encoding: value.encoding,
+        versionstamp,
+      });
     }
   });
 
   await t.test("no range at all, and a range whose end is before its start, are answered empty or refused", async () => {
     const nothing = await session.call("snapshot_read", Buffer.alloc(0));
     assert.ok(nothing.status === 200 || nothing.status === 400);
-    const backward = await session.call("snapshot_read", pb.snapshotRead({ start: key("z"), end: key("a"), limit: 1 }));
+    const backward = await session.call(
+      "snapshot_read",
+      pb.snapshotRead({ start: key("z"), end: key("a"), limit: 1 }),
+    );
     if (backward.status === 200) assert.deepEqual(pb.decodeSnapshotReadOutput(backward.body).ranges, [[]]);
     else assertRefused(backward, 400);
   });
@@ -213,7 +268,10 @@ async function readTests(t, session) {
     const first = await stream.output();
     assert.equal(first.status, 1);
     assert.deepEqual(first.keys.map((output) => output.changed), [true, true]);
-    assert.deepEqual(first.keys.map((output) => output.entry && String(output.entry.value)), ["before", null]);
+    assert.deepEqual(first.keys.map((output) => output.entry && String(output.entry.value)), [
+      "before",
+      null,
+    ]);
     await session.write({ mutations: [set(key("w", "absent"), bytes("after"))] });
     const second = await stream.output();
     assert.equal(String(second.keys[1].entry.value), "after");
@@ -247,8 +305,17 @@ async function writeTests(t, session) {
   });
 
   await t.test("expire_at_ms: the past is absent, the future present, 0 and -1 never come", async () => {
-    const expiries = { past: Date.now() - 1, now: Date.now(), future: Date.now() + 3_600_000, zero: 0, never: -1 };
-    const mutations = Object.entries(expiries).map(([name, expireAtMs]) => ({ ...set(key("x", name), bytes(name)), expireAtMs }));
+    const expiries = {
+      past: Date.now() - 1,
+      now: Date.now(),
+      future: Date.now() + 3_600_000,
+      zero: 0,
+      never: -1,
+    };
+    const mutations = Object.entries(expiries).map(([name, expireAtMs]) => ({
+      ...set(key("x", name), bytes(name)),
+      expireAtMs,
+    }));
     await session.write({ mutations });
     const there = {};
     for (const name of Object.keys(expiries)) there[name] = (await session.get(key("x", name))) !== null;
@@ -285,7 +352,10 @@ async function sumTests(t, session) {
     await session.write({ mutations: [set(at, number(8n))] });
     await session.write({ mutations: [sum(at, number(2n), { sumMin: bound(0n), sumMax: bound(10n) })] });
     assert.equal(await stored(at), 10n);
-    const over = await session.call("atomic_write", pb.atomicWrite({ mutations: [sum(at, number(1n), { sumMax: bound(10n) })] }));
+    const over = await session.call(
+      "atomic_write",
+      pb.atomicWrite({ mutations: [sum(at, number(1n), { sumMax: bound(10n) })] }),
+    );
     assertRefused(over, 400, /^The result of a Sum operation would exceed its range limit/);
     await session.write({ mutations: [sum(at, number(100n), { sumMax: bound(10n), sumClamp: true })] });
     assert.equal(await stored(at), 10n);
@@ -305,19 +375,37 @@ async function sumTests(t, session) {
     "Cannot sum KvU64 with Number": [le64(1n), sum(key("bad"), number(1))],
     "Cannot sum Number with BigInt": [number(1), sum(key("bad"), number(1n))],
     "Cannot sum BigInt with Number": [number(1n), sum(key("bad"), number(1))],
-    "Failed to perform 'sum' mutation on a non-U64 value in the database": [number(1), sum(key("bad"), le64(1n))],
-    "Failed to perform 'max' mutation on a non-U64 operand": [le64(1n), { key: key("bad"), value: number(1), type: pb.MAX }],
+    "Failed to perform 'sum' mutation on a non-U64 value in the database": [
+      number(1),
+      sum(key("bad"), le64(1n)),
+    ],
+    "Failed to perform 'max' mutation on a non-U64 operand": [le64(1n), {
+      key: key("bad"),
+      value: number(1),
+      type: pb.MAX,
+    }],
     "Failed to perform 'min' mutation on a non-U64 value in the database": [
       bytes("12345678"),
       { key: key("bad"), value: le64(1n), type: pb.MIN },
     ],
-    "Min/max parameters have different types than the operand": [number(1), sum(key("bad"), number(1), { sumMin: bound(1n) })],
-    "Cannot use min/max parameters with KvU64 operands": [le64(1n), sum(key("bad"), le64(1n), { sumMax: le64(5n).data })],
-    "Some of the parameters are not valid V8 values": [number(1), sum(key("bad"), { data: Buffer.from("no"), encoding: pb.V8 })],
+    "Min/max parameters have different types than the operand": [
+      number(1),
+      sum(key("bad"), number(1), { sumMin: bound(1n) }),
+    ],
+    "Cannot use min/max parameters with KvU64 operands": [
+      le64(1n),
+      sum(key("bad"), le64(1n), { sumMax: le64(5n).data }),
+    ],
+    "Some of the parameters are not valid V8 values": [
+      number(1),
+      sum(key("bad"), { data: Buffer.from("no"), encoding: pb.V8 }),
+    ],
   };
   for (const [sentence, [before, mutation]] of Object.entries(wrong)) {
     await t.test(`"${sentence}", and nothing is written`, async () => {
-      await session.write({ mutations: [set(key("bad"), before), { key: key("bad", "earlier"), type: pb.DELETE }] });
+      await session.write({
+        mutations: [set(key("bad"), before), { key: key("bad", "earlier"), type: pb.DELETE }],
+      });
       const operation = pb.atomicWrite({ mutations: [set(key("bad", "earlier"), bytes("x")), mutation] });
       const answer = await session.call("atomic_write", operation);
       assertRefused(answer, 400);
@@ -332,7 +420,8 @@ async function refusalTests(t, session) {
   const many = (count, make) => Array.from({ length: count }, (_, i) => make(i));
   const entry = (more) => pb.atomicWrite({ mutations: [{ ...set(key("a"), bytes("x")), ...more }] });
   const range = (more) => pb.snapshotRead({ start: key("a"), end: key("b"), limit: 1, ...more });
-  const message = (more) => pb.atomicWrite({ enqueues: [{ payload: v8.serialize(1), deadlineMs: Date.now(), ...more }] });
+  const message = (more) =>
+    pb.atomicWrite({ enqueues: [{ payload: v8.serialize(1), deadlineMs: Date.now(), ...more }] });
   const long = (size) => key("k".repeat(size - 2));
 
   const refused = {
@@ -351,7 +440,10 @@ async function refusalTests(t, session) {
       pb.atomicWrite({ checks: [{ key: key("a"), versionstamp: Buffer.alloc(3) }] }),
     ],
     "101 checks": ["atomic_write", pb.atomicWrite({ checks: many(101, (i) => ({ key: key("c", i) })) })],
-    "1,001 mutations": ["atomic_write", pb.atomicWrite({ mutations: many(1001, (i) => set(key("m", i), bytes("x"))) })],
+    "1,001 mutations": [
+      "atomic_write",
+      pb.atomicWrite({ mutations: many(1001, (i) => set(key("m", i), bytes("x"))) }),
+    ],
     "999 mutations and 2 messages": [
       "atomic_write",
       pb.atomicWrite({
@@ -359,20 +451,34 @@ async function refusalTests(t, session) {
         enqueues: many(2, () => ({ payload: v8.serialize(1), deadlineMs: 0 })),
       }),
     ],
-    "more than 819,200 bytes": ["atomic_write", pb.atomicWrite({ mutations: many(13, (i) => set(key("t", i), bytes("x".repeat(65_000)))) })],
+    "more than 819,200 bytes": [
+      "atomic_write",
+      pb.atomicWrite({ mutations: many(13, (i) => set(key("t", i), bytes("x".repeat(65_000)))) }),
+    ],
     "more than 81,920 bytes of keys": [
       "atomic_write",
-      pb.atomicWrite({ mutations: many(41, (i) => set(Buffer.concat([long(2040), key(i % 10, i)]), bytes("x"))) }),
+      pb.atomicWrite({
+        mutations: many(41, (i) => set(Buffer.concat([long(2040), key(i % 10, i)]), bytes("x"))),
+      }),
     ],
     "a payload above 65,536 bytes": ["atomic_write", message({ payload: Buffer.alloc(65_537, 95) })],
     "11 backoff intervals": ["atomic_write", message({ backoffSchedule: many(11, () => 100) })],
     "a backoff interval above an hour": ["atomic_write", message({ backoffSchedule: [3_600_001] })],
-    "11 keys for an undelivered message": ["atomic_write", message({ keysIfUndelivered: many(11, (i) => key("u", i)) })],
+    "11 keys for an undelivered message": [
+      "atomic_write",
+      message({ keysIfUndelivered: many(11, (i) => key("u", i)) }),
+    ],
     "a read limit of 0": ["snapshot_read", range({ limit: 0 })],
     "a negative read limit": ["snapshot_read", range({ limit: -5 })],
     "a read bound above 2,050 bytes": ["snapshot_read", range({ start: long(2051) })],
-    "11 ranges": ["snapshot_read", pb.snapshotRead(...many(11, () => ({ start: key("a"), end: key("b"), limit: 1 })))],
-    "1,001 entries in all": ["snapshot_read", pb.snapshotRead(...many(2, (i) => ({ start: key("a"), end: key("b"), limit: 500 + i })))],
+    "11 ranges": [
+      "snapshot_read",
+      pb.snapshotRead(...many(11, () => ({ start: key("a"), end: key("b"), limit: 1 }))),
+    ],
+    "1,001 entries in all": [
+      "snapshot_read",
+      pb.snapshotRead(...many(2, (i) => ({ start: key("a"), end: key("b"), limit: 500 + i }))),
+    ],
     "11 watched keys": ["watch", pb.watch(...many(11, (i) => key("w", i)))],
     "garbage": ["atomic_write", Buffer.from("ffffffffffffffffffff", "hex")],
     "a message cut off": ["snapshot_read", range({}).subarray(0, -1)],
@@ -380,7 +486,8 @@ async function refusalTests(t, session) {
     "random bytes": ["atomic_write", Buffer.from("0a0b0c0d0e0f808080", "hex")],
   };
   for (const [what, [where, body]] of Object.entries(refused)) {
-    await t.test(`refused with 400 and a reason: ${what}`, async () => assertRefused(await session.call(where, body), 400));
+    await t.test(`refused with 400 and a reason: ${what}`, async () =>
+      assertRefused(await session.call(where, body), 400));
   }
 
   await t.test("a body that is far too long is 413, before it is all sent", async () => {

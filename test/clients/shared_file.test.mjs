@@ -7,7 +7,16 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import test from "node:test";
 import {
-  CLIENTS, run, runDenoChecks, spawnDeno, startServer, temporaryFolder, TOKEN, tuplet, VECTORS, within,
+  CLIENTS,
+  run,
+  runDenoChecks,
+  spawnDeno,
+  startServer,
+  temporaryFolder,
+  TOKEN,
+  tuplet,
+  VECTORS,
+  within,
 } from "./lib/harness.mjs";
 
 const WRITING_MS = 5_000;
@@ -56,11 +65,15 @@ test("Deno and tuplet write one file at the same time, and nothing is lost", asy
   const path = join(await temporaryFolder(t), "kv.sqlite");
   const server = await startServer(t, path);
   const writers = { "deno-1": path, "deno-2": path, "remote-1": server.url, "remote-2": server.url };
-  const results = await Promise.all(Object.entries(writers).map(async ([name, target]) => {
-    return JSON.parse(await runDeno(t, "deno/increment.ts", target, name, WRITING_MS));
-  }));
+  const results = await Promise.all(
+    Object.entries(writers).map(async ([name, target]) => {
+      return JSON.parse(await runDeno(t, "deno/increment.ts", target, name, WRITING_MS));
+    }),
+  );
   const sum = (what) => results.reduce((total, result) => total + result[what], 0);
-  t.diagnostic(JSON.stringify(results.map(({ errors, ...counts }) => ({ ...counts, errors: errors.length }))));
+  t.diagnostic(
+    JSON.stringify(results.map(({ errors, ...counts }) => ({ ...counts, errors: errors.length }))),
+  );
 
   await t.test("no error reaches a client of tuplet", () => {
     for (const { name, errors } of results) if (name.startsWith("remote")) assert.deepEqual(errors, []);
@@ -68,7 +81,9 @@ test("Deno and tuplet write one file at the same time, and nothing is lost", asy
 
   // Deno alone, twice on one file, fails like this: it reads before it takes the write lock.
   await t.test("Deno's own process sees no error but the one it has without tuplet as well", () => {
-    const others = results.flatMap(({ errors }) => errors).filter((message) => message !== "database is locked");
+    const others = results.flatMap(({ errors }) => errors).filter((message) =>
+      message !== "database is locked"
+    );
     assert.deepEqual(others, []);
   });
 
@@ -77,7 +92,14 @@ test("Deno and tuplet write one file at the same time, and nothing is lost", asy
   });
 
   await t.test("the counters hold exactly what was acknowledged", async () => {
-    const { code, stdout, stderr } = await tuplet(["--db", path, "get", "--json", '["checked"]', '["summed"]']);
+    const { code, stdout, stderr } = await tuplet([
+      "--db",
+      path,
+      "get",
+      "--json",
+      '["checked"]',
+      '["summed"]',
+    ]);
     assert.equal(code, 0, stderr);
     const [checked, summed] = stdout.trim().split("\n").map((line) => JSON.parse(line).valueText);
     assert.equal(checked, String(sum("checked")));
@@ -101,7 +123,8 @@ test("a watch through tuplet shows what Deno writes into the file", async (t) =>
   const watcher = spawnDeno("deno/watch_until.ts", [server.url, String(count)]);
   t.after(() => watcher.kill("SIGKILL"));
   const lines = createInterface({ input: watcher.stdout })[Symbol.asyncIterator]();
-  const next = async () => JSON.parse((await within(20_000, "a state of the watched key", lines.next())).value);
+  const next = async () =>
+    JSON.parse((await within(20_000, "a state of the watched key", lines.next())).value);
   const seen = [await next()];
   assert.deepEqual(seen, [null]);
   const writing = runDeno(t, "deno/write_watched.ts", path, count);
@@ -115,7 +138,9 @@ test("messages that @deno/kv gave to tuplet, Deno delivers", async (t) => {
   const path = join(await temporaryFolder(t), "kv.sqlite");
   const server = await startServer(t, path);
   const program = join(CLIENTS, "node", "enqueue.mjs");
-  const sent = await run(process.execPath, [program, server.url, "20"], { env: { DENO_KV_ACCESS_TOKEN: TOKEN } });
+  const sent = await run(process.execPath, [program, server.url, "20"], {
+    env: { DENO_KV_ACCESS_TOKEN: TOKEN },
+  });
   assert.equal(sent.stdout.trim(), "enqueued", sent.stderr);
   await runDenoChecks(t, "deno/queue.ts", [path, "20"]);
 });

@@ -14,7 +14,9 @@ const ENCODINGS = { 1: "v8", 2: "le64", 3: "bytes" };
 
 /** The lines that the codec answers to lines, each one to one. */
 async function codec(lines, ...args) {
-  const { code, stdout, stderr } = await tuplet(["codec", "value", "--lines", ...args], { input: `${lines.join("\n")}\n` });
+  const { code, stdout, stderr } = await tuplet(["codec", "value", "--lines", ...args], {
+    input: `${lines.join("\n")}\n`,
+  });
   assert.equal(code, 0, stderr);
   const answers = stdout.replace(/\n$/, "").split("\n");
   assert.equal(answers.length, lines.length);
@@ -22,11 +24,19 @@ async function codec(lines, ...args) {
 }
 
 /** The encoding that tuplet gives to a value by its text. */
-const encodingOf = (text) => (/^new Deno\.KvU64\(/.test(text) ? pb.LE64 : /^(new Uint8Array|Uint8Array\.)/.test(text) ? pb.BYTES : pb.V8);
+const encodingOf = (
+  text,
+) => (/^new Deno\.KvU64\(/.test(text)
+  ? pb.LE64
+  : /^(new Uint8Array|Uint8Array\.)/.test(text)
+  ? pb.BYTES
+  : pb.V8);
 
 test("values as text, and Deno", async (t) => {
   const file = await readFile(join(VECTORS, "values.jsonl"), "utf8");
-  const vectors = file.trim().split("\n").map((line) => JSON.parse(line)).filter((vector) => vector.hex !== undefined);
+  const vectors = file.trim().split("\n").map((line) => JSON.parse(line)).filter((vector) =>
+    vector.hex !== undefined
+  );
   assert.ok(vectors.length > 100);
 
   // Bytes to text, by encoding, since the option holds for all lines of a call.
@@ -55,7 +65,10 @@ test("values as text, and Deno", async (t) => {
     type: pb.SET,
   });
   for (const [i, vector] of vectors.entries()) {
-    const mutations = [entry("vector", i, vector.hex, vector.encoding), entry("text", i, hexes[i], encodingOf(texts[i]))];
+    const mutations = [
+      entry("vector", i, vector.hex, vector.encoding),
+      entry("text", i, hexes[i], encodingOf(texts[i])),
+    ];
     assert.equal((await session.write({ mutations })).status, 1);
     const set = await tuplet(["--db", path, "set", `["cli", "${String(i).padStart(4, "0")}"]`, texts[i]]);
     assert.equal(set.code, 0, `${vector.js}: ${set.stderr}`);

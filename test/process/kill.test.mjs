@@ -9,7 +9,16 @@ import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import test from "node:test";
 import { request1, Session } from "../clients/lib/connect.mjs";
-import { cleanEnvironment, sleep, startServer, temporaryFolder, TOKEN, tuplet, tupletPath, within } from "../clients/lib/harness.mjs";
+import {
+  cleanEnvironment,
+  sleep,
+  startServer,
+  temporaryFolder,
+  TOKEN,
+  tuplet,
+  tupletPath,
+  within,
+} from "../clients/lib/harness.mjs";
 import * as pb from "../clients/lib/protobuf.mjs";
 
 const LIBRARY_ROUNDS = 50;
@@ -58,7 +67,14 @@ async function writeAndKill(path, round, delayMs) {
 
 /** What the file holds of a round: for each writer the sequences that have an "a", those with a "b", and "last". */
 async function stateOf(path, round) {
-  const { code, stdout, stderr } = await tuplet(["--db", path, "list", "--json", "--prefix", `["round", ${round}n]`]);
+  const { code, stdout, stderr } = await tuplet([
+    "--db",
+    path,
+    "list",
+    "--json",
+    "--prefix",
+    `["round", ${round}n]`,
+  ]);
   assert.equal(code, 0, stderr);
   const writers = Array.from({ length: WRITERS }, () => ({ a: new Set(), b: new Set(), last: 0 }));
   for (const line of stdout.split("\n").filter(Boolean)) {
@@ -73,7 +89,10 @@ async function stateOf(path, round) {
 
 function assertWhole(state, acknowledged, context) {
   for (const { thread, sequence } of acknowledged) {
-    assert.ok(state[thread].a.has(sequence), `${context}: writer ${thread} lost ${sequence}, which was acknowledged`);
+    assert.ok(
+      state[thread].a.has(sequence),
+      `${context}: writer ${thread} lost ${sequence}, which was acknowledged`,
+    );
   }
   for (const [number, { a, b, last }] of state.entries()) {
     assert.deepEqual([...a], [...b], `${context}: writer ${number} has an operation in part`);
@@ -99,7 +118,9 @@ test(`a program that writes through the library, killed ${LIBRARY_ROUNDS} times 
   t.diagnostic(`${total} acknowledged commits in ${LIBRARY_ROUNDS} rounds`);
 
   await t.test("what earlier rounds left is still there after the last kill", async () => {
-    for (const [round, state] of rounds.entries()) assert.deepEqual(await stateOf(path, round), state, `round ${round}`);
+    for (const [round, state] of rounds.entries()) {
+      assert.deepEqual(await stateOf(path, round), state, `round ${round}`);
+    }
   });
 });
 
@@ -107,7 +128,7 @@ test(`a program that writes through the library, killed ${LIBRARY_ROUNDS} times 
 async function writeUntilGone(session, round, number, acknowledged) {
   const keyOf = (...parts) => Buffer.concat([encodedPrefix(round, number), ...parts]);
   const value = { data: Buffer.alloc(200, 120), encoding: pb.BYTES };
-  for (let sequence = 1; ; sequence++) {
+  for (let sequence = 1;; sequence++) {
     const last = Buffer.alloc(8);
     last.writeBigUInt64LE(BigInt(sequence));
     const body = pb.atomicWrite({
@@ -143,12 +164,19 @@ test(`the server under its clients, killed ${SERVER_ROUNDS} times (seed ${seed})
     const server = await startServer(t, path);
     const session = await Session.open(request1, server.url, TOKEN);
     const acknowledged = [];
-    const writers = Array.from({ length: WRITERS }, (_, number) => writeUntilGone(session, round, number, acknowledged));
+    const writers = Array.from(
+      { length: WRITERS },
+      (_, number) => writeUntilGone(session, round, number, acknowledged),
+    );
     const delayMs = 5 + Math.floor(next() * KILL_AFTER_MS_MAX);
     await sleep(delayMs);
     await server.kill();
     await within(20_000, "the writers' end", Promise.all(writers));
-    assertWhole(await stateOf(path, round), acknowledged, `seed ${seed}, round ${round}, killed after ${delayMs} ms`);
+    assertWhole(
+      await stateOf(path, round),
+      acknowledged,
+      `seed ${seed}, round ${round}, killed after ${delayMs} ms`,
+    );
     total += acknowledged.length;
   }
   assert.ok(total > SERVER_ROUNDS, `only ${total} commits were acknowledged in all`);

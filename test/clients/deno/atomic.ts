@@ -9,7 +9,8 @@ const numbers = (count: number) => Array.from({ length: count }, (_, i) => i);
 const valueOf = async (...key: Deno.KvKeyPart[]) => (await kv.get(key)).value;
 
 await check("a check for absence lets the first writer in and keeps the second out", async () => {
-  const insert = () => kv.atomic().check({ key: ["once"], versionstamp: null }).set(["once"], "mine").commit();
+  const insert = () =>
+    kv.atomic().check({ key: ["once"], versionstamp: null }).set(["once"], "mine").commit();
   equal((await insert()).ok, true);
   equal(await insert(), { ok: false });
   equal(await valueOf("once"), "mine");
@@ -18,7 +19,8 @@ await check("a check for absence lets the first writer in and keeps the second o
 await check("a check takes an entry as it was read, and fails once it has changed", async () => {
   await kv.set(["user", 123], { phone: "1" });
   const entry = await kv.get<{ phone: string }>(["user", 123]);
-  const write = (phone: string) => kv.atomic().check(entry).set(["user", 123], { ...entry.value, phone }).commit();
+  const write = (phone: string) =>
+    kv.atomic().check(entry).set(["user", 123], { ...entry.value, phone }).commit();
   equal((await write("2070987654")).ok, true);
   equal(await write("0"), { ok: false });
   equal(await valueOf("user", 123), { phone: "2070987654" });
@@ -60,7 +62,9 @@ await check("an operation of checks alone answers whether they hold, one of noth
 });
 
 await check("all writes of an operation carry its one versionstamp", async () => {
-  const versionstamp = await committed(kv.atomic().set(["one", 1], 1).set(["one", 2], 2).sum(["one", 3], 3n).commit());
+  const versionstamp = await committed(
+    kv.atomic().set(["one", 1], 1).set(["one", 2], 2).sum(["one", 3], 3n).commit(),
+  );
   ok(VERSIONSTAMP.test(versionstamp));
   const entries = await all(kv.list({ prefix: ["one"] }));
   equal(entries.map((entry) => entry.versionstamp), [versionstamp, versionstamp, versionstamp]);
@@ -71,13 +75,17 @@ await check("mutations of one key apply in their order", async () => {
   equal(await valueOf("order"), 3);
   await committed(kv.atomic().set(["order"], 4).delete(["order"]).commit());
   equal((await kv.get(["order"])).versionstamp, null);
-  await committed(kv.atomic().sum(["order"], 5n).sum(["order"], 6n).max(["order"], 2n).min(["order"], 100n).commit());
+  await committed(
+    kv.atomic().sum(["order"], 5n).sum(["order"], 6n).max(["order"], 2n).min(["order"], 100n).commit(),
+  );
   equal(await valueOf("order"), u64(11n));
 });
 
 await check("sum, min and max start from the operand and go on from there", async () => {
   for (const price of [60n, 10n, 15n, 18n, 8n]) {
-    await committed(kv.atomic().sum(["cart_sum"], price).min(["cart_min"], price).max(["cart_max"], price).commit());
+    await committed(
+      kv.atomic().sum(["cart_sum"], price).min(["cart_min"], price).max(["cart_max"], price).commit(),
+    );
   }
   equal(await valueOf("cart_sum"), u64(111n));
   equal(await valueOf("cart_min"), u64(8n));
@@ -143,24 +151,38 @@ const WRONG_TYPE = [
 ] as const;
 
 for (const [type, sentence] of WRONG_TYPE) {
-  await check(`${type} of a value of the wrong type says so, and nothing of its operation is applied`, async () => {
-    await kv.set([type, "wrong"], "a string");
-    await kv.set([type, "deleted"], "still here");
-    const atomic = kv.atomic().set([type, "earlier"], 1).delete([type, "deleted"]).sum([type, "counter"], 1n);
-    atomic[type]([type, "wrong"], 1n).set([type, "later"], 1);
-    await fails(() => atomic.commit(), sentence);
-    const entries = await all(kv.list({ prefix: [type] }));
-    equal(entries.map(({ key, value }) => [key[1], value]), [["deleted", "still here"], ["wrong", "a string"]]);
-  });
+  await check(
+    `${type} of a value of the wrong type says so, and nothing of its operation is applied`,
+    async () => {
+      await kv.set([type, "wrong"], "a string");
+      await kv.set([type, "deleted"], "still here");
+      const atomic = kv.atomic().set([type, "earlier"], 1).delete([type, "deleted"]).sum(
+        [type, "counter"],
+        1n,
+      );
+      atomic[type]([type, "wrong"], 1n).set([type, "later"], 1);
+      await fails(() => atomic.commit(), sentence);
+      const entries = await all(kv.list({ prefix: [type] }));
+      equal(entries.map(({ key, value }) => [key[1], value]), [["deleted", "still here"], [
+        "wrong",
+        "a string",
+      ]]);
+    },
+  );
 }
 
 await check("an operation that fails does not harm those committed beside it", async () => {
   await kv.set(["beside", "wrong"], "a string");
-  const outcomes = await Promise.allSettled(numbers(60).map((i) => {
-    const atomic = kv.atomic().set(["beside", i], i);
-    return (i % 3 === 0 ? atomic.sum(["beside", "wrong"], 1n) : atomic).commit();
-  }));
-  equal(outcomes.map((outcome) => outcome.status), numbers(60).map((i) => i % 3 === 0 ? "rejected" : "fulfilled"));
+  const outcomes = await Promise.allSettled(
+    numbers(60).map((i) => {
+      const atomic = kv.atomic().set(["beside", i], i);
+      return (i % 3 === 0 ? atomic.sum(["beside", "wrong"], 1n) : atomic).commit();
+    }),
+  );
+  equal(
+    outcomes.map((outcome) => outcome.status),
+    numbers(60).map((i) => i % 3 === 0 ? "rejected" : "fulfilled"),
+  );
   const kept = (await keysOf(kv.list({ prefix: ["beside"] }))).map((key) => key[1]);
   equal(kept, ["wrong", ...numbers(60).filter((i) => i % 3 !== 0)]);
 });
@@ -215,7 +237,10 @@ await check("five hundred sums at once add up", async () => {
 
 await check("an operation without commit does nothing, and says so when it is awaited", async () => {
   const atomic = kv.atomic().set(["never"], 1);
-  await fails(async () => await atomic, "'Deno.AtomicOperation' is not a promise: did you forget to call 'commit()'");
+  await fails(
+    async () => await atomic,
+    "'Deno.AtomicOperation' is not a promise: did you forget to call 'commit()'",
+  );
   equal(await valueOf("never"), null);
 });
 

@@ -9,7 +9,11 @@ await check("a set value is there for get, with its key and versionstamp", async
   const user = { id: "a12345", name: "Craig", role: "admin" };
   const result = await kv.set(["user", "a12345"], user);
   equal(result.ok, true);
-  equal(await kv.get(["user", "a12345"]), { key: ["user", "a12345"], value: user, versionstamp: result.versionstamp });
+  equal(await kv.get(["user", "a12345"]), {
+    key: ["user", "a12345"],
+    value: user,
+    versionstamp: result.versionstamp,
+  });
 });
 
 await check("get of an absent key gives nulls", async () => {
@@ -44,7 +48,9 @@ await check("delete removes an entry, and is content when there is none", async 
 await check("a key set again after its deletion starts over", async () => {
   const before = await committed(kv.atomic().set(["phoenix"], 1).commit());
   await kv.delete(["phoenix"]);
-  const after = await committed(kv.atomic().check({ key: ["phoenix"], versionstamp: null }).set(["phoenix"], 2).commit());
+  const after = await committed(
+    kv.atomic().check({ key: ["phoenix"], versionstamp: null }).set(["phoenix"], 2).commit(),
+  );
   ok(after > before);
   equal((await kv.get(["phoenix"])).value, 2);
 });
@@ -53,7 +59,10 @@ await check("getMany answers in the order asked, absent entries and repetitions 
   await kv.set(["env_var", "DISCORD"], "password1");
   await kv.set(["env_var", "GITHUB"], "password2");
   await kv.set(["env_var", "GOOGLE"], "password3");
-  const keys = [["env_var", "GITHUB"], ["env_var", "NONE"], ["env_var", "GOOGLE"], ["env_var", "DISCORD"], ["env_var", "GITHUB"]];
+  const keys = [["env_var", "GITHUB"], ["env_var", "NONE"], ["env_var", "GOOGLE"], ["env_var", "DISCORD"], [
+    "env_var",
+    "GITHUB",
+  ]];
   const entries = await kv.getMany<string[]>(keys);
   equal(entries.map((entry) => entry.key), keys);
   equal(entries.map((entry) => entry.value), ["password2", null, "password3", "password1", "password2"]);

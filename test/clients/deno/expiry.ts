@@ -33,20 +33,31 @@ async function observe(expireIn: number, set: () => Promise<unknown>, isPresent:
 for (const expireIn of [1, 40, 150]) {
   await check(`an entry that lives ${expireIn} ms is never got after that, nor missed before`, async () => {
     const key = ["got", expireIn];
-    await observe(expireIn, () => kv.set(key, 1, { expireIn }), async () => (await kv.get(key)).versionstamp !== null);
+    await observe(
+      expireIn,
+      () => kv.set(key, 1, { expireIn }),
+      async () => (await kv.get(key)).versionstamp !== null,
+    );
   });
 
-  await check(`an entry that lives ${expireIn} ms is never listed after that, nor missed before`, async () => {
-    const key = ["listed", expireIn];
-    const listed = async () => (await all(kv.list({ prefix: ["listed"] }))).some((entry) => entry.key[1] === expireIn);
-    await observe(expireIn, () => kv.set(key, 1, { expireIn }), listed);
-  });
+  await check(
+    `an entry that lives ${expireIn} ms is never listed after that, nor missed before`,
+    async () => {
+      const key = ["listed", expireIn];
+      const listed = async () =>
+        (await all(kv.list({ prefix: ["listed"] }))).some((entry) => entry.key[1] === expireIn);
+      await observe(expireIn, () => kv.set(key, 1, { expireIn }), listed);
+    },
+  );
 
-  await check(`an entry that lives ${expireIn} ms is absent to checks after that, and only then`, async () => {
-    const key = ["checked", expireIn];
-    const exists = async () => !(await kv.atomic().check({ key, versionstamp: null }).commit()).ok;
-    await observe(expireIn, () => kv.set(key, 1, { expireIn }), exists);
-  });
+  await check(
+    `an entry that lives ${expireIn} ms is absent to checks after that, and only then`,
+    async () => {
+      const key = ["checked", expireIn];
+      const exists = async () => !(await kv.atomic().check({ key, versionstamp: null }).commit()).ok;
+      await observe(expireIn, () => kv.set(key, 1, { expireIn }), exists);
+    },
+  );
 }
 
 await check("getMany leaves out what has expired and keeps the rest", async () => {
@@ -69,7 +80,10 @@ await check("a check with the versionstamp of an expired entry fails, one for ab
   const { versionstamp } = await kv.set(["stale"], 1, { expireIn: 1 });
   await sleep(5);
   equal(await kv.atomic().check({ key: ["stale"], versionstamp }).set(["stale"], 2).commit(), { ok: false });
-  equal((await kv.atomic().check({ key: ["stale"], versionstamp: null }).set(["stale"], 3).commit()).ok, true);
+  equal(
+    (await kv.atomic().check({ key: ["stale"], versionstamp: null }).set(["stale"], 3).commit()).ok,
+    true,
+  );
   equal((await kv.get(["stale"])).value, 3);
 });
 
@@ -118,7 +132,10 @@ await check("a limit counts living entries only, and pages run over the expired"
   await committed(atomic.commit());
   await sleep(5);
   const living = Array.from({ length: 30 }, (_, i) => i * 10 + 9);
-  equal((await all(kv.list({ prefix: ["mixed"] }, { limit: 7 }))).map((entry) => entry.value), living.slice(0, 7));
+  equal(
+    (await all(kv.list({ prefix: ["mixed"] }, { limit: 7 }))).map((entry) => entry.value),
+    living.slice(0, 7),
+  );
   equal((await all(kv.list({ prefix: ["mixed"] }, { batchSize: 4 }))).map((entry) => entry.value), living);
   const reverse = kv.list({ prefix: ["mixed"] }, { reverse: true, limit: 3 });
   equal((await all(reverse)).map((entry) => entry.value), living.toReversed().slice(0, 3));

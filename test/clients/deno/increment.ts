@@ -28,7 +28,10 @@ async function loop() {
     await step(() => done.checked++, increment);
     await step(() => done.summed++, async () => (await kv.atomic().sum(["summed"], 1n).commit()).ok);
     const i = done.logged;
-    await step(() => done.logged = i + 1, async () => (await kv.set(["log", name, i], { name, i, at: Date.now() })).ok);
+    await step(
+      () => done.logged = i + 1,
+      async () => (await kv.set(["log", name, i], { name, i, at: Date.now() })).ok,
+    );
   }
 }
 

@@ -10,24 +10,44 @@ const kv = await open();
 
 const vectorKeys = await keyVectors(vectors);
 
-await check(`all ${vectorKeys.length} keys of the vectors are set, found and listed in the order of their bytes`, async () => {
-  ok(vectorKeys.length > 200, "the vectors are there");
-  for (let at = 0; at < vectorKeys.length; at += 50) {
-    const atomic = kv.atomic();
-    for (let i = at; i < Math.min(at + 50, vectorKeys.length); i++) atomic.set(["vector", ...vectorKeys[i]], i);
-    equal((await atomic.commit()).ok, true);
-  }
-  const entries = await all(kv.list({ prefix: ["vector"] }));
-  equal(entries.map((entry) => entry.value), vectorKeys.map((_, i) => i), "the order");
-  entries.forEach((entry, i) => equal(entry.key, ["vector", ...vectorKeys[i]]));
-  for (const [i, key] of vectorKeys.entries()) equal((await kv.get(["vector", ...key])).value, i);
-});
+await check(
+  `all ${vectorKeys.length} keys of the vectors are set, found and listed in the order of their bytes`,
+  async () => {
+    ok(vectorKeys.length > 200, "the vectors are there");
+    for (let at = 0; at < vectorKeys.length; at += 50) {
+      const atomic = kv.atomic();
+      for (let i = at; i < Math.min(at + 50, vectorKeys.length); i++) {
+        atomic.set(["vector", ...vectorKeys[i]], i);
+      }
+      equal((await atomic.commit()).ok, true);
+    }
+    const entries = await all(kv.list({ prefix: ["vector"] }));
+    equal(entries.map((entry) => entry.value), vectorKeys.map((_, i) => i), "the order");
+    entries.forEach((entry, i) => equal(entry.key, ["vector", ...vectorKeys[i]]));
+    for (const [i, key] of vectorKeys.entries()) equal((await kv.get(["vector", ...key])).value, i);
+  },
+);
 
 await check("the types of parts are in their order", async () => {
-  const parts = [new Uint8Array([255, 255]), "", "zzz", -(2n ** 70n), 0n, 2n ** 70n, -Infinity, 0, Infinity, false, true];
+  const parts = [
+    new Uint8Array([255, 255]),
+    "",
+    "zzz",
+    -(2n ** 70n),
+    0n,
+    2n ** 70n,
+    -Infinity,
+    0,
+    Infinity,
+    false,
+    true,
+  ];
   for (const part of parts.toReversed()) await kv.set(["types", part], "x");
   equal((await keysOf(kv.list({ prefix: ["types"] }))).map((key) => key[1]), parts);
-  equal((await keysOf(kv.list({ prefix: ["types"] }, { reverse: true }))).map((key) => key[1]), parts.toReversed());
+  equal(
+    (await keysOf(kv.list({ prefix: ["types"] }, { reverse: true }))).map((key) => key[1]),
+    parts.toReversed(),
+  );
 });
 
 await check("bytes and strings sort by their bytes, the shorter first, zeros included", async () => {
@@ -36,34 +56,73 @@ await check("bytes and strings sort by their bytes, the shorter first, zeros inc
   equal((await all(kv.list({ prefix: ["bytes"] }))).map((entry) => entry.value), byBytes);
 
   // U+FFFF sorts before U+1F600 in UTF-8, though not in UTF-16.
-  const byText = ["", "\u0000", "\u0000a", "a", "a\u0000", "a\u0000b", "aa", "b", "é", "日本", "\uffff", "😀"];
+  const byText = [
+    "",
+    "\u0000",
+    "\u0000a",
+    "a",
+    "a\u0000",
+    "a\u0000b",
+    "aa",
+    "b",
+    "é",
+    "日本",
+    "\uffff",
+    "😀",
+  ];
   for (const text of byText.toReversed()) await kv.set(["text", text], text);
   equal((await all(kv.list({ prefix: ["text"] }))).map((entry) => entry.value), byText);
 });
 
 await check("bigints sort by their value over all lengths", async () => {
-  const magnitudes = [1n, 255n, 256n, 65535n, 65536n, 2n ** 63n, 2n ** 64n - 1n, 2n ** 64n, 2n ** 64n + 1n, 2n ** 1000n];
+  const magnitudes = [
+    1n,
+    255n,
+    256n,
+    65535n,
+    65536n,
+    2n ** 63n,
+    2n ** 64n - 1n,
+    2n ** 64n,
+    2n ** 64n + 1n,
+    2n ** 1000n,
+  ];
   const sorted = [...magnitudes.map((n) => -n).reverse(), 0n, ...magnitudes];
   for (const n of sorted.toReversed()) await kv.set(["bigints", n], n);
   equal((await keysOf(kv.list({ prefix: ["bigints"] }))).map((key) => key[1]), sorted);
 });
 
 await check("numbers sort by their value; minus zero is a key of its own, NaN is one key", async () => {
-  const sorted = [-Infinity, -1.7976931348623157e308, -1.5, -1, -5e-324, -0, 0, 5e-324, 0.1, 1, 1.5, 2 ** 53, Infinity, NaN];
+  const sorted = [
+    -Infinity,
+    -1.7976931348623157e308,
+    -1.5,
+    -1,
+    -5e-324,
+    -0,
+    0,
+    5e-324,
+    0.1,
+    1,
+    1.5,
+    2 ** 53,
+    Infinity,
+    NaN,
+  ];
   for (const n of sorted.toReversed()) await kv.set(["numbers", n], n);
   equal((await keysOf(kv.list({ prefix: ["numbers"] }))).map((key) => key[1]), sorted);
   await kv.set(["numbers", NaN], "the same NaN");
   equal((await all(kv.list({ prefix: ["numbers"] }))).length, sorted.length);
 });
 
-await check("1, 1n, \"1\", true and the byte 1 are different keys", async () => {
+await check('1, 1n, "1", true and the byte 1 are different keys', async () => {
   const parts = [1, 1n, "1", true, new Uint8Array([1])];
   for (const part of parts) await kv.set(["one", part], typeof part);
   for (const part of parts) equal((await kv.get(["one", part])).value, typeof part);
   equal((await all(kv.list({ prefix: ["one"] }))).length, 5);
 });
 
-await check("[1, \"user\"] is not [\"user\", 1], and a longer key sorts after its prefix", async () => {
+await check('[1, "user"] is not ["user", 1], and a longer key sorts after its prefix', async () => {
   await kv.set(["nest", 1, "user"], "a");
   await kv.set(["nest", "user", 1], "b");
   await kv.set(["nest", "user"], "c");
@@ -89,7 +148,7 @@ await check("views of every kind are byte parts, and come back as Uint8Array", a
 
 await check("a lone surrogate becomes U+FFFD", async () => {
   await kv.set(["surrogate", "a\ud800b"], "lone");
-  equal((await keysOf(kv.list({ prefix: ["surrogate"] }))), [["surrogate", "a\ufffdb"]]);
+  equal(await keysOf(kv.list({ prefix: ["surrogate"] })), [["surrogate", "a\ufffdb"]]);
 });
 
 await check("random keys come back in the order of an independent comparison", async () => {
@@ -104,7 +163,9 @@ await check("random keys come back in the order of an independent comparison", a
   const listed = (await keysOf(kv.list({ prefix: ["random"] }))).map((key) => key.slice(1));
   const sorted = unique.toSorted(compareKeys);
   equal(listed.length, sorted.length);
-  sorted.forEach((key, i) => ok(difference(listed[i], key) === null, `place ${i}: ${difference(listed[i], key)}`));
+  sorted.forEach((key, i) =>
+    ok(difference(listed[i], key) === null, `place ${i}: ${difference(listed[i], key)}`)
+  );
 });
 
 /** A small generator with a seed, so that a failure can be repeated. */
@@ -139,10 +200,13 @@ function compareKeys(a: readonly Deno.KvKeyPart[], b: readonly Deno.KvKeyPart[])
 }
 
 function compareParts(a: Deno.KvKeyPart, b: Deno.KvKeyPart): number {
-  const rank = (part: Deno.KvKeyPart) => ["object", "string", "bigint", "number", "boolean"].indexOf(typeof part);
+  const rank = (part: Deno.KvKeyPart) =>
+    ["object", "string", "bigint", "number", "boolean"].indexOf(typeof part);
   if (rank(a) !== rank(b)) return rank(a) - rank(b);
   if (typeof a === "object") return compareBytes(a, b as Uint8Array);
-  if (typeof a === "string") return compareBytes(new TextEncoder().encode(a), new TextEncoder().encode(b as string));
+  if (typeof a === "string") {
+    return compareBytes(new TextEncoder().encode(a), new TextEncoder().encode(b as string));
+  }
   return a < b ? -1 : a > b ? 1 : 0;
 }
 

@@ -15,7 +15,10 @@ await check("a key of 2,048 bytes is kept, one more is too many", async () => {
   equal((await all(kv.list({ start: keyOfSize(2048), end: ["l"] }))).length, 1);
   await fails(() => kv.set(keyOfSize(2049), 1), "Key too large for write (max 2048 bytes)", "TypeError");
   await fails(() => kv.delete(keyOfSize(2049)), "Key too large for write (max 2048 bytes)");
-  await fails(() => kv.atomic().check({ key: keyOfSize(2050), versionstamp: null }).commit(), "Key too large for");
+  await fails(
+    () => kv.atomic().check({ key: keyOfSize(2050), versionstamp: null }).commit(),
+    "Key too large for",
+  );
   await fails(() => kv.get(keyOfSize(2050)), "Key too large for read (max 2049 bytes)");
   await kv.delete(keyOfSize(2048));
   equal((await kv.get(keyOfSize(2048))).value, null);
@@ -25,7 +28,11 @@ await check("a value of 65,536 bytes is kept, one more is too many", async () =>
   const largest = crypto.getRandomValues(new Uint8Array(65536));
   await kv.set(["value"], largest);
   equal((await kv.get(["value"])).value, largest);
-  await fails(() => kv.set(["value"], new Uint8Array(65537)), "Value too large (max 65536 bytes)", "TypeError");
+  await fails(
+    () => kv.set(["value"], new Uint8Array(65537)),
+    "Value too large (max 65536 bytes)",
+    "TypeError",
+  );
   await fails(() => kv.set(["value"], "x".repeat(65536)), "Value too large (max 65536 bytes)");
   equal((await kv.get(["value"])).value, largest);
 });
@@ -87,7 +94,10 @@ await check("a bigint of 255 bytes is a key part, a longer one is not", async ()
 
 await check("parts that are no key parts are refused", async () => {
   for (const part of [null, undefined, {}, [], Symbol("s"), () => 1]) {
-    await fails(() => kv.set([part as unknown as string], 1), "expected string, number, bigint, ArrayBufferView, boolean");
+    await fails(
+      () => kv.set([part as unknown as string], 1),
+      "expected string, number, bigint, ArrayBufferView, boolean",
+    );
   }
 });
 
@@ -120,17 +130,27 @@ await check("numbers out of their range are refused", async () => {
   await fails(() => new Deno.KvU64(-1n), "Value must be a positive bigint: received -1", "RangeError");
   await fails(() => new Deno.KvU64(2n ** 64n), "Value must fit in a 64-bit unsigned integer", "RangeError");
   await fails(() => kv.atomic().sum(["u64"], -1n), "Value must be a positive bigint: received -1");
-  await fails(() => kv.set(["e"], 1, { expireIn: -1 }), "expireIn must be a non-negative integer: received -1");
-  await fails(() => kv.set(["e"], 1, { expireIn: 1.5 }), "expireIn must be a non-negative integer: received 1.5");
+  await fails(
+    () => kv.set(["e"], 1, { expireIn: -1 }),
+    "expireIn must be a non-negative integer: received -1",
+  );
+  await fails(
+    () => kv.set(["e"], 1, { expireIn: 1.5 }),
+    "expireIn must be a non-negative integer: received 1.5",
+  );
 });
 
 await check("malformed checks and mutations are refused", async () => {
   await fails(() => kv.atomic().check({ key: ["a"], versionstamp: "abc" }).commit(), "Invalid check");
-  const mutate = (mutation: unknown) => () => kv.atomic().mutate(mutation as Deno.KvMutation & { key: Deno.KvKey }).commit();
+  const mutate = (mutation: unknown) => () =>
+    kv.atomic().mutate(mutation as Deno.KvMutation & { key: Deno.KvKey }).commit();
   await fails(mutate({ type: "append", key: ["a"], value: 1 }), "Invalid mutation type");
   await fails(mutate({ type: "delete", key: ["a"], value: 1 }), "Invalid mutation 'delete' with value");
   await fails(mutate({ type: "set", key: ["a"] }), "Invalid mutation 'set' without value");
-  await fails(mutate({ type: "min", key: ["a"], value: 1 }), "Failed to perform 'min' mutation on a non-U64 operand");
+  await fails(
+    mutate({ type: "min", key: ["a"], value: 1 }),
+    "Failed to perform 'min' mutation on a non-U64 operand",
+  );
 });
 
 finish();

@@ -34,8 +34,14 @@ await check("a prefix that nothing has gives nothing", async () => {
 });
 
 await check("prefix and start: from the start on, the start included", async () => {
-  equal(await keysOf(kv.list({ prefix: ["n"], start: ["n", 240] })), numbers(240, COUNT).map((i) => ["n", i]));
-  equal(await keysOf(kv.list({ prefix: ["n"], start: ["n", 239.5] })), numbers(240, COUNT).map((i) => ["n", i]));
+  equal(
+    await keysOf(kv.list({ prefix: ["n"], start: ["n", 240] })),
+    numbers(240, COUNT).map((i) => ["n", i]),
+  );
+  equal(
+    await keysOf(kv.list({ prefix: ["n"], start: ["n", 239.5] })),
+    numbers(240, COUNT).map((i) => ["n", i]),
+  );
 });
 
 await check("prefix and end: up to the end, the end excluded", async () => {
@@ -44,7 +50,10 @@ await check("prefix and end: up to the end, the end excluded", async () => {
 
 await check("start and end: over prefixes, the end excluded", async () => {
   equal(await keysOf(kv.list({ start: ["m"], end: ["n", 2] })), [["m", 0], ["n"], ["n", 0], ["n", 1]]);
-  equal(await keysOf(kv.list({ start: ["n", 248], end: ["p"] })), [["n", 248], ["n", 249], ["n\u0000", 0], ["o", 0]]);
+  equal(await keysOf(kv.list({ start: ["n", 248], end: ["p"] })), [["n", 248], ["n", 249], ["n\u0000", 0], [
+    "o",
+    0,
+  ]]);
   equal(await keysOf(kv.list({ start: ["n", 7], end: ["n", 7] })), []);
 });
 
@@ -71,7 +80,10 @@ await check("reverse gives the last first, with every selector", async () => {
   equal(await keysOf(kv.list({ prefix: ["n"] }, { reverse: true, batchSize: 9 })), down(0, COUNT));
   equal(await keysOf(kv.list({ prefix: ["n"], start: ["n", 248] }, { reverse: true })), down(248, 250));
   equal(await keysOf(kv.list({ prefix: ["n"], end: ["n", 3] }, { reverse: true })), down(0, 3));
-  equal(await keysOf(kv.list({ start: ["n", 10], end: ["n", 14] }, { reverse: true, limit: 2 })), down(12, 14));
+  equal(
+    await keysOf(kv.list({ start: ["n", 10], end: ["n", 14] }, { reverse: true, limit: 2 })),
+    down(12, 14),
+  );
 });
 
 await check("both consistency levels list", async () => {
@@ -108,8 +120,14 @@ await check("pages by cursor cover a list once, in both directions, whatever the
 await check("pages by cursor work with start and end too", async () => {
   const expected = numbers(20, 30).map((i) => ["n", i]);
   equal((await pages({ start: ["n", 20], end: ["n", 30] }, { limit: 3 })).flat(), expected);
-  equal((await pages({ prefix: ["n"], start: ["n", 240] }, { limit: 4 })).flat(), numbers(240, 250).map((i) => ["n", i]));
-  equal((await pages({ prefix: ["n"], end: ["n", 9] }, { limit: 4, reverse: true })).flat(), numbers(0, 9).reverse().map((i) => ["n", i]));
+  equal(
+    (await pages({ prefix: ["n"], start: ["n", 240] }, { limit: 4 })).flat(),
+    numbers(240, 250).map((i) => ["n", i]),
+  );
+  equal(
+    (await pages({ prefix: ["n"], end: ["n", 9] }, { limit: 4, reverse: true })).flat(),
+    numbers(0, 9).reverse().map((i) => ["n", i]),
+  );
 });
 
 await check("the cursor moves with each entry, and a page after a change resumes at its place", async () => {
@@ -118,7 +136,10 @@ await check("the cursor moves with each entry, and a page after a change resumes
   for await (const _ of iterator) cursors.add(iterator.cursor);
   equal(cursors.size, 3);
   await kv.delete(["n", 2]);
-  equal(await keysOf(kv.list({ prefix: ["n"] }, { limit: 2, cursor: iterator.cursor })), [["n", 3], ["n", 4]]);
+  equal(await keysOf(kv.list({ prefix: ["n"] }, { limit: 2, cursor: iterator.cursor })), [["n", 3], [
+    "n",
+    4,
+  ]]);
   await kv.set(["n", 2], "value 2");
 });
 
@@ -147,7 +168,10 @@ await check("selectors that make no sense are refused", async () => {
   const list = (selector: unknown) => () => all(kv.list(selector as Deno.KvListSelector));
   await fails(list({}), "Selector must specify either 'prefix' or both 'start' and 'end' key", "TypeError");
   await fails(list({ start: ["n"] }), "Selector must specify either 'prefix' or both 'start' and 'end' key");
-  await fails(list({ prefix: ["n"], start: ["n", 1], end: ["n", 2] }), "Selector can not specify both 'start' and 'end'");
+  await fails(
+    list({ prefix: ["n"], start: ["n", 1], end: ["n", 2] }),
+    "Selector can not specify both 'start' and 'end'",
+  );
   await fails(list({ start: ["n", 2], end: ["n", 1] }), "Start key is greater than end key");
   await fails(list({ prefix: ["n"], start: ["o"] }), "Start key is not in the keyspace defined by prefix");
   await fails(list({ prefix: ["n"], end: ["o"] }), "End key is not in the keyspace defined by prefix");
@@ -160,7 +184,10 @@ await check("options that make no sense are refused", async () => {
   await fails(list({ batchSize: 0 }), "batchSize must be a positive integer: received 0");
   await fails(list({ batchSize: 1001 }), "Too many entries (max 1000)");
   await fails(list({ cursor: "%%%" }), "invalid cursor");
-  await fails(() => all(kv.list({ start: ["n", 1], end: ["n", 5] }, { cursor: btoa("zzz") })), "cursor out of bounds");
+  await fails(
+    () => all(kv.list({ start: ["n", 1], end: ["n", 5] }, { cursor: btoa("zzz") })),
+    "cursor out of bounds",
+  );
 });
 
 await check("a list while others write shows each batch as one snapshot", async () => {

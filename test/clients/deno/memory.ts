@@ -8,7 +8,10 @@ const fresh = () => Deno.openKv(`${url}/:memory:`);
 await check("a database in memory begins empty and does everything", async () => {
   const kv = await fresh();
   equal(await all(kv.list({ prefix: [] })), []);
-  await committed(kv.atomic().check({ key: ["a"], versionstamp: null }).set(["a"], new Map([[1n, "x"]])).sum(["n"], 2n).commit());
+  await committed(
+    kv.atomic().check({ key: ["a"], versionstamp: null }).set(["a"], new Map([[1n, "x"]])).sum(["n"], 2n)
+      .commit(),
+  );
   equal((await kv.get(["a"])).value, new Map([[1n, "x"]]));
   equal((await all(kv.list({ prefix: [] }))).map((entry) => entry.key), [["a"], ["n"]]);
   const reader = kv.watch([["a"]]).getReader();

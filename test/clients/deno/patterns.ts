@@ -77,7 +77,8 @@ await check("an update moves the index along; a taken address leaves both alone"
 
 await check("a deletion takes the record and its index together", async () => {
   const entry = await kv.get<User>(["user", "u2"]);
-  const remove = () => kv.atomic().check(entry).delete(["user", "u2"]).delete(["user_by_email", "two@example.com"]).commit();
+  const remove = () =>
+    kv.atomic().check(entry).delete(["user", "u2"]).delete(["user_by_email", "two@example.com"]).commit();
   await committed(remove());
   equal(await findByEmail("two@example.com"), null);
   equal(await remove(), { ok: false });
@@ -96,7 +97,9 @@ await check("a user, address and phone are stored as one", async () => {
 await check("preferences are found by user name and by e-mail address", async () => {
   const preferences = { username: "ada", email: "ada@example.com", theme: "dark", language: "en-US" };
   const primary = ["preferences", preferences.username];
-  await committed(kv.atomic().set(primary, preferences).set(["preferencesByEmail", preferences.email], primary).commit());
+  await committed(
+    kv.atomic().set(primary, preferences).set(["preferencesByEmail", preferences.email], primary).commit(),
+  );
   const key = await kv.get<Deno.KvKey>(["preferencesByEmail", "ada@example.com"]);
   equal((await kv.get(key.value!)).value, preferences);
 });
@@ -104,25 +107,44 @@ await check("preferences are found by user name and by e-mail address", async ()
 // ---- Groups, sorting, history --------------------------------------------------------------------------------------
 
 await check("players are listed by their position on the pitch", async () => {
-  const players = ["Keeper Goalkeeper", "Back Defender", "Six Midfielder", "Eight Midfielder", "Nine Forward"];
+  const players = [
+    "Keeper Goalkeeper",
+    "Back Defender",
+    "Six Midfielder",
+    "Eight Midfielder",
+    "Nine Forward",
+  ];
   for (const [id, player] of players.entries()) {
     const [name, position] = player.split(" ");
     const record = { id, name, position };
-    await committed(kv.atomic().set(["players", id], record).set(["players_by_position", position, id], record).commit());
+    await committed(
+      kv.atomic().set(["players", id], record).set(["players_by_position", position, id], record).commit(),
+    );
   }
-  const midfielders = await valuesOf<{ name: string }>(kv.list({ prefix: ["players_by_position", "Midfielder"] }));
+  const midfielders = await valuesOf<{ name: string }>(
+    kv.list({ prefix: ["players_by_position", "Midfielder"] }),
+  );
   equal(midfielders.map((player) => player.name), ["Six", "Eight"]);
   equal((await all(kv.list({ prefix: ["players_by_position"] }))).length, 5);
 });
 
 await check("an index sorts by name, and namesakes stay apart by their id", async () => {
-  const names = [["Smith", "John", 3], ["Doe", "Jane", 2], ["Smith", "John", 1], ["Abel", "Zoe", 4], ["Smith", "Ann", 5]] as const;
+  const names = [["Smith", "John", 3], ["Doe", "Jane", 2], ["Smith", "John", 1], ["Abel", "Zoe", 4], [
+    "Smith",
+    "Ann",
+    5,
+  ]] as const;
   for (const [last, first, id] of names) await kv.set(["user_by_name", last, first, id], { id, first, last });
   const sorted = await valuesOf<{ id: number }>(kv.list({ prefix: ["user_by_name"] }));
   equal(sorted.map((user) => user.id), [4, 2, 5, 1, 3]);
-  const smiths = await valuesOf<{ id: number }>(kv.list({ prefix: ["user_by_name", "Smith"] }, { reverse: true }));
+  const smiths = await valuesOf<{ id: number }>(
+    kv.list({ prefix: ["user_by_name", "Smith"] }, { reverse: true }),
+  );
   equal(smiths.map((user) => user.id), [3, 1, 5]);
-  const range = kv.list<{ id: number }>({ start: ["user_by_name", "Doe"], end: ["user_by_name", "Smith", "John"] });
+  const range = kv.list<{ id: number }>({
+    start: ["user_by_name", "Doe"],
+    end: ["user_by_name", "Smith", "John"],
+  });
   equal((await valuesOf(range)).map((user) => user.id), [2, 5]);
 });
 
@@ -160,14 +182,18 @@ await check("the versionstamps of a record, as key parts, are its history", asyn
 });
 
 await check("a web page's pages: cursors handed from request to request, by age", async () => {
-  for (let i = 0; i < 23; i++) await kv.set(["user_by_age", 20 + (i * 7) % 23, i], { age: 20 + (i * 7) % 23 });
+  for (let i = 0; i < 23; i++) {
+    await kv.set(["user_by_age", 20 + (i * 7) % 23, i], { age: 20 + (i * 7) % 23 });
+  }
   const ages: number[][] = [];
   let cursor = "";
   do {
     const options = cursor === "" ? { limit: 5 } : { limit: 5, cursor };
     const iterator = kv.list<{ age: number }>({ prefix: ["user_by_age"] }, options);
     const page: number[] = [];
-    for (let result = await iterator.next(); !result.done; result = await iterator.next()) page.push(result.value.value.age);
+    for (let result = await iterator.next(); !result.done; result = await iterator.next()) {
+      page.push(result.value.value.age);
+    }
     ages.push(page);
     cursor = iterator.cursor;
   } while (cursor !== "");
@@ -190,7 +216,10 @@ await check("a hit counter counts every visit, however they come", async () => {
 });
 
 await check("a shopping cart keeps its total, its cheapest and its dearest item", async () => {
-  const cart = [["Arduino Uno kit", 60], ["Temp sensor", 10], ["Humidity sensor", 15], ["Power cord", 18], ["Servo", 8]] as const;
+  const cart = [["Arduino Uno kit", 60], ["Temp sensor", 10], ["Humidity sensor", 15], ["Power cord", 18], [
+    "Servo",
+    8,
+  ]] as const;
   for (const [itemDesc, price] of cart) {
     await committed(
       kv.atomic()
@@ -220,7 +249,12 @@ await check("transfers between accounts keep the sum, whoever else transfers", a
       if (result.ok) return true;
     }
   };
-  await Promise.all(Array.from({ length: 40 }, (_, i) => transfer(accounts[i % 4], accounts[(i + 1 + i % 3) % 4], 1 + i % 30)));
+  await Promise.all(
+    Array.from(
+      { length: 40 },
+      (_, i) => transfer(accounts[i % 4], accounts[(i + 1 + i % 3) % 4], 1 + i % 30),
+    ),
+  );
   const balances = await valuesOf<number>(kv.list({ prefix: ["balance"] }));
   equal(balances.reduce((sum, balance) => sum + balance, 0), 400);
   ok(balances.every((balance) => balance >= 0));
@@ -275,7 +309,9 @@ await check("orders: newest first by customer, and by status wherever they have 
 
 await check("orders: concurrent updates leave one status and one index entry", async () => {
   const order = await createOrder("cust-7", "2024-04-01T00:00:00Z", 999);
-  await Promise.all(["processing", "cancelled", "shipped", "delivered"].map((status) => updateStatus(order.id, status)));
+  await Promise.all(
+    ["processing", "cancelled", "shipped", "delivered"].map((status) => updateStatus(order.id, status)),
+  );
   const final = await kv.get<Order>(["orders", order.id]);
   const entries = await keysOf(kv.list({ prefix: ["orders_by_status"] }));
   equal(entries.filter((key) => key[2] === order.id), [["orders_by_status", final.value!.status, order.id]]);
@@ -284,18 +320,29 @@ await check("orders: concurrent updates leave one status and one index entry", a
 await check("a chat: what came since the last message seen", async () => {
   for (let i = 1; i <= 5; i++) {
     const id = String(i).padStart(4, "0");
-    await committed(kv.atomic().set(["messages", "room", id], `message ${i}`).set(["last_message_id", "room"], id).commit());
+    await committed(
+      kv.atomic().set(["messages", "room", id], `message ${i}`).set(["last_message_id", "room"], id).commit(),
+    );
   }
   const [latest] = (await kv.watch<[string]>([["last_message_id", "room"]]).getReader().read()).value!;
   equal(latest.value, "0005");
-  const since = kv.list({ start: ["messages", "room", "0003", ""], end: ["messages", "room", latest.value!, ""] });
+  const since = kv.list({
+    start: ["messages", "room", "0003", ""],
+    end: ["messages", "room", latest.value!, ""],
+  });
   equal(await valuesOf(since), ["message 4", "message 5"]);
 });
 
-await check("a wrong type in the middle of a statistics update leaves the statistics as they were", async () => {
-  await kv.set(["stat", "label"], "not a number");
-  await fails(() => kv.atomic().sum(["stat", "count"], 1n).sum(["stat", "label"], 1n).commit(), "non-U64 value");
-  equal((await kv.get(["stat", "count"])).value, null);
-});
+await check(
+  "a wrong type in the middle of a statistics update leaves the statistics as they were",
+  async () => {
+    await kv.set(["stat", "label"], "not a number");
+    await fails(
+      () => kv.atomic().sum(["stat", "count"], 1n).sum(["stat", "label"], 1n).commit(),
+      "non-U64 value",
+    );
+    equal((await kv.get(["stat", "count"])).value, null);
+  },
+);
 
 finish();

@@ -25,11 +25,18 @@ await check("Deno delivers each message once, with its value", async () => {
   equal(sorted, Array.from({ length: count }, (_, i) => i));
 });
 
-await check("a message that keeps failing is tried again by its schedule, then put under its keys", async () => {
-  await eventually(30_000, "the undelivered message", async () => (await kv.get(["undelivered", 2])).value !== null);
-  equal(failures, 5, "once, and once more for each of the client's four intervals");
-  equal((await kv.get(["undelivered", 1])).value, { fails: true, list: [1n, new Date(5)] });
-  equal((await kv.get(["undelivered", 2])).value, { fails: true, list: [1n, new Date(5)] });
-});
+await check(
+  "a message that keeps failing is tried again by its schedule, then put under its keys",
+  async () => {
+    await eventually(
+      30_000,
+      "the undelivered message",
+      async () => (await kv.get(["undelivered", 2])).value !== null,
+    );
+    equal(failures, 5, "once, and once more for each of the client's four intervals");
+    equal((await kv.get(["undelivered", 1])).value, { fails: true, list: [1n, new Date(5)] });
+    equal((await kv.get(["undelivered", 2])).value, { fails: true, list: [1n, new Date(5)] });
+  },
+);
 
 finish();

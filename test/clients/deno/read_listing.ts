@@ -18,7 +18,9 @@ const kv = await open();
 const input = await new Response(Deno.stdin.readable).text();
 const lines: Line[] = input.trim().split("\n").map((line) => JSON.parse(line));
 // Deno still shows what has expired.
-const entries = (await all(kv.list({ prefix: [] }, { batchSize: 500 }))).filter(({ value }) => value !== "never seen");
+const entries = (await all(kv.list({ prefix: [] }, { batchSize: 500 }))).filter(({ value }) =>
+  value !== "never seen"
+);
 
 await check("there is a line for each entry, in the same order", () => {
   ok(lines.length > 400, `${lines.length} lines`);

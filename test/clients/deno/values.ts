@@ -49,7 +49,10 @@ await check("an error keeps its message, its class, its cause and its stack", as
 
 await check("shared references stay shared, cycles stay cycles", async () => {
   const shared = { name: "shared" };
-  const value: Record<string, unknown> = { list: [shared, shared], map: new Map([[shared, new Set([shared])]]) };
+  const value: Record<string, unknown> = {
+    list: [shared, shared],
+    map: new Map([[shared, new Set([shared])]]),
+  };
   value.self = value;
   await kv.set(["graph"], value);
   const back = (await kv.get<typeof value>(["graph"])).value!;
@@ -83,18 +86,46 @@ await check("host objects pass through untouched", async () => {
 });
 
 await check("strings of every kind of character, up to the limit", async () => {
-  const strings = ["", "a".repeat(65000), "é".repeat(65000), "日".repeat(32000), "😀".repeat(16000), "\ud800 alone", "\u0000"];
+  const strings = [
+    "",
+    "a".repeat(65000),
+    "é".repeat(65000),
+    "日".repeat(32000),
+    "😀".repeat(16000),
+    "\ud800 alone",
+    "\u0000",
+  ];
   for (const [i, text] of strings.entries()) await kv.set(["string", i], text);
   equal((await all(kv.list({ prefix: ["string"] }))).map((entry) => entry.value), strings);
 });
 
 await check("views and buffers: each kind, its offset, its shared and its resizable buffer", async () => {
   const buffer = Uint8Array.from({ length: 16 }, (_, i) => i).buffer;
-  const kinds = [Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array, Int32Array, Uint32Array, Float32Array];
+  const kinds = [
+    Int8Array,
+    Uint8Array,
+    Uint8ClampedArray,
+    Int16Array,
+    Uint16Array,
+    Int32Array,
+    Uint32Array,
+    Float32Array,
+  ];
   const views: unknown[] = kinds.map((kind) => new kind(buffer, 8, 2));
-  views.push(new Float64Array(buffer, 8, 1), new BigInt64Array(buffer), new BigUint64Array(buffer, 8), new DataView(buffer, 3, 5));
+  views.push(
+    new Float64Array(buffer, 8, 1),
+    new BigInt64Array(buffer),
+    new BigUint64Array(buffer, 8),
+    new DataView(buffer, 3, 5),
+  );
   const resizable = new ArrayBuffer(8, { maxByteLength: 32 });
-  const value = { views, buffer, resizable, tracking: new Uint8Array(resizable), fixed: new Uint8Array(resizable, 2, 2) };
+  const value = {
+    views,
+    buffer,
+    resizable,
+    tracking: new Uint8Array(resizable),
+    fixed: new Uint8Array(resizable, 2, 2),
+  };
   await kv.set(["views"], value);
   assertSame((await kv.get(["views"])).value, value);
 });

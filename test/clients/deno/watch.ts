@@ -8,7 +8,10 @@ const kv = await open();
 const SOON_MS = 20_000; // far above what a notification takes, so that a busy machine fails nothing
 
 /** A watch that is read step by step and ended for sure. */
-async function watching<T>(keys: Deno.KvKey[], use: (next: () => Promise<Deno.KvEntryMaybe<unknown>[]>) => Promise<T>) {
+async function watching<T>(
+  keys: Deno.KvKey[],
+  use: (next: () => Promise<Deno.KvEntryMaybe<unknown>[]>) => Promise<T>,
+) {
   const reader = (kv.watch(keys) as ReadableStream<Deno.KvEntryMaybe<unknown>[]>).getReader();
   try {
     return await use(async () => {
@@ -63,7 +66,9 @@ await check("changes of other keys, and operations that failed, wake nobody", as
     equal(values(await next()), [0]);
     await kv.set(["quiet", "below"], 1);
     await kv.set(["quieu"], 1);
-    equal(await kv.atomic().check({ key: ["quiet"], versionstamp: null }).set(["quiet"], "no").commit(), { ok: false });
+    equal(await kv.atomic().check({ key: ["quiet"], versionstamp: null }).set(["quiet"], "no").commit(), {
+      ok: false,
+    });
     await kv.set(["quiet"], 1);
     equal(values(await next()), [1], "the first thing heard is the one real change");
   });
@@ -105,11 +110,11 @@ await check("a reader that comes late finds the latest state, not every state be
 await check("ten keys in one watch, each change shown with the nine others", async () => {
   const keys = Array.from({ length: 10 }, (_, i) => ["ten", i]);
   const expected: unknown[] = keys.map(() => null);
-  await kv.set(keys[0], (expected[0] = "first"));
+  await kv.set(keys[0], expected[0] = "first");
   await watching(keys, async (next) => {
     equal(values(await next()), expected);
     for (const i of [9, 3, 0, 5]) {
-      await kv.set(keys[i], (expected[i] = `changed ${i}`));
+      await kv.set(keys[i], expected[i] = `changed ${i}`);
       equal(values(await next()), expected);
     }
   });
@@ -165,7 +170,9 @@ await check("a for-await loop over a watch ends with break, and the handle goes 
 });
 
 await check("forty watches opened and cancelled leave the server as quick as before", async () => {
-  for (let i = 0; i < 40; i++) await watching([["many", i]], async (next) => equal(values(await next()), [null]));
+  for (let i = 0; i < 40; i++) {
+    await watching([["many", i]], async (next) => equal(values(await next()), [null]));
+  }
   await kv.set(["many"], "still here");
   equal((await kv.get(["many"])).value, "still here");
 });

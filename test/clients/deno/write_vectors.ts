@@ -7,7 +7,9 @@ import { open, vectors } from "./open.ts";
 import { evaluate, keyVectors, storableVectors } from "./vectors.ts";
 
 const kv = await open();
-for (const [i, { js }] of (await storableVectors(vectors)).entries()) await kv.set(["value", i], evaluate(js));
+for (const [i, { js }] of (await storableVectors(vectors)).entries()) {
+  await kv.set(["value", i], evaluate(js));
+}
 
 const keys = await keyVectors(vectors);
 for (let at = 0; at < keys.length; at += 50) {

@@ -32,7 +32,9 @@ export function describe(value) {
 
 function differentValues(actual, expected, path, context) {
   if (typeof expected !== "object" || expected === null || typeof actual !== "object" || actual === null) {
-    return Object.is(actual, expected) ? null : `${path}: ${describe(actual)} instead of ${describe(expected)}`;
+    return Object.is(actual, expected)
+      ? null
+      : `${path}: ${describe(actual)} instead of ${describe(expected)}`;
   }
   // Each object of one side stands for exactly one object of the other: this ends cycles and compares sharing.
   if (context.forward.has(actual) || context.backward.has(expected)) {
@@ -44,7 +46,8 @@ function differentValues(actual, expected, path, context) {
   if (Object.getPrototypeOf(actual) !== Object.getPrototypeOf(expected)) {
     return `${path}: a ${constructorName(actual)} instead of a ${constructorName(expected)}`;
   }
-  return differentInside(actual, expected, path, context) ?? differentProperties(actual, expected, path, context);
+  return differentInside(actual, expected, path, context) ??
+    differentProperties(actual, expected, path, context);
 }
 
 /** What an object holds beside its properties. */
@@ -52,7 +55,9 @@ function differentInside(actual, expected, path, context) {
   if (ArrayBuffer.isView(expected)) return differentViews(actual, expected, path, context);
   switch (Object.prototype.toString.call(expected)) {
     case "[object Array]":
-      return actual.length === expected.length ? null : `${path}.length: ${actual.length} instead of ${expected.length}`;
+      return actual.length === expected.length
+        ? null
+        : `${path}.length: ${actual.length} instead of ${expected.length}`;
     case "[object Map]":
       return differentLists([...actual].flat(1), [...expected].flat(1), `${path}.entries`, context);
     case "[object Set]":
@@ -88,7 +93,9 @@ function differentProperties(actual, expected, path, context) {
 }
 
 function differentLists(actual, expected, path, context) {
-  if (actual.length !== expected.length) return `${path}: ${actual.length} of them instead of ${expected.length}`;
+  if (actual.length !== expected.length) {
+    return `${path}: ${actual.length} of them instead of ${expected.length}`;
+  }
   for (let i = 0; i < expected.length; i++) {
     const found = differentValues(actual[i], expected[i], `${path}[${i}]`, context);
     if (found !== null) return found;
@@ -125,7 +132,9 @@ function differentViews(actual, expected, path, context) {
 }
 
 function differentBytes(actual, expected, path) {
-  if (actual.length !== expected.length) return `${path}: ${actual.length} bytes instead of ${expected.length}`;
+  if (actual.length !== expected.length) {
+    return `${path}: ${actual.length} bytes instead of ${expected.length}`;
+  }
   const at = expected.findIndex((byte, i) => actual[i] !== byte);
   return at < 0 ? null : `${path}: byte ${at} is ${actual[at]} instead of ${expected[at]}`;
 }

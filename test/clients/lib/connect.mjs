@@ -15,7 +15,10 @@ export function request1(url, { method = "POST", path = "/", headers = {}, body 
     const request = http.request({ hostname, port, method, path, headers, agent: false }, (response) => {
       const chunks = [];
       response.on("data", (chunk) => chunks.push(chunk)).on("error", fail);
-      response.on("end", () => done({ status: response.statusCode, headers: response.headers, body: Buffer.concat(chunks) }));
+      response.on(
+        "end",
+        () => done({ status: response.statusCode, headers: response.headers, body: Buffer.concat(chunks) }),
+      );
     });
     request.on("error", fail);
     request.end(body);
@@ -34,7 +37,8 @@ export async function request2(url, { method = "POST", path = "/", headers = {},
       let head;
       stream.on("response", (received) => (head = received)).on("data", (chunk) => chunks.push(chunk));
       // A server may answer and then refuse the rest of the body: the answer counts.
-      const finish = () => head && done({ status: head[":status"], headers: head, body: Buffer.concat(chunks) });
+      const finish = () =>
+        head && done({ status: head[":status"], headers: head, body: Buffer.concat(chunks) });
       stream.on("end", finish).on("error", (error) => finish() || fail(error)).on("close", finish);
       stream.end(body);
     });
@@ -112,7 +116,14 @@ export class WatchStream {
     const opened = new Promise((done, fail) => {
       const { hostname, port } = new URL(session.url);
       const path = `${session.endpoint}/watch`;
-      const request = http.request({ hostname, port, method: "POST", path, headers: session.headers, agent: false });
+      const request = http.request({
+        hostname,
+        port,
+        method: "POST",
+        path,
+        headers: session.headers,
+        agent: false,
+      });
       request.on("error", fail).on("response", (response) => done(new WatchStream(request, response)));
       request.end(protobuf.watch(...keys));
     });

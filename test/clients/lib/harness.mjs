@@ -119,7 +119,15 @@ export async function runNodeChecks(t, program, args, environment = {}) {
 }
 
 export function spawnDeno(program, args, environment = {}) {
-  return spawn(DENO, ["run", "-A", "--unstable-kv", "--no-config", "--no-lock", join(CLIENTS, program), ...args], {
+  return spawn(DENO, [
+    "run",
+    "-A",
+    "--unstable-kv",
+    "--no-config",
+    "--no-lock",
+    join(CLIENTS, program),
+    ...args,
+  ], {
     env: cleanEnvironment({ DENO_KV_ACCESS_TOKEN: TOKEN, ...environment }),
     stdio: ["pipe", "pipe", "pipe"],
   });
@@ -147,7 +155,10 @@ async function collectChecks(t, child, program) {
   }
   const [code, signal] = await exited;
   clearTimeout(timer);
-  assert.ok(finished && code === 0, `${program} did not end well (exit ${code}, signal ${signal}):\n${errors}`);
+  assert.ok(
+    finished && code === 0,
+    `${program} did not end well (exit ${code}, signal ${signal}):\n${errors}`,
+  );
   assert.ok(count > 0, `${program} checked nothing`);
 }
 
@@ -175,7 +186,12 @@ export function tuplet(args, options = {}) {
 
 export function run(file, args, options = {}) {
   return new Promise((done) => {
-    const settings = { env: cleanEnvironment(options.env), timeout: 60_000, maxBuffer: 64 << 20, cwd: options.cwd };
+    const settings = {
+      env: cleanEnvironment(options.env),
+      timeout: 60_000,
+      maxBuffer: 64 << 20,
+      cwd: options.cwd,
+    };
     const child = execFile(file, args, settings, (error, stdout, stderr) => {
       done({ code: error ? error.code ?? error.signal : 0, stdout, stderr });
     });

@@ -35,7 +35,8 @@ export const V8 = 1;
 export const LE64 = 2;
 export const BYTES = 3;
 
-export const readRange = ({ start, end, limit, reverse }) => message({ 1: start, 2: end, 3: limit, 4: reverse });
+export const readRange = ({ start, end, limit, reverse }) =>
+  message({ 1: start, 2: end, 3: limit, 4: reverse });
 export const snapshotRead = (...ranges) => message({ 1: ranges.map(readRange) });
 export const check = ({ key, versionstamp }) => message({ 1: key, 2: versionstamp });
 export const kvValue = ({ data, encoding }) => message({ 1: data, 2: encoding });
@@ -57,7 +58,7 @@ export function decode(bytes) {
   let at = 0;
   const readVarint = () => {
     let value = 0n;
-    for (let shift = 0n; ; shift += 7n) {
+    for (let shift = 0n;; shift += 7n) {
       if (at >= bytes.length) throw new Error("a varint is cut off");
       const byte = bytes[at++];
       value |= BigInt(byte & 127) << shift;
@@ -72,7 +73,7 @@ export function decode(bytes) {
     } else if ((tag & 7) === 2) {
       const size = Number(readVarint());
       if (at + size > bytes.length) throw new Error("a field is cut off");
-      value = bytes.subarray(at, (at += size));
+      value = bytes.subarray(at, at += size);
     } else {
       throw new Error(`a field of wire type ${tag & 7}`);
     }

@@ -40,7 +40,11 @@ export function ok(condition, message) {
 export function equal(actual, expected, message) {
   const found = difference(actual, expected);
   if (found !== null) {
-    throw new Error(`${message ? message + ": " : ""}differs at ${found}\n  got:  ${show(actual)}\n  want: ${show(expected)}`);
+    throw new Error(
+      `${message ? message + ": " : ""}differs at ${found}\n  got:  ${show(actual)}\n  want: ${
+        show(expected)
+      }`,
+    );
   }
 }
 

@@ -22,7 +22,9 @@ const committed = async (atomic) => {
   ok(result.ok, "the commit failed a check");
   return result.versionstamp;
 };
-const KvU64 = await kv.atomic().sum(["u64"], 1n).commit().then(async () => (await kv.get(["u64"])).value.constructor);
+const KvU64 = await kv.atomic().sum(["u64"], 1n).commit().then(async () =>
+  (await kv.get(["u64"])).value.constructor
+);
 
 await check("set, get, getMany and delete", async () => {
   const { versionstamp } = await kv.set(["user", 1], { name: "Ada" });
@@ -77,12 +79,16 @@ await check("pages by cursor, in both directions", async () => {
 });
 
 await check("atomic: checks that hold, checks that fail, one versionstamp for all", async () => {
-  const insert = () => kv.atomic().check({ key: ["once"], versionstamp: null }).set(["once"], 1).set(["twice"], 2).commit();
+  const insert = () =>
+    kv.atomic().check({ key: ["once"], versionstamp: null }).set(["once"], 1).set(["twice"], 2).commit();
   const first = await insert();
   ok(first.ok);
   equal(await insert(), { ok: false });
   const entry = await kv.get(["once"]);
-  equal([entry.versionstamp, (await kv.get(["twice"])).versionstamp], [first.versionstamp, first.versionstamp]);
+  equal([entry.versionstamp, (await kv.get(["twice"])).versionstamp], [
+    first.versionstamp,
+    first.versionstamp,
+  ]);
   await committed(kv.atomic().check(entry).delete(["once"]).set(["twice"], 3));
   equal(await kv.atomic().check(entry).set(["once"], 9).commit(), { ok: false });
   equal((await kv.getMany([["once"], ["twice"]])).map((found) => found.value), [null, 3]);
@@ -90,7 +96,9 @@ await check("atomic: checks that hold, checks that fail, one versionstamp for al
 
 await check("sum, min and max, and KvU64 as a value", async () => {
   for (const price of [60n, 8n, 15n]) {
-    await committed(kv.atomic().sum(["cart", "sum"], price).min(["cart", "min"], price).max(["cart", "max"], price));
+    await committed(
+      kv.atomic().sum(["cart", "sum"], price).min(["cart", "min"], price).max(["cart", "max"], price),
+    );
   }
   equal(await values(kv.list({ prefix: ["cart"] })), [new KvU64(60n), new KvU64(8n), new KvU64(83n)]);
   await kv.set(["counter"], new KvU64(2n ** 64n - 1n));
@@ -98,12 +106,19 @@ await check("sum, min and max, and KvU64 as a value", async () => {
   equal((await kv.get(["counter"])).value, new KvU64(1n));
 });
 
-await check("a sum of the wrong type shows the sentence, and nothing of its operation is applied", async () => {
-  await kv.set(["wrong"], "text");
-  const commit = () => kv.atomic().set(["earlier"], 1).sum(["wrong"], 1n).set(["later"], 1).commit();
-  await fails(commit, "Failed to perform 'sum' mutation on a non-U64 value in the database");
-  equal((await kv.getMany([["earlier"], ["wrong"], ["later"]])).map((entry) => entry.value), [null, "text", null]);
-});
+await check(
+  "a sum of the wrong type shows the sentence, and nothing of its operation is applied",
+  async () => {
+    await kv.set(["wrong"], "text");
+    const commit = () => kv.atomic().set(["earlier"], 1).sum(["wrong"], 1n).set(["later"], 1).commit();
+    await fails(commit, "Failed to perform 'sum' mutation on a non-U64 value in the database");
+    equal((await kv.getMany([["earlier"], ["wrong"], ["later"]])).map((entry) => entry.value), [
+      null,
+      "text",
+      null,
+    ]);
+  },
+);
 
 await check("sums of numbers and of bigints", async () => {
   const sum = (key, value) => committed(kv.atomic().mutate({ type: "sum", key: [key], value }));
@@ -116,7 +131,21 @@ await check("sums of numbers and of bigints", async () => {
 });
 
 await check("every kind of key part, in order", async () => {
-  const parts = [new Uint8Array([0, 1]), "", "a\u0000b", "日本", -(2n ** 70n), -1n, 0n, 2n ** 64n, -1.5, 0, 1e300, false, true];
+  const parts = [
+    new Uint8Array([0, 1]),
+    "",
+    "a\u0000b",
+    "日本",
+    -(2n ** 70n),
+    -1n,
+    0n,
+    2n ** 64n,
+    -1.5,
+    0,
+    1e300,
+    false,
+    true,
+  ];
   for (const part of [...parts].reverse()) await kv.set(["part", part], 1);
   equal((await all(kv.list({ prefix: ["part"] }))).map((entry) => entry.key[1]), parts);
 });
@@ -125,9 +154,25 @@ await check("values of every kind that Node can store", async () => {
   const cyclic = { list: [1, , undefined] };
   cyclic.self = cyclic;
   const stored = [
-    undefined, null, true, -0, NaN, 1e21, -(2n ** 100n), "", "日本 😀", "\ud800", cyclic, new Date(1700000000123),
-    new Map([["a", new Set([1n])]]), /a.b/giu, new Uint8Array([1, 2]), new Float64Array([1.5, -0]).buffer,
-    Object("boxed"), Object(5n), new Array(5),
+    undefined,
+    null,
+    true,
+    -0,
+    NaN,
+    1e21,
+    -(2n ** 100n),
+    "",
+    "日本 😀",
+    "\ud800",
+    cyclic,
+    new Date(1700000000123),
+    new Map([["a", new Set([1n])]]),
+    /a.b/giu,
+    new Uint8Array([1, 2]),
+    new Float64Array([1.5, -0]).buffer,
+    Object("boxed"),
+    Object(5n),
+    new Array(5),
   ];
   for (const [i, value] of stored.entries()) {
     await kv.set(["kind", i], value);
@@ -157,7 +202,8 @@ await check("an entry that expires is gone in its millisecond", async () => {
 await check("a watch shows the present state and each change after it", async () => {
   await kv.set(["watched"], 0);
   const reader = kv.watch([["watched"], ["absent"]]).getReader();
-  const next = async () => (await within(20_000, "a change", reader.read())).value.map((entry) => entry.value);
+  const next = async () =>
+    (await within(20_000, "a change", reader.read())).value.map((entry) => entry.value);
   equal(await next(), [0, null]);
   await kv.set(["watched"], 1);
   equal(await next(), [1, null]);
@@ -170,19 +216,36 @@ await check("messages are accepted, alone and in an atomic operation", async () 
   ok((await kv.enqueue({ job: 1 }, { delay: 3_600_000, keysIfUndelivered: [["failed", 1]] })).ok);
   ok((await kv.atomic().set(["with message"], 1).enqueue("plain").commit()).ok);
   const entry = await kv.get(["with message"]);
-  equal(await kv.atomic().check({ key: ["with message"], versionstamp: null }).enqueue("never").commit(), { ok: false });
+  equal(await kv.atomic().check({ key: ["with message"], versionstamp: null }).enqueue("never").commit(), {
+    ok: false,
+  });
   ok((await kv.atomic().check(entry).enqueue("again").commit()).ok);
 });
 
 // What this client does not check, the server must.
 const refusals = {
   "a key of more than 2,048 bytes": [() => kv.set(["k".repeat(2047)], 1), /key.*(size|large|2048)/i],
-  "a value of more than 65,536 bytes": [() => kv.set(["v"], new Uint8Array(65537)), /value.*(size|large|65536)/i],
-  "more than 100 checks": [() => atomicOf(101, (atomic, i) => atomic.check({ key: [i], versionstamp: null })), /too many checks/i],
-  "more than 1,000 mutations": [() => atomicOf(1001, (atomic, i) => atomic.set(["m", i], 1)), /too many mutations/i],
-  "more than 819,200 bytes at once": [() => atomicOf(13, (atomic, i) => atomic.set(["t", i], new Uint8Array(65000))), /size.*(large|819200)/i],
+  "a value of more than 65,536 bytes": [
+    () => kv.set(["v"], new Uint8Array(65537)),
+    /value.*(size|large|65536)/i,
+  ],
+  "more than 100 checks": [
+    () => atomicOf(101, (atomic, i) => atomic.check({ key: [i], versionstamp: null })),
+    /too many checks/i,
+  ],
+  "more than 1,000 mutations": [
+    () => atomicOf(1001, (atomic, i) => atomic.set(["m", i], 1)),
+    /too many mutations/i,
+  ],
+  "more than 819,200 bytes at once": [
+    () => atomicOf(13, (atomic, i) => atomic.set(["t", i], new Uint8Array(65000))),
+    /size.*(large|819200)/i,
+  ],
   "more than 10 keys read at once": [() => kv.getMany(numbers(11).map((i) => [i])), /too many.*ranges/i],
-  "a message of more than 65,536 bytes": [() => kv.enqueue(new Uint8Array(70000)), /payload|value|size|large/i],
+  "a message of more than 65,536 bytes": [
+    () => kv.enqueue(new Uint8Array(70000)),
+    /payload|value|size|large/i,
+  ],
   "a min of something that is no KvU64": [
     () => kv.atomic().mutate({ type: "min", key: ["min"], value: 1 }).commit(),
     "Failed to perform 'min' mutation on a non-U64 operand",
@@ -218,14 +281,17 @@ await check("three hundred requests at once are all answered", async () => {
   equal((await values(kv.list({ prefix: ["burst"] }))).length, 300);
 });
 
-await check("protocol versions 2 and 3, as the client asks for them; a client of version 1 alone is told why not", async () => {
-  for (const supportedVersions of [[2], [3], [1, 2], [2, 3]]) {
-    const other = await open({ supportedVersions });
-    await other.set(["version"], supportedVersions);
-    equal((await other.get(["version"])).value, supportedVersions);
-    other.close();
-  }
-});
+await check(
+  "protocol versions 2 and 3, as the client asks for them; a client of version 1 alone is told why not",
+  async () => {
+    for (const supportedVersions of [[2], [3], [1, 2], [2, 3]]) {
+      const other = await open({ supportedVersions });
+      await other.set(["version"], supportedVersions);
+      equal((await other.get(["version"])).value, supportedVersions);
+      other.close();
+    }
+  },
+);
 
 await check("a wrong token is refused with a reason", async () => {
   await fails(() => open({ accessToken: "not-the-right-token" }), /401/);
