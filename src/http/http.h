@@ -199,7 +199,7 @@ void tp_http_conn_shutdown(tp_http_conn *conn);
 
 /* What a transport with a clock needs to end connections that do not move. */
 typedef struct tp_http_progress {
-  uint64_t receiving; /* the number of the request that has been incomplete for longest; 0: none */
+  uint64_t receiving; /* the number of the request whose end has been missing for longest; 0: none */
   uint64_t requests;  /* so far, whatever became of them */
   size_t handling;    /* requests that handlers have */
   bool sending;       /* response bytes wait for the transport or for the peer's window */
@@ -208,8 +208,8 @@ typedef struct tp_http_progress {
 
 tp_http_progress tp_http_conn_progress(const tp_http_conn *conn);
 
-/* Ends the request that has been incomplete for longest: 408 and close (HTTP/1.1), 408 and reset of that
- * stream alone (HTTP/2). */
+/* Ends the request whose end has been missing for longest: 408 and close (HTTP/1.1); 408, and at the second
+ * call a reset, of that stream alone (HTTP/2). */
 void tp_http_conn_expire_receiving(tp_http_conn *conn);
 
 #endif

@@ -299,6 +299,57 @@ static void shares_its_port_with_a_joined_listener(void **state) {
   tp_listener_close(second, WAIT_MS);
 }
 
+/* Shared by the loop's thread and the test's. */
+typedef struct failing {
+  tuplet_allocator allocator;
+  atomic_size_t count;
+  atomic_int live;
+  size_t fail_at;
+} failing;
+
+static void *failing_reallocate(void *context, void *pointer, size_t size) {
+  failing *f = context;
+  if (size == 0) {
+    if (pointer != NULL) atomic_fetch_sub(&f->live, 1);
+    free(pointer);
+    return NULL;
+  }
+  if (atomic_fetch_add(&f->count, 1) + 1 == f->fail_at) return NULL;
+  if (pointer == NULL) atomic_fetch_add(&f->live, 1);
+  return realloc(pointer, size);
+}
+
+/* One request over a real socket. A connection that found no memory is accepted later, or cut. */
+static void serve_one(failing *f, server *s) {
+  if (tp_loop_start(&f->allocator, &s->loop, NULL) != TUPLET_OK) return;
+  if (tp_listener_open(s->loop, "127.0.0.1:0", &s->config, &s->listener, NULL) == TUPLET_OK) {
+    char text[1024];
+    int fd = connect_to(s);
+    send_text(fd, "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+    bool is_orderly = read_to_end(fd, text, sizeof text);
+    if (is_orderly) assert_non_null(strstr(text, "hello"));
+    if (atomic_load(&f->count) < f->fail_at) assert_true(is_orderly);
+  }
+  tp_listener_close(s->listener, WAIT_MS);
+  tp_loop_stop(s->loop);
+}
+
+static void survives_every_failing_allocation(void **state) {
+  (void)state;
+  bool has_failed = true;
+  for (size_t n = 1; has_failed; n++) {
+    failing f = {.fail_at = n};
+    f.allocator = (tuplet_allocator){failing_reallocate, &f};
+    server s = {.config = tp_listener_config_default()};
+    s.config.on_request = on_request;
+    s.config.context = &s;
+    s.config.linger_timeout_ms = 40; /* makes the ticks short, by which it is accepted again */
+    serve_one(&f, &s);
+    has_failed = atomic_load(&f.count) >= n;
+    assert_int_equal(atomic_load(&f.live), 0);
+  }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
@@ -314,6 +365,7 @@ int main(void) {
       TEST(finishes_requests_while_it_drains),
       TEST(cuts_what_does_not_end_in_time),
       TEST(shares_its_port_with_a_joined_listener),
+      cmocka_unit_test(survives_every_failing_allocation),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
