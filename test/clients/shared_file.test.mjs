@@ -6,6 +6,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import test from "node:test";
+import { request1, Session, WatchStream } from "./lib/connect.mjs";
 import {
   CLIENTS,
   run,
@@ -18,6 +19,7 @@ import {
   VECTORS,
   within,
 } from "./lib/harness.mjs";
+import * as pb from "./lib/protobuf.mjs";
 
 const WRITING_MS = 5_000;
 const PROGRAM_TIMEOUT_MS = 120_000;
@@ -132,6 +134,24 @@ test("a watch through tuplet shows what Deno writes into the file", async (t) =>
   await writing;
   assert.deepEqual(seen.slice(1), seen.slice(1).toSorted((a, b) => a - b), "in order");
   assert.ok(seen.length > 3, `more than the last state alone: ${seen}`);
+});
+
+test("two servers on one file: what is written through one is read and watched through the other", async (t) => {
+  const path = join(await temporaryFolder(t), "kv.sqlite");
+  const [first, second] = [await startServer(t, path), await startServer(t, path)];
+  const [writer, reader] = await Promise.all(
+    [first, second].map(({ url }) => Session.open(request1, url, TOKEN)),
+  );
+  const watched = pb.stringKey("watched");
+  const stream = await WatchStream.open(reader, watched);
+  t.after(() => stream.close());
+  assert.equal((await stream.output()).keys[0].entry, null);
+  for (const text of ["one", "two", "three"]) {
+    const value = { data: Buffer.from(text), encoding: pb.BYTES };
+    await writer.write({ mutations: [{ key: watched, value, type: pb.SET }] });
+    assert.equal(String((await reader.get(watched)).value), text, "read at once");
+    assert.equal(String((await stream.output()).keys[0].entry.value), text);
+  }
 });
 
 test("messages that @deno/kv gave to tuplet, Deno delivers", async (t) => {
