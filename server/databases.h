@@ -12,8 +12,8 @@
  * longest is closed, unless it was in use a moment ago.
  *
  * Deno's client repeats its exchange every minute while a database is open, and goes on with what the answer
- * names. So an exchange over a connection that has one of these databases gets the same again; see
- * tp_databases_exchange. */
+ * names: with a new id its data would be gone. It does so over the connection on which it opened the
+ * database, and shares that with no other. So the same connection gets the same database. */
 #ifndef TP_SERVER_DATABASES_H
 #define TP_SERVER_DATABASES_H
 

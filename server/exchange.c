@@ -146,6 +146,18 @@ static bool authorize(const tp_worker *worker, tp_http_request *request) {
   return true;
 }
 
+/* The connection that stands for a client, as tp_databases_exchange wants it. Deno's KV client has a
+ * connection for each database that it opens; it does not say a language, as all requests of fetch() do, and
+ * those share connections. */
+static uint64_t client_connection(const tp_worker *worker, const tp_http_request *request) {
+  static const char product[] = "Deno/";
+  enum { WORKER_SHIFT = 48 };
+  tuplet_bytes agent = tp_http_request_header(request, "user-agent");
+  bool is_deno = agent.size >= sizeof product - 1 && memcmp(agent.data, product, sizeof product - 1) == 0;
+  if (!is_deno || tp_http_request_header(request, "accept-language").data != NULL) return 0;
+  return (uint64_t)worker->number << WORKER_SHIFT | tp_http_request_connection(request);
+}
+
 void tp_exchange_handle(tp_worker *worker, tp_http_request *request, tuplet_bytes path) {
   tp_service *service = worker->service;
   if (!authorize(worker, request)) return;
@@ -164,7 +176,8 @@ void tp_exchange_handle(tp_worker *worker, tp_http_request *request, tuplet_byte
   tp_session session = {.may_write = !service->read_only};
   bool lasting = false;
   if (status == TUPLET_OK)
-    status = tp_databases_exchange(service->databases, path, 0, session.database_id, &lasting, &error);
+    status = tp_databases_exchange(service->databases, path, client_connection(worker, request),
+                                   session.database_id, &lasting, &error);
   if (status == TUPLET_NOT_FOUND) {
     tp_http_respond_text(request, 404, "There is no database at this path. This server has / and /:memory:.");
     return;

@@ -132,6 +132,7 @@ static tuplet_status start_workers(tp_server *server, const tp_server_config *co
   if (server->workers == NULL) return tp_fail_nomem(error);
   for (uint32_t i = 0; i < count; i++) {
     server->worker_count++;
+    server->workers[i].number = i;
     tuplet_status status =
         start_worker(server, &server->workers[i], config->address, server->workers[0].listener, error);
     if (status != TUPLET_OK) return status;

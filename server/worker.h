@@ -38,6 +38,7 @@ typedef struct tp_watch_stream tp_watch_stream;
 /* A loop. All members belong to its thread once it serves. */
 typedef struct tp_worker {
   tp_service *service;
+  uint32_t number; /* from 0 */
   tp_loop *loop;
   tp_listener *listener;
   tp_reader *reader; /* of the server's own database */

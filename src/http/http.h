@@ -49,6 +49,9 @@ tuplet_bytes tp_http_request_authority(const tp_http_request *request);
  * and never NULL when there is one. Neither "host" nor HTTP/2's pseudo-headers are among the headers. */
 tuplet_bytes tp_http_request_header(const tp_http_request *request, const char *name);
 
+/* The number of the connection it came on, as the transport gave it; 0 when the connection has gone. */
+uint64_t tp_http_request_connection(const tp_http_request *request);
+
 /* At most limits.body_size_max bytes. */
 tuplet_bytes tp_http_request_body(const tp_http_request *request);
 
@@ -146,6 +149,7 @@ typedef struct tp_http_conn_config {
   tp_http_limits limits;
   tp_http_budget *budget; /* NULL: none */
   tp_http_protocol protocol;
+  uint64_t number; /* tells the transport's connections apart; never given twice */
   /* The value of the Date header, 29 characters and a NUL, kept current by the transport; NULL: no such
    * header. */
   const char *date;

@@ -214,6 +214,10 @@ tuplet_bytes tp_http_request_authority(const tp_http_request *request) {
   return tp_http_request_view(request, request->authority);
 }
 
+uint64_t tp_http_request_connection(const tp_http_request *request) {
+  return request->conn == NULL ? 0 : request->conn->config.number;
+}
+
 tuplet_bytes tp_http_request_header(const tp_http_request *request, const char *name) {
   const tp_http_field *field = field_find(request, name);
   return field == NULL ? (tuplet_bytes){0} : tp_http_request_view(request, field->value);

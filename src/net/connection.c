@@ -190,8 +190,9 @@ static void on_wake(void *context, tp_http_conn *http) {
  */
 
 static tuplet_status open_http(tp_connection *connection) {
-  const tp_listener *listener = connection->listener;
+  tp_listener *listener = connection->listener;
   const tp_http_conn_config config = {.allocator = listener->loop->allocator,
+                                      .number = ++listener->connection_number_last,
                                       .limits = listener->config.limits,
                                       .budget = listener->config.budget,
                                       .date = listener->loop->date,

@@ -25,7 +25,8 @@ typedef struct tp_listener_config {
   uint32_t receive_timeout_ms; /* from a request's first byte to its last */
   uint32_t send_timeout_ms;    /* the peer takes nothing of a response */
   uint32_t linger_timeout_ms;  /* after our last byte, for the peer to read it and close */
-  /* Called on the loop's thread for every request. */
+  /* Called on the loop's thread for every request. tp_http_request_connection gives numbers from 1, each once
+   * for this listener. */
   void (*on_request)(void *context, tp_http_request *request);
   void *context;
 } tp_listener_config;

@@ -108,6 +108,7 @@ struct tp_listener {
   char address_text[ADDRESS_TEXT_SIZE];
   tp_connection *connections;
   atomic_size_t connection_count;
+  uint64_t connection_number_last; /* of those accepted, from 1 */
   size_t refused_count;
   bool is_draining;
   bool accept_failed; /* a connection waits in libuv for memory */
