@@ -1,8 +1,8 @@
 /* json.c: trees from and to plain JSON (RFC 8259).
  *
- * Reading is jansson's; what it reads becomes what JSON.parse would give. Two texts that JSON.parse takes are
- * refused: strings with half a surrogate pair and numbers beyond the largest double. jansson takes its memory
- * from malloc and bounds the depth (2048).
+ * Reading is jansson's; what it reads becomes what JSON.parse would give. Three texts that JSON.parse takes
+ * are refused: strings with half a surrogate pair, names with U+0000, and numbers beyond the largest double.
+ * jansson takes its memory from malloc and bounds the depth (2048).
  *
  * Writing is ours, since jansson writes 0.1 with 17 digits and would need a copy of the whole tree. It is
  * exact or fails: what JSON.stringify drops or changes without a word (undefined, NaN, -0, a Map) is an

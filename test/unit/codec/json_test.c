@@ -39,9 +39,11 @@ static void json_is_read_as_json_parse_does(void **state) {
 
 static void what_is_no_json_is_refused_with_its_place(void **state) {
   (void)state;
-  static const char *const others[] = {"",    " ",           "{a: 1}",    "[1,]",  "{\"a\": 1,}", "'x'",
-                                       "01",  "1n",          "undefined", "NaN",   "// c\n1",     "[1",
-                                       "1 2", "\"\\ud800\"", "\"\xFF\"",  "1e999", "[1]x",        "\"a\nb\""};
+  static const char *const others[] = {
+      "",        " ",           "{a: 1}",    "[1,]",  "{\"a\": 1,}",       "'x'",
+      "01",      "1n",          "undefined", "NaN",   "// c\n1",           "[1",
+      "1 2",     "\"\\ud800\"", "\"\xFF\"",  "1e999", "{\"a\\u0000\": 1}", "[1]x",
+      "\"a\nb\""};
   for (size_t i = 0; i < COUNT(others); i++) {
     tuplet_tree *tree = tuplet_tree_new(NULL);
     tuplet_node *root = NULL;
