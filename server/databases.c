@@ -158,6 +158,10 @@ static bool path_is(tuplet_bytes path, const char *name) {
   return path.size == strlen(name) && memcmp(path.data, name, path.size) == 0;
 }
 
+bool tp_databases_has_path(tuplet_bytes path) {
+  return path_is(path, "/") || path_is(path, "/:memory:");
+}
+
 /* A new entry; *ret_forgotten is what had to make room for it, to be ended without the mutex. */
 static tuplet_status add_entry(tp_databases *databases, uint64_t connection, tp_database **ret_database,
                                tp_database **ret_forgotten, tuplet_error *error) {
@@ -194,7 +198,8 @@ tuplet_status tp_databases_exchange(tp_databases *databases, tuplet_bytes path, 
     *ret_lasting = true;
     return TUPLET_OK;
   }
-  if (!path_is(path, "/:memory:")) return TUPLET_NOT_FOUND;
+  if (!path_is(path, "/:memory:"))
+    return tp_fail(error, TUPLET_INVALID, "There is no database at this path.");
 
   tuplet_status status = TUPLET_OK;
   tp_database *forgotten = NULL;

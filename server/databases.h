@@ -54,9 +54,12 @@ void tp_databases_free(tp_databases *databases);
 
 /* Everything below may be called on any thread. */
 
+/* Whether a path names a database. */
+bool tp_databases_has_path(tuplet_bytes path);
+
 /* What a path names. connection: a number that the connection has and no other; 0 when it is shared by
  * clients that know nothing of each other. *ret_lasting tells whether the database outlives the server.
- * TUPLET_OK, or TUPLET_NOT_FOUND: no database has that path. Errors: TUPLET_NOMEM, TUPLET_IO, TUPLET_BUSY
+ * Errors: TUPLET_INVALID (no database has that path), TUPLET_NOMEM, TUPLET_IO, TUPLET_BUSY
  * (all entries are in use). */
 tuplet_status tp_databases_exchange(tp_databases *databases, tuplet_bytes path, uint64_t connection,
                                     uint8_t ret_id[TP_AUTH_DATABASE_ID_SIZE], bool *ret_lasting,

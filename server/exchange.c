@@ -160,6 +160,10 @@ static uint64_t client_connection(const tp_worker *worker, const tp_http_request
 
 void tp_exchange_handle(tp_worker *worker, tp_http_request *request, tuplet_bytes path) {
   tp_service *service = worker->service;
+  if (!tp_databases_has_path(path)) {
+    tp_http_respond_text(request, 404, "There is no database at this path. This server has / and /:memory:.");
+    return;
+  }
   if (!authorize(worker, request)) return;
 
   json_int_t version;
@@ -178,10 +182,6 @@ void tp_exchange_handle(tp_worker *worker, tp_http_request *request, tuplet_byte
   if (status == TUPLET_OK)
     status = tp_databases_exchange(service->databases, path, client_connection(worker, request),
                                    session.database_id, &lasting, &error);
-  if (status == TUPLET_NOT_FOUND) {
-    tp_http_respond_text(request, 404, "There is no database at this path. This server has / and /:memory:.");
-    return;
-  }
   if (status != TUPLET_OK) {
     tp_answer_failure(worker, request, status, &error);
     return;

@@ -1,0 +1,279 @@
+/* databases_test.c: databases in memory come when they are used, and go when they are not. */
+#include "server/databases.h"
+
+#include "api/open.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* Few, so that their bounds are met soon. */
+enum { ENTRY_MAX = 6, OPEN_MAX = 3, IDLE_TIMEOUT_MS = 60000, BUSY_MS = 1000 };
+
+static const uint8_t default_id[TP_AUTH_DATABASE_ID_SIZE] = "the default one";
+
+typedef struct fixture {
+  int64_t now_ms;
+  tp_clock system;
+  tp_store *store;
+  tp_databases *databases;
+  tuplet_error error;
+} fixture;
+
+static int64_t test_unix_ms(void *context) {
+  const fixture *f = context;
+  return f->now_ms;
+}
+
+static int64_t test_monotonic_ns(void *context) {
+  const fixture *f = context;
+  return f->now_ms * 1000000;
+}
+
+static int setup(void **state) {
+  fixture *f = calloc(1, sizeof *f);
+  if (f == NULL) return -1;
+  f->now_ms = 1000000;
+  if (tp_open_store(":memory:", NULL, tp_clock_system(), &f->store, NULL, &f->error) != TUPLET_OK) return -1;
+  tp_databases_config config = {.clock = {test_unix_ms, test_monotonic_ns, f},
+                                .store = f->store,
+                                .entry_max = ENTRY_MAX,
+                                .open_max = OPEN_MAX,
+                                .idle_timeout_ms = IDLE_TIMEOUT_MS,
+                                .busy_ms = BUSY_MS};
+  memcpy(config.id, default_id, sizeof default_id);
+  *state = f;
+  return tp_databases_new(&config, &f->databases, &f->error) == TUPLET_OK ? 0 : -1;
+}
+
+static int teardown(void **state) {
+  fixture *f = *state;
+  tp_databases_close(f->databases);
+  tp_databases_free(f->databases);
+  tp_store_close(f->store);
+  free(f);
+  return 0;
+}
+
+typedef struct database_id {
+  uint8_t bytes[TP_AUTH_DATABASE_ID_SIZE];
+} database_id;
+
+static tuplet_bytes view(const char *text) {
+  return (tuplet_bytes){text, strlen(text)};
+}
+
+static database_id exchange(fixture *f, uint64_t connection) {
+  database_id result;
+  bool lasting = true;
+  assert_int_equal(
+      tp_databases_exchange(f->databases, view("/:memory:"), connection, result.bytes, &lasting, &f->error),
+      TUPLET_OK);
+  assert_false(lasting);
+  return result;
+}
+
+/* Uses a database for a moment; what came of it. */
+static tuplet_status use(fixture *f, database_id id) {
+  tp_database *database;
+  tuplet_status status = tp_databases_acquire(f->databases, id.bytes, &database, &f->error);
+  if (status == TUPLET_OK) {
+    assert_non_null(tp_database_store(database));
+    tp_database_release(f->databases, database);
+  }
+  return status;
+}
+
+static void assert_count(fixture *f, size_t entries, size_t open) {
+  tp_databases_count count = tp_databases_count_now(f->databases);
+  assert_int_equal(count.entries, entries);
+  assert_int_equal(count.open, open);
+}
+
+static void the_root_is_the_servers_own_database(void **state) {
+  fixture *f = *state;
+  uint8_t found[TP_AUTH_DATABASE_ID_SIZE];
+  bool lasting = false;
+  assert_int_equal(tp_databases_exchange(f->databases, view("/"), 1, found, &lasting, &f->error), TUPLET_OK);
+  assert_true(lasting);
+  assert_memory_equal(found, default_id, sizeof default_id);
+  tp_database *database;
+  assert_int_equal(tp_databases_acquire(f->databases, found, &database, &f->error), TUPLET_OK);
+  assert_ptr_equal(tp_database_store(database), f->store);
+  assert_true(tp_database_is_default(f->databases, database));
+  tp_database_release(f->databases, database);
+  assert_count(f, 0, 0);
+}
+
+static void no_other_path_names_a_database(void **state) {
+  fixture *f = *state;
+  static const char *const paths[] = {"",           "/x",         "//",        "/:memory",
+                                      "/:memory:/", "/:memory:x", "/:MEMORY:", "/v2"};
+  uint8_t found[TP_AUTH_DATABASE_ID_SIZE];
+  bool lasting;
+  for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+    assert_false(tp_databases_has_path(view(paths[i])));
+    assert_int_equal(tp_databases_exchange(f->databases, view(paths[i]), 0, found, &lasting, &f->error),
+                     TUPLET_INVALID);
+  }
+  assert_true(tp_databases_has_path(view("/")));
+  assert_true(tp_databases_has_path(view("/:memory:")));
+}
+
+static void every_exchange_has_a_database_of_its_own_opened_when_used(void **state) {
+  fixture *f = *state;
+  database_id first = exchange(f, 0);
+  database_id second = exchange(f, 0);
+  assert_memory_not_equal(&first, &second, sizeof first);
+  assert_count(f, 2, 0);
+
+  tp_database *a;
+  tp_database *b;
+  assert_int_equal(tp_databases_acquire(f->databases, first.bytes, &a, &f->error), TUPLET_OK);
+  assert_count(f, 2, 1);
+  assert_int_equal(tp_databases_acquire(f->databases, second.bytes, &b, &f->error), TUPLET_OK);
+  assert_ptr_not_equal(tp_database_store(a), tp_database_store(b));
+  assert_false(tp_database_is_default(f->databases, a));
+  tp_database_release(f->databases, a);
+  tp_database_release(f->databases, b);
+  assert_count(f, 2, 2);
+}
+
+static void one_store_serves_all_who_use_it(void **state) {
+  fixture *f = *state;
+  database_id one = exchange(f, 0);
+  tp_database *a;
+  tp_database *b;
+  assert_int_equal(tp_databases_acquire(f->databases, one.bytes, &a, &f->error), TUPLET_OK);
+  assert_int_equal(tp_databases_acquire(f->databases, one.bytes, &b, &f->error), TUPLET_OK);
+  assert_ptr_equal(tp_database_store(a), tp_database_store(b));
+  tp_database_release(f->databases, a);
+  tp_database_release(f->databases, b);
+}
+
+static void a_connection_gets_its_database_again(void **state) {
+  fixture *f = *state;
+  database_id first = exchange(f, 7);
+  database_id other = exchange(f, 8);
+  database_id again = exchange(f, 7);
+  assert_memory_equal(&first, &again, sizeof first);
+  assert_memory_not_equal(&first, &other, sizeof first);
+}
+
+static void repeated_exchanges_keep_a_database_alive(void **state) {
+  fixture *f = *state;
+  database_id first = exchange(f, 7);
+  assert_int_equal(use(f, first), TUPLET_OK);
+  for (int i = 0; i < 10; i++) {
+    f->now_ms += IDLE_TIMEOUT_MS - 1;
+    (void)exchange(f, 7);
+    tp_databases_sweep(f->databases);
+  }
+  assert_int_equal(use(f, first), TUPLET_OK);
+}
+
+static void an_unknown_id_is_not_found(void **state) {
+  fixture *f = *state;
+  database_id unknown = {"nobody's"};
+  assert_int_equal(use(f, unknown), TUPLET_NOT_FOUND);
+}
+
+static void what_is_not_used_goes_away(void **state) {
+  fixture *f = *state;
+  database_id used = exchange(f, 0);
+  database_id unused = exchange(f, 0);
+  f->now_ms += IDLE_TIMEOUT_MS - 1;
+  tp_databases_sweep(f->databases);
+  assert_count(f, 2, 0);
+  assert_int_equal(use(f, used), TUPLET_OK);
+
+  f->now_ms += 1;
+  tp_databases_sweep(f->databases);
+  assert_count(f, 1, 1);
+  assert_int_equal(use(f, unused), TUPLET_NOT_FOUND);
+
+  f->now_ms += IDLE_TIMEOUT_MS;
+  tp_databases_sweep(f->databases);
+  assert_count(f, 0, 0);
+  assert_int_equal(use(f, used), TUPLET_NOT_FOUND);
+}
+
+static void what_is_in_use_stays_however_long(void **state) {
+  fixture *f = *state;
+  database_id one = exchange(f, 0);
+  database_id other = exchange(f, 0);
+  tp_database *database;
+  assert_int_equal(tp_databases_acquire(f->databases, one.bytes, &database, &f->error), TUPLET_OK);
+  f->now_ms += 10 * IDLE_TIMEOUT_MS;
+  tp_databases_sweep(f->databases);
+  assert_count(f, 1, 1);
+  assert_int_equal(use(f, other), TUPLET_NOT_FOUND);
+  tp_database_release(f->databases, database);
+  tp_databases_sweep(f->databases);
+  assert_count(f, 1, 1);
+  f->now_ms += IDLE_TIMEOUT_MS;
+  tp_databases_sweep(f->databases);
+  assert_count(f, 0, 0);
+}
+
+static void beyond_the_bound_the_oldest_unused_entry_is_forgotten(void **state) {
+  fixture *f = *state;
+  database_id opened = exchange(f, 0);
+  assert_int_equal(use(f, opened), TUPLET_OK);
+  database_id ids[3 * ENTRY_MAX];
+  for (size_t i = 0; i < 3 * ENTRY_MAX; i++) ids[i] = exchange(f, 0);
+  assert_count(f, ENTRY_MAX, 1);
+  assert_int_equal(use(f, opened), TUPLET_OK);
+  assert_int_equal(use(f, ids[0]), TUPLET_NOT_FOUND);
+  assert_int_equal(use(f, ids[3 * ENTRY_MAX - 1]), TUPLET_OK);
+}
+
+static void beyond_the_bound_of_open_ones_the_one_unused_for_longest_is_closed(void **state) {
+  fixture *f = *state;
+  database_id ids[OPEN_MAX + 1];
+  for (size_t i = 0; i <= OPEN_MAX; i++) ids[i] = exchange(f, 0);
+  for (size_t i = 0; i < OPEN_MAX; i++) assert_int_equal(use(f, ids[i]), TUPLET_OK);
+  assert_int_equal(use(f, ids[OPEN_MAX]), TUPLET_BUSY); /* all were in use a moment ago */
+  assert_non_null(strstr(f->error.message, "try again later"));
+
+  f->now_ms += BUSY_MS;
+  assert_int_equal(use(f, ids[0]), TUPLET_OK);
+  assert_int_equal(use(f, ids[OPEN_MAX]), TUPLET_OK);
+  assert_count(f, OPEN_MAX, OPEN_MAX);
+  assert_int_equal(use(f, ids[1]), TUPLET_NOT_FOUND);
+  assert_int_equal(use(f, ids[0]), TUPLET_OK);
+}
+
+static void what_is_in_use_is_never_closed_to_make_room(void **state) {
+  fixture *f = *state;
+  tp_database *databases[OPEN_MAX];
+  for (size_t i = 0; i < OPEN_MAX; i++)
+    assert_int_equal(tp_databases_acquire(f->databases, exchange(f, 0).bytes, &databases[i], &f->error),
+                     TUPLET_OK);
+  f->now_ms += 100 * BUSY_MS;
+  assert_int_equal(use(f, exchange(f, 0)), TUPLET_BUSY);
+  for (size_t i = 0; i < OPEN_MAX; i++) tp_database_release(f->databases, databases[i]);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      TEST(the_root_is_the_servers_own_database),
+      TEST(no_other_path_names_a_database),
+      TEST(every_exchange_has_a_database_of_its_own_opened_when_used),
+      TEST(one_store_serves_all_who_use_it),
+      TEST(a_connection_gets_its_database_again),
+      TEST(repeated_exchanges_keep_a_database_alive),
+      TEST(an_unknown_id_is_not_found),
+      TEST(what_is_not_used_goes_away),
+      TEST(what_is_in_use_stays_however_long),
+      TEST(beyond_the_bound_the_oldest_unused_entry_is_forgotten),
+      TEST(beyond_the_bound_of_open_ones_the_one_unused_for_longest_is_closed),
+      TEST(what_is_in_use_is_never_closed_to_make_room),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
