@@ -20,7 +20,6 @@ test: build configure-sanitizers setup-test ## run every test there is
 
 build: setup-build build/build.ninja ## build the library and the program, build/tuplet
 	ninja -C build
-	ln -sfn cli/tuplet build/tuplet
 
 install: build ## install below PREFIX (/usr/local), inside DESTDIR when that is set
 	meson configure build -Dprefix=$(abspath $(PREFIX))
