@@ -1,12 +1,13 @@
 /* engine.h: the one seam between the store and where bytes live.
  *
- * An engine reads ranges of encoded keys and commits atomic writes. It is "submit, with a completion": an engine
- * may complete before the call returns (a local file's reads), or later on a thread of its own (commits; engines
- * that talk to other machines). Nothing here blocks but `close`.
+ * An engine reads ranges of encoded keys and commits atomic writes. It is "submit, with a completion": an
+ * engine may complete before the call returns (a local file's reads), or later on a thread of its own
+ * (commits; engines that talk to other machines). Nothing here blocks but `close`.
  *
  * What every engine promises:
  *  1. A read sees one snapshot: all its ranges, at one moment.
- *  2. A row whose expires_at_ms is at or before the read's now_ms does not exist: not for reads, checks, or sums.
+ *  2. A row whose expires_at_ms is at or before the read's now_ms does not exist: not for reads, checks, or
+ * sums.
  *  3. A write is applied whole or not at all, after all writes completed before it was submitted.
  *  4. TUPLET_OK means durable, as the engine was opened.
  *  5. Versionstamps strictly increase from commit to commit.
@@ -70,7 +71,7 @@ typedef enum tp_mutation_type {
 
 typedef struct tp_mutation {
   tp_mutation_type type;
-  tuplet_bytes key; /* the engine replaces it by the key written, for versionstamped ones */
+  tuplet_bytes key;
   uint32_t encoding;
   tuplet_bytes value;
   int64_t expires_at_ms; /* of sets; unix; TP_EXPIRES_NEVER */
@@ -89,13 +90,22 @@ typedef struct tp_enqueue {
   bool has_backoff; /* false: the default schedule */
 } tp_enqueue;
 
+/* What a mutation came to: results computed, keys stamped. */
+typedef struct tp_change {
+  tuplet_bytes key;
+  bool removed; /* then nothing below means anything */
+  uint32_t encoding;
+  tuplet_bytes value;
+  int64_t expires_at_ms;
+} tp_change;
+
 /* An atomic write. The caller owns it and what it points to, and keeps both alive until on_done; in between
  * they are the engine's. */
 typedef struct tp_write tp_write;
 struct tp_write {
   const tp_check *checks;
   size_t check_count;
-  tp_mutation *mutations;
+  const tp_mutation *mutations;
   size_t mutation_count;
   const tp_enqueue *enqueues;
   size_t enqueue_count;
@@ -108,6 +118,7 @@ struct tp_write {
   tuplet_versionstamp versionstamp;
   uint32_t *failed_checks; /* room for check_count indexes, given by the caller */
   size_t failed_check_count;
+  const tp_change *changes; /* one a mutation, in their order, in `arena`; for the observer */
 
   tp_write *next; /* the engine's */
 };
@@ -163,12 +174,15 @@ typedef struct tp_engine_ops {
 /* Engines embed it as their first member. */
 struct tp_engine {
   const tp_engine_ops *ops;
+  bool shared; /* whether others may change the data too: other handles, other processes */
 };
 
 /* Whether a range selects a single key, as `end` shows. */
 static inline bool tp_read_range_is_point(const tp_read_range *range) {
-  return range->end.size == range->start.size + 1 && ((const uint8_t *)range->end.data)[range->start.size] == 0 &&
-         (range->start.size == 0 || __builtin_memcmp(range->start.data, range->end.data, range->start.size) == 0);
+  return range->end.size == range->start.size + 1 &&
+         ((const uint8_t *)range->end.data)[range->start.size] == 0 &&
+         (range->start.size == 0 ||
+          __builtin_memcmp(range->start.data, range->end.data, range->start.size) == 0);
 }
 
 #endif

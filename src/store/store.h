@@ -1,4 +1,5 @@
-/* store.h: a database, whatever engine holds its bytes: limits, snapshot reads, atomic writes, watches, expiry.
+/* store.h: a database, whatever engine holds its bytes: limits, snapshot reads, atomic writes, watches,
+ * expiry.
  *
  * Keys are encoded here. The public C API (src/api) and the server sit on top and share every rule below. */
 #ifndef TP_STORE_STORE_H
@@ -19,8 +20,8 @@ typedef struct tp_store_config {
 tuplet_status tp_store_open(const tp_store_config *config, tp_engine *engine, tp_store **ret_store,
                             tuplet_error *error);
 
-/* Completes what was submitted, closes the engine, frees the store. Watches and readers must be closed before.
- * Blocks. NULL is fine. */
+/* Completes what was submitted, closes the engine, frees the store. Watches and readers must be closed
+ * before. Blocks. NULL is fine. */
 void tp_store_close(tp_store *store);
 
 /* Now, by the store's clock; unix. */
@@ -29,8 +30,8 @@ const tuplet_allocator *tp_store_allocator(const tp_store *store);
 
 /* ---- Reads ---- */
 
-/* A reader for one thread's own use (a server's loop), which reads without any lock; NULL where a reader is asked
- * for takes one from the shared pool. */
+/* A reader for one thread's own use (a server's loop), which reads without any lock; NULL where a reader is
+ * asked for takes one from the shared pool. */
 tuplet_status tp_store_reader_open(tp_store *store, tp_reader **ret_reader, tuplet_error *error);
 void tp_store_reader_close(tp_store *store, tp_reader *reader);
 
@@ -40,19 +41,20 @@ void tp_store_read(tp_store *store, tp_reader *reader, tp_read *read);
 
 /* ---- Writes ---- */
 
-/* Checks the limits and commits. Completes through write->on_done, on the engine's committer thread, or before
- * it returns when a limit is exceeded. Any thread. write->failed_checks has room for check_count indexes. */
+/* Checks the limits and commits. Completes through write->on_done, on the engine's committer thread, or
+ * before it returns when a limit is exceeded. Any thread. write->failed_checks has room for check_count
+ * indexes. */
 void tp_store_write(tp_store *store, tp_write *write);
 
 /* ---- Watches ---- */
 
-/* A set of watched keys, and what its consumer was shown last. Changes merge: however many come, the consumer is
- * woken once and polls the newest state. */
+/* A set of watched keys, and what its consumer was shown last. Changes merge: however many come, the consumer
+ * is woken once and polls the newest state. */
 typedef struct tp_watch tp_watch;
 
-/* Watches `key_count` (at most 10) encoded keys; they are copied. `wake` is called from any thread when a poll may
- * bring something new: at once when the watch starts, and then at most once between two polls. It must not call
- * into the store. */
+/* Watches `key_count` (at most 10) encoded keys; they are copied. `wake` is called from any thread when a
+ * poll may bring something new: at once when the watch starts, and then at most once between two polls. It
+ * must not call into the store. */
 tuplet_status tp_watch_open(tp_store *store, const tuplet_bytes *keys, size_t key_count,
                             void (*wake)(void *context), void *context, tp_watch **ret_watch,
                             tuplet_error *error);
@@ -62,11 +64,11 @@ void tp_watch_close(tp_watch *watch);
 
 size_t tp_watch_key_count(const tp_watch *watch);
 
-/* Reads the state of all watched keys in one snapshot and gives it key by key, in order: `changed` tells whether
- * it differs from what was shown before (all of the first poll's do), `row` is NULL where there is no entry; its
- * bytes are valid during the call only. Then `on_done`, with `any_changed`; if that is false the consumer was
- * shown nothing new and should drop what it gathered. On a negative status the watch is as if not polled.
- * One poll of a watch at a time. */
+/* Reads the state of all watched keys in one snapshot and gives it key by key, in order: `changed` tells
+ * whether it differs from what was shown before (all of the first poll's do), `row` is NULL where there is no
+ * entry; its bytes are valid during the call only. Then `on_done`, with `any_changed`; if that is false the
+ * consumer was shown nothing new and should drop what it gathered. On a negative status the watch is as if
+ * not polled. One poll of a watch at a time. */
 typedef struct tp_watch_poll tp_watch_poll;
 struct tp_watch_poll {
   tuplet_status (*on_key)(tp_watch_poll *poll, size_t index, bool changed, const tp_row *row,

@@ -15,6 +15,7 @@ typedef struct tp_sqlite_config {
 } tp_sqlite_config;
 
 /* Errors: TUPLET_FORMAT, TUPLET_CORRUPT, TUPLET_IO, TUPLET_FULL, TUPLET_BUSY, TUPLET_NOMEM. */
-tuplet_status tp_sqlite_engine_open(const tp_sqlite_config *config, tp_engine **ret_engine, tuplet_error *error);
+tuplet_status tp_sqlite_engine_open(const tp_sqlite_config *config, tp_engine **ret_engine,
+                                    tuplet_error *error);
 
 #endif

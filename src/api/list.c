@@ -1,0 +1,240 @@
+/* list.c: going through a range of entries, batch by batch. */
+#include "api/db.h"
+#include "api/entry_batch.h"
+#include "api/waiter.h"
+#include "base/alloc.h"
+#include "base/status.h"
+#include "codec/limits.h"
+#include "codec/selector.h"
+
+#include <string.h>
+
+enum { LIST_CHUNK_SIZE = 1024 };
+
+struct tuplet_list {
+  tuplet_db *db;  /* a reference */
+  tp_arena arena; /* what selection and the first range point to */
+  tp_selection selection;
+  bool reverse;
+  uint32_t batch_size;
+  uint64_t left; /* entries that may still come; UINT64_MAX for no limit */
+
+  /* The part of the range that is not fetched yet; its moving bound is in next_bound after the first batch.
+   */
+  tp_range range;
+  tp_buffer next_bound;
+  bool exhausted; /* nothing is left to fetch */
+
+  tp_entry_batch batch;
+  size_t next_index; /* of the batch; the entry before it was given last */
+  tp_buffer cursor;
+
+  /* The read that is running: */
+  tp_read read;
+  tp_read_range read_range;
+  tuplet_list_callback callback;
+  void *context;
+};
+
+/* ---- Opening ---- */
+
+static tuplet_list_options complete_options(const tuplet_list_options *given) {
+  tuplet_list_options options = TUPLET_LIST_OPTIONS_INIT;
+  if (given != NULL) {
+    memcpy(&options, given, given->struct_size < sizeof options ? given->struct_size : sizeof options);
+  }
+  return options;
+}
+
+static uint32_t batch_size_of(const tuplet_list_options *options) {
+  if (options->batch_size > 0) return options->batch_size;
+  if (options->limit == 0) return TP_LIMIT_LIST_BATCH_DEFAULT;
+  return options->limit < TP_LIMIT_LIST_BATCH_UNASKED_MAX ? (uint32_t)options->limit
+                                                          : TP_LIMIT_LIST_BATCH_UNASKED_MAX;
+}
+
+static tuplet_status list_init(tuplet_list *list, const tuplet_selector *selector,
+                               const tuplet_list_options *options, tuplet_error *error) {
+  tuplet_status status = tp_selector_resolve(selector, &list->arena, &list->selection, error);
+  if (status != TUPLET_OK) return status;
+  const char *cursor = options->cursor == NULL ? "" : options->cursor;
+  status = tp_cursor_apply(&list->selection, cursor, strlen(cursor), options->reverse, &list->arena,
+                           &list->range, error);
+  if (status != TUPLET_OK) return status;
+  list->reverse = options->reverse;
+  list->batch_size = batch_size_of(options);
+  list->left = options->limit == 0 ? UINT64_MAX : options->limit;
+  return TUPLET_OK;
+}
+
+tuplet_status tuplet_list_open(tuplet_db *db, const tuplet_selector *selector,
+                               const tuplet_list_options *given, tuplet_list **ret_list,
+                               tuplet_error *error) {
+  tuplet_status status = tp_db_check(db, error);
+  if (status != TUPLET_OK) return status;
+  if (selector == NULL || (given != NULL && given->struct_size == 0)) {
+    return tp_fail(
+        error, TUPLET_MISUSE,
+        "tuplet_list_open: selector is NULL, or options do not start from TUPLET_LIST_OPTIONS_INIT");
+  }
+  tuplet_list_options options = complete_options(given);
+  if (options.batch_size > TP_LIMIT_READ_ENTRIES_MAX) {
+    return tp_fail(error, TUPLET_LIMIT, "Too many entries (max %d)", (int)TP_LIMIT_READ_ENTRIES_MAX);
+  }
+  tuplet_list *list = tp_alloc_array_zeroed(db->allocator, 1, sizeof *list);
+  if (list == NULL) return tp_fail_nomem(error);
+  list->db = tp_db_ref(db);
+  tp_arena_init(&list->arena, db->allocator, LIST_CHUNK_SIZE);
+  tp_buffer_init(&list->next_bound, db->allocator);
+  tp_buffer_init(&list->cursor, db->allocator);
+  tp_entry_batch_init(&list->batch, db->allocator);
+  status = list_init(list, selector, &options, error);
+  if (status != TUPLET_OK) {
+    tuplet_list_close(list);
+    return status;
+  }
+  *ret_list = list;
+  return TUPLET_OK;
+}
+
+void tuplet_list_close(tuplet_list *list) {
+  if (list == NULL) return;
+  tuplet_db *db = list->db;
+  tp_entry_batch_done(&list->batch);
+  tp_buffer_done(&list->cursor);
+  tp_buffer_done(&list->next_bound);
+  tp_arena_done(&list->arena);
+  tp_free(db->allocator, list);
+  tp_db_unref(db);
+}
+
+/* ---- Fetching ---- */
+
+static tuplet_list *list_of(tp_read *read) {
+  return (tuplet_list *)(void *)((char *)read - offsetof(tuplet_list, read));
+}
+
+static tuplet_status on_row(tp_read *read, size_t range_index, const tp_row *row, tuplet_error *error) {
+  (void)range_index;
+  return tp_entry_batch_add(&list_of(read)->batch, row->key, row, error);
+}
+
+/* Moves the range past the batch's last key. */
+static tuplet_status advance(tuplet_list *list, tuplet_error *error) {
+  size_t count = list->batch.entries.count;
+  if (count < list->read_range.limit) list->exhausted = true;
+  if (count == 0) return TUPLET_OK;
+  tuplet_bytes last = list->batch.items[count - 1].key;
+  tp_buffer_clear(&list->next_bound);
+  tp_buffer_append(&list->next_bound, last.data, last.size);
+  if (list->reverse) {
+    list->range.end = tp_buffer_view(&list->next_bound);
+  } else {
+    tp_buffer_append_byte(&list->next_bound, 0);
+    list->range.start = tp_buffer_view(&list->next_bound);
+  }
+  if (list->next_bound.failed) {
+    list->exhausted = true; /* the bound is lost: end here rather than go on from a wrong place */
+    return tp_fail_nomem(error);
+  }
+  if (list->left != UINT64_MAX) {
+    list->left -= count;
+    if (list->left == 0) list->exhausted = true;
+  }
+  return TUPLET_OK;
+}
+
+static void give_next(tuplet_list *list) {
+  list->callback(list->context, TUPLET_OK, &list->batch.items[list->next_index++], &(tuplet_error){0});
+}
+
+static void on_read(tp_read *read, tuplet_status status, const tuplet_error *error) {
+  tuplet_list *list = list_of(read);
+  tuplet_error later = {0};
+  if (status == TUPLET_OK) {
+    tp_entry_batch_seal(&list->batch);
+    status = advance(list, &later);
+    error = &later;
+  }
+  if (status != TUPLET_OK) {
+    tp_entry_batch_clear(&list->batch);
+    list->callback(list->context, status, NULL, error);
+  } else if (list->batch.entries.count == 0) {
+    list->callback(list->context, TUPLET_DONE, NULL, error);
+  } else {
+    give_next(list);
+  }
+}
+
+static void fetch(tuplet_list *list) {
+  tp_entry_batch_clear(&list->batch);
+  list->next_index = 0;
+  list->read_range =
+      (tp_read_range){.start = list->range.start,
+                      .end = list->range.end,
+                      .limit = list->left < list->batch_size ? (uint32_t)list->left : list->batch_size,
+                      .reverse = list->reverse};
+  list->read = (tp_read){.ranges = &list->read_range, .range_count = 1, .on_row = on_row, .on_done = on_read};
+  tp_store_read(list->db->store, NULL, &list->read);
+}
+
+tuplet_status tuplet_list_next_async(tuplet_list *list, tuplet_list_callback callback, void *context,
+                                     tuplet_error *error) {
+  if (list == NULL) return tp_fail(error, TUPLET_MISUSE, "list is NULL");
+  tuplet_status status = tp_db_check(list->db, error);
+  if (status != TUPLET_OK) return status;
+  list->callback = callback;
+  list->context = context;
+  if (list->next_index < list->batch.entries.count) {
+    give_next(list);
+  } else if (list->exhausted) {
+    tp_entry_batch_clear(&list->batch); /* the list is past its last entry: it has no cursor any more */
+    list->next_index = 0;
+    callback(context, TUPLET_DONE, NULL, &(tuplet_error){0});
+  } else {
+    fetch(list);
+  }
+  return TUPLET_OK;
+}
+
+typedef struct blocking_next {
+  tp_waiter waiter;
+  tuplet_status status;
+  const tuplet_entry *entry;
+  tuplet_error *error;
+} blocking_next;
+
+static void finish_blocking_next(void *context, tuplet_status status, const tuplet_entry *entry,
+                                 const tuplet_error *error) {
+  blocking_next *next = context;
+  next->status = status;
+  next->entry = entry;
+  if (status < 0 && next->error != NULL) *next->error = *error;
+  tp_waiter_finish(&next->waiter);
+}
+
+tuplet_status tuplet_list_next(tuplet_list *list, const tuplet_entry **ret_entry, tuplet_error *error) {
+  if (list != NULL && list->next_index < list->batch.entries.count) { /* most calls: no wait to prepare */
+    tuplet_status status = tp_db_check(list->db, error);
+    if (status == TUPLET_OK) *ret_entry = &list->batch.items[list->next_index++];
+    return status;
+  }
+  blocking_next next = {.waiter = TP_WAITER_INIT, .error = error};
+  tuplet_status status = tuplet_list_next_async(list, finish_blocking_next, &next, error);
+  if (status != TUPLET_OK) return status;
+  tp_waiter_wait(&next.waiter);
+  if (next.status == TUPLET_OK) *ret_entry = next.entry;
+  return next.status;
+}
+
+tuplet_status tuplet_list_cursor(tuplet_list *list, const char **ret_cursor, tuplet_error *error) {
+  if (list == NULL) return tp_fail(error, TUPLET_MISUSE, "list is NULL");
+  tp_buffer_clear(&list->cursor);
+  if (list->next_index > 0) {
+    tp_cursor_append(&list->cursor, &list->selection, list->batch.items[list->next_index - 1].key);
+  }
+  tp_buffer_append_byte(&list->cursor, '\0');
+  if (list->cursor.failed) return tp_fail_nomem(error);
+  *ret_cursor = (const char *)list->cursor.data;
+  return TUPLET_OK;
+}

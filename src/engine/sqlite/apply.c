@@ -1,0 +1,298 @@
+/* apply.c: one atomic write, inside the transaction of its group. */
+#include "engine/sqlite/apply.h"
+
+#include "base/buffer.h"
+#include "base/hex.h"
+#include "base/random.h"
+#include "base/status.h"
+#include "codec/limits.h"
+#include "codec/sum.h"
+#include "engine/sqlite/failure.h"
+#include "engine/sqlite/read.h"
+
+#include <string.h>
+
+/* Retry delays of a message that brings none, ms; Deno's. */
+static const uint32_t default_backoff_ms[] = {100, 1000, 5000, 30000, 60000};
+
+static bool is_same_key(tuplet_bytes a, tuplet_bytes b) {
+  return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
+}
+
+/* ---- Checks ---- */
+
+/* The versionstamp of a key's row; all zero when there is none or its expiry has come. */
+static tuplet_status current_versionstamp(tp_sqlite_connection *connection, tuplet_bytes key, int64_t now_ms,
+                                          tuplet_versionstamp *ret_versionstamp, tuplet_error *error) {
+  tuplet_status status = TUPLET_OK;
+  sqlite3_stmt *statement = tp_sqlite_prepared(connection, TP_SQL_CHECK, &status, error);
+  if (statement == NULL) return status;
+  *ret_versionstamp = (tuplet_versionstamp){{0}};
+  int rc = tp_sqlite_bind_bytes(statement, 1, key);
+  if (rc == SQLITE_OK) rc = sqlite3_step(statement);
+  if (rc == SQLITE_ROW) {
+    if (!tp_sqlite_is_expired(tp_sqlite_column_expiry(statement, 1), now_ms)) {
+      *ret_versionstamp = tp_sqlite_versionstamp(sqlite3_column_int64(statement, 0));
+    }
+  } else if (rc != SQLITE_DONE) {
+    status = tp_sqlite_fail(connection->db, rc, connection->location->path, "checking a versionstamp", error);
+  }
+  (void)sqlite3_reset(statement); /* repeats the step's result */
+  return status;
+}
+
+static tuplet_status run_checks(tp_sqlite_connection *connection, tp_write *write, int64_t now_ms) {
+  write->failed_check_count = 0;
+  for (size_t i = 0; i < write->check_count; i++) {
+    tuplet_versionstamp current;
+    tuplet_status status =
+        current_versionstamp(connection, write->checks[i].key, now_ms, &current, &write->error);
+    if (status != TUPLET_OK) return status;
+    if (memcmp(&current, &write->checks[i].versionstamp, sizeof current) != 0) {
+      write->failed_checks[write->failed_check_count++] = (uint32_t)i;
+    }
+  }
+  return TUPLET_OK;
+}
+
+/* ---- Results of sum, min and max ---- */
+
+static bool is_computed(const tp_mutation *mutation) {
+  return mutation->type == TP_MUTATION_SUM || mutation->type == TP_MUTATION_MIN ||
+         mutation->type == TP_MUTATION_MAX;
+}
+
+/* The write's own last change of the key before mutation `index`, or NULL. */
+static const tp_change *earlier_change(const tp_change *changes, size_t index, tuplet_bytes key) {
+  for (size_t i = index; i-- > 0;) {
+    if (is_same_key(changes[i].key, key)) return &changes[i];
+  }
+  return NULL;
+}
+
+static tuplet_status stored_value(tp_sqlite_connection *connection, tuplet_bytes key, int64_t now_ms,
+                                  tp_arena *arena, tp_sum_value *ret_value, bool *ret_found,
+                                  tuplet_error *error) {
+  tuplet_status status = TUPLET_OK;
+  sqlite3_stmt *statement = tp_sqlite_prepared(connection, TP_SQL_GET, &status, error);
+  if (statement == NULL) return status;
+  *ret_found = false;
+  int rc = tp_sqlite_bind_bytes(statement, 1, key);
+  if (rc == SQLITE_OK) rc = sqlite3_step(statement);
+  if (rc == SQLITE_ROW) {
+    if (!tp_sqlite_is_expired(tp_sqlite_column_expiry(statement, 3), now_ms)) {
+      *ret_found = true;
+      ret_value->encoding = (uint32_t)sqlite3_column_int64(statement, 1);
+      ret_value->data = tp_arena_copy(arena, tp_sqlite_column_bytes(statement, 0));
+      if (ret_value->data.data == NULL) status = tp_fail_nomem(error);
+    }
+  } else if (rc != SQLITE_DONE) {
+    status = tp_sqlite_fail(connection->db, rc, connection->location->path, "reading", error);
+  }
+  (void)sqlite3_reset(statement); /* repeats the step's result */
+  return status;
+}
+
+static tp_sum_operation sum_operation(tp_mutation_type type) {
+  return type == TP_MUTATION_MIN ? TP_SUM_MIN : type == TP_MUTATION_MAX ? TP_SUM_MAX : TP_SUM_SUM;
+}
+
+/* The value that mutation `index` acts on: what the write itself made of the key before, else what is stored.
+ */
+static tuplet_status base_value(tp_sqlite_connection *connection, tp_write *write, const tp_change *changes,
+                                size_t index, int64_t now_ms, tp_sum_value *ret_value, bool *ret_found) {
+  tuplet_bytes key = write->mutations[index].key;
+  const tp_change *earlier = earlier_change(changes, index, key);
+  if (earlier == NULL) {
+    return stored_value(connection, key, now_ms, write->arena, ret_value, ret_found, &write->error);
+  }
+  *ret_found = !earlier->removed && !tp_sqlite_is_expired(earlier->expires_at_ms, now_ms);
+  *ret_value = (tp_sum_value){earlier->encoding, earlier->value};
+  return TUPLET_OK;
+}
+
+/* The change that a sum, min or max comes to. */
+static tuplet_status compute(tp_write *write, const tp_mutation *mutation, const tp_sum_value *base,
+                             tp_change *ret_change) {
+  tp_buffer result;
+  tp_buffer_init(&result, write->arena->allocator);
+  tp_sum_bounds bounds = {mutation->sum_min, mutation->sum_max, mutation->sum_clamp};
+  tp_sum_value operand = {mutation->encoding, mutation->value};
+  tp_change change = {.key = mutation->key, .expires_at_ms = TP_EXPIRES_NEVER};
+  tuplet_status status = tp_sum(sum_operation(mutation->type), base, &operand, &bounds, &result,
+                                &change.encoding, &write->error);
+  if (status == TUPLET_OK && result.size > TP_LIMIT_VALUE_SIZE_MAX) {
+    status =
+        tp_fail(&write->error, TUPLET_LIMIT, "Value too large (max %d bytes)", (int)TP_LIMIT_VALUE_SIZE_MAX);
+  }
+  if (status == TUPLET_OK) {
+    change.value = tp_arena_copy(write->arena, tp_buffer_view(&result));
+    if (change.value.data == NULL) status = tp_fail_nomem(&write->error);
+  }
+  if (status == TUPLET_OK) *ret_change = change;
+  tp_buffer_done(&result);
+  return status;
+}
+
+/* ---- Writing ---- */
+
+static tuplet_status put(tp_sqlite_connection *connection, const tp_change *change, int64_t version,
+                         tp_sqlite_statement which, tuplet_error *error) {
+  tuplet_status status = TUPLET_OK;
+  sqlite3_stmt *statement = tp_sqlite_prepared(connection, which, &status, error);
+  if (statement == NULL) return status;
+  int rc = tp_sqlite_bind_bytes(statement, 1, change->key);
+  if (rc == SQLITE_OK) rc = tp_sqlite_bind_bytes(statement, 2, change->value);
+  if (rc == SQLITE_OK) rc = sqlite3_bind_int64(statement, 3, change->encoding);
+  if (rc == SQLITE_OK) rc = sqlite3_bind_int64(statement, 4, version);
+  if (rc == SQLITE_OK) rc = sqlite3_bind_int64(statement, 5, change->expires_at_ms);
+  if (rc != SQLITE_OK)
+    return tp_sqlite_fail(connection->db, rc, connection->location->path, "writing", error);
+  return tp_sqlite_finish(connection, statement, "writing", error);
+}
+
+static tuplet_status set_row(tp_sqlite_connection *connection, const tp_change *change, int64_t version,
+                             tuplet_error *error) {
+  tuplet_status status = put(connection, change, version, TP_SQL_UPSERT_KEEPING_EXPIRY, error);
+  if (status != TUPLET_OK || sqlite3_changes(connection->db) > 0) return status;
+  return put(connection, change, version, TP_SQL_UPSERT, error);
+}
+
+static tuplet_status delete_row(tp_sqlite_connection *connection, tuplet_bytes key, tuplet_error *error) {
+  tuplet_status status = TUPLET_OK;
+  sqlite3_stmt *statement = tp_sqlite_prepared(connection, TP_SQL_DELETE, &status, error);
+  if (statement == NULL) return status;
+  int rc = tp_sqlite_bind_bytes(statement, 1, key);
+  if (rc != SQLITE_OK)
+    return tp_sqlite_fail(connection->db, rc, connection->location->path, "deleting", error);
+  return tp_sqlite_finish(connection, statement, "deleting", error);
+}
+
+/* The key of a versionstamped set: its prefix and a string part of 20 hex digits. */
+static tuplet_bytes versionstamped_key(tp_arena *arena, tuplet_bytes prefix, int64_t version) {
+  enum { SUFFIX_SIZE = 1 + 2 * sizeof(tuplet_versionstamp) + 1, STRING_TAG = 0x02 };
+  uint8_t *key = tp_arena_alloc(arena, prefix.size + SUFFIX_SIZE);
+  if (key == NULL) return (tuplet_bytes){0};
+  if (prefix.size > 0) memcpy(key, prefix.data, prefix.size);
+  tuplet_versionstamp versionstamp = tp_sqlite_versionstamp(version);
+  key[prefix.size] = STRING_TAG;
+  tp_hex_write(&versionstamp, sizeof versionstamp, (char *)key + prefix.size + 1);
+  key[prefix.size + SUFFIX_SIZE - 1] = 0;
+  return (tuplet_bytes){key, prefix.size + SUFFIX_SIZE};
+}
+
+/* [100,1000] */
+static void append_backoff(tp_buffer *out, const tp_enqueue *enqueue) {
+  const uint32_t *delays = enqueue->has_backoff ? enqueue->backoff_ms : default_backoff_ms;
+  size_t count = enqueue->has_backoff ? enqueue->backoff_count
+                                      : sizeof default_backoff_ms / sizeof default_backoff_ms[0];
+  tp_buffer_append_byte(out, '[');
+  for (size_t i = 0; i < count; i++) tp_buffer_append_format(out, "%s%u", i == 0 ? "" : ",", delays[i]);
+  tp_buffer_append_byte(out, ']');
+}
+
+/* [[2,97,0],[2,98,0]] */
+static void append_keys(tp_buffer *out, const tp_enqueue *enqueue) {
+  tp_buffer_append_byte(out, '[');
+  for (size_t i = 0; i < enqueue->keys_if_undelivered_count; i++) {
+    tuplet_bytes key = enqueue->keys_if_undelivered[i];
+    tp_buffer_append_text(out, i == 0 ? "[" : ",[");
+    for (size_t j = 0; j < key.size; j++) {
+      tp_buffer_append_format(out, "%s%u", j == 0 ? "" : ",", ((const uint8_t *)key.data)[j]);
+    }
+    tp_buffer_append_byte(out, ']');
+  }
+  tp_buffer_append_byte(out, ']');
+}
+
+static tuplet_status insert_message(tp_sqlite_connection *connection, const tp_enqueue *enqueue,
+                                    const tp_buffer *backoff, const tp_buffer *keys, tuplet_error *error) {
+  char id[TP_UUID_TEXT_SIZE];
+  tuplet_status status = tp_random_uuid(id, error);
+  if (status != TUPLET_OK) return status;
+  sqlite3_stmt *statement = tp_sqlite_prepared(connection, TP_SQL_ENQUEUE, &status, error);
+  if (statement == NULL) return status;
+  int rc = sqlite3_bind_int64(statement, 1, enqueue->due_at_ms);
+  if (rc == SQLITE_OK) rc = sqlite3_bind_text(statement, 2, id, -1, SQLITE_STATIC);
+  if (rc == SQLITE_OK) rc = tp_sqlite_bind_bytes(statement, 3, enqueue->payload);
+  if (rc == SQLITE_OK)
+    rc = sqlite3_bind_text(statement, 4, (char *)backoff->data, (int)backoff->size, SQLITE_STATIC);
+  if (rc == SQLITE_OK)
+    rc = sqlite3_bind_text(statement, 5, (char *)keys->data, (int)keys->size, SQLITE_STATIC);
+  if (rc != SQLITE_OK)
+    return tp_sqlite_fail(connection->db, rc, connection->location->path, "enqueueing", error);
+  return tp_sqlite_finish(connection, statement, "enqueueing", error);
+}
+
+static tuplet_status enqueue_message(tp_sqlite_connection *connection, const tp_enqueue *enqueue,
+                                     const tuplet_allocator *allocator, tuplet_error *error) {
+  tp_buffer backoff, keys;
+  tp_buffer_init(&backoff, allocator);
+  tp_buffer_init(&keys, allocator);
+  append_backoff(&backoff, enqueue);
+  append_keys(&keys, enqueue);
+  tuplet_status status = backoff.failed || keys.failed
+                             ? tp_fail_nomem(error)
+                             : insert_message(connection, enqueue, &backoff, &keys, error);
+  tp_buffer_done(&backoff);
+  tp_buffer_done(&keys);
+  return status;
+}
+
+/* What each mutation comes to; writes nothing. *ret_storage_failed tells a failure of the storage from a
+ * refusal. */
+static tuplet_status plan(tp_sqlite_connection *connection, tp_write *write, int64_t version, int64_t now_ms,
+                          bool *ret_storage_failed) {
+  tp_change *changes = tp_arena_alloc_array_zeroed(write->arena, write->mutation_count, sizeof *changes);
+  if (changes == NULL) return tp_fail_nomem(&write->error);
+  for (size_t i = 0; i < write->mutation_count; i++) {
+    const tp_mutation *mutation = &write->mutations[i];
+    if (is_computed(mutation)) {
+      tp_sum_value base = {0};
+      bool found = false;
+      tuplet_status status = base_value(connection, write, changes, i, now_ms, &base, &found);
+      *ret_storage_failed = status != TUPLET_OK && status != TUPLET_NOMEM;
+      if (status == TUPLET_OK) status = compute(write, mutation, found ? &base : NULL, &changes[i]);
+      if (status != TUPLET_OK) return status;
+      continue;
+    }
+    tuplet_bytes key = mutation->key;
+    if (mutation->type == TP_MUTATION_SET_SUFFIX_VERSIONSTAMPED_KEY) {
+      key = versionstamped_key(write->arena, key, version);
+      if (key.data == NULL) return tp_fail_nomem(&write->error);
+    }
+    changes[i] = (tp_change){key, mutation->type == TP_MUTATION_DELETE, mutation->encoding, mutation->value,
+                             mutation->expires_at_ms};
+  }
+  write->changes = changes;
+  return TUPLET_OK;
+}
+
+static tuplet_status write_rows(tp_sqlite_connection *connection, tp_write *write, int64_t version) {
+  tuplet_status status = TUPLET_OK;
+  for (size_t i = 0; status == TUPLET_OK && i < write->mutation_count; i++) {
+    const tp_change *change = &write->changes[i];
+    status = change->removed ? delete_row(connection, change->key, &write->error)
+                             : set_row(connection, change, version, &write->error);
+  }
+  for (size_t i = 0; status == TUPLET_OK && i < write->enqueue_count; i++) {
+    status = enqueue_message(connection, &write->enqueues[i], write->arena->allocator, &write->error);
+  }
+  return status;
+}
+
+tp_sqlite_applied tp_sqlite_apply(tp_sqlite_connection *connection, tp_write *write, int64_t version,
+                                  int64_t now_ms) {
+  write->status = run_checks(connection, write, now_ms);
+  if (write->status != TUPLET_OK) return TP_SQLITE_STORAGE_FAILED;
+  if (write->failed_check_count > 0) {
+    write->status = TUPLET_CONFLICT;
+    return TP_SQLITE_REFUSED;
+  }
+  bool storage_failed = false;
+  write->status = plan(connection, write, version, now_ms, &storage_failed);
+  if (write->status != TUPLET_OK) return storage_failed ? TP_SQLITE_STORAGE_FAILED : TP_SQLITE_REFUSED;
+
+  write->status = write_rows(connection, write, version);
+  return write->status == TUPLET_OK ? TP_SQLITE_APPLIED : TP_SQLITE_STORAGE_FAILED;
+}

@@ -1,0 +1,31 @@
+/* checkpointer.h: moves the write-ahead log into the database file, on a thread of its own, so that no commit
+ * pays for it and the log's size stays bounded. */
+#ifndef TP_ENGINE_SQLITE_CHECKPOINTER_H
+#define TP_ENGINE_SQLITE_CHECKPOINTER_H
+
+#include "engine/sqlite/connection.h"
+
+#include <pthread.h>
+
+typedef struct tp_sqlite_checkpointer {
+  const tp_sqlite_location *location;
+  pthread_mutex_t *commit_mutex; /* the committer holds it while it writes to the log */
+  pthread_t thread;
+  tp_sqlite_connection connection; /* the thread's */
+  pthread_mutex_t mutex;           /* guards what follows */
+  pthread_cond_t wake;
+  bool started;
+  bool stopping;
+  bool requested;
+} tp_sqlite_checkpointer;
+
+tuplet_status tp_sqlite_checkpointer_init(tp_sqlite_checkpointer *checkpointer,
+                                          const tp_sqlite_location *location, pthread_mutex_t *commit_mutex,
+                                          tuplet_error *error);
+/* Ends the thread. Commits must have ended before. */
+void tp_sqlite_checkpointer_done(tp_sqlite_checkpointer *checkpointer);
+
+/* To be called after each commit with the log's size, in frames (pages). Quick. One thread at a time. */
+void tp_sqlite_checkpointer_note_log(tp_sqlite_checkpointer *checkpointer, int frames);
+
+#endif

@@ -1,0 +1,332 @@
+/* committer.c: group commit. */
+#include "engine/sqlite/committer.h"
+
+#include "base/status.h"
+#include "base/thread.h"
+#include "engine/sqlite/apply.h"
+#include "engine/sqlite/failure.h"
+#include "engine/sqlite/read.h"
+#include "engine/sqlite/schema.h"
+
+#include <string.h>
+
+/* A group ends at whichever comes first, so that other processes get the write lock in between. */
+enum { GROUP_WRITES_MAX = 512, GROUP_SIZE_MAX = 8 << 20 };
+
+/* What is committed together: writes in the order they came, and at most one sweep. */
+typedef struct group {
+  tp_write *first;
+  size_t count;
+  tp_sweep *sweep;
+} group;
+
+/* ---- One transaction ---- */
+
+static tuplet_status read_version(tp_sqlite_connection *connection, int64_t *ret_version,
+                                  tuplet_error *error) {
+  tuplet_status status = TUPLET_OK;
+  sqlite3_stmt *statement = tp_sqlite_prepared(connection, TP_SQL_GET_VERSION, &status, error);
+  if (statement == NULL) return status;
+  const char *path = connection->location->path;
+  int rc = sqlite3_step(statement);
+  if (rc == SQLITE_ROW) {
+    *ret_version = sqlite3_column_int64(statement, 0);
+    if (*ret_version < 0 || *ret_version > INT64_MAX - GROUP_WRITES_MAX) {
+      status = tp_fail(error, TUPLET_CORRUPT, "%s: its last commit has the impossible number %lld", path,
+                       (long long)*ret_version);
+    }
+  } else if (rc == SQLITE_DONE) {
+    status = tp_fail(error, TUPLET_CORRUPT, "%s: the table data_version has no row", path);
+  } else {
+    status = tp_sqlite_fail(connection->db, rc, path, "reading its last commit's number", error);
+  }
+  (void)sqlite3_reset(statement); /* repeats the step's result */
+  return status;
+}
+
+static tuplet_status write_version(tp_sqlite_connection *connection, int64_t version, tuplet_error *error) {
+  tuplet_status status = TUPLET_OK;
+  sqlite3_stmt *statement = tp_sqlite_prepared(connection, TP_SQL_SET_VERSION, &status, error);
+  if (statement == NULL) return status;
+  int rc = sqlite3_bind_int64(statement, 1, version);
+  if (rc != SQLITE_OK)
+    return tp_sqlite_fail(connection->db, rc, connection->location->path, "writing", error);
+  return tp_sqlite_finish(connection, statement, "writing its last commit's number", error);
+}
+
+static tuplet_status delete_expired(tp_sqlite_connection *connection, tp_sweep *sweep, tuplet_error *error) {
+  const char *path = connection->location->path;
+  tuplet_status status = TUPLET_OK;
+  sqlite3_stmt *statement = tp_sqlite_prepared(connection, TP_SQL_DELETE_EXPIRED, &status, error);
+  if (statement == NULL) return status;
+  int rc = sqlite3_bind_int64(statement, 1, sweep->now_ms);
+  if (rc == SQLITE_OK) rc = sqlite3_bind_int64(statement, 2, sweep->row_max);
+  if (rc != SQLITE_OK) return tp_sqlite_fail(connection->db, rc, path, "removing expired rows", error);
+  status = tp_sqlite_finish(connection, statement, "removing expired rows", error);
+  if (status != TUPLET_OK) return status;
+  sweep->removed = (uint32_t)sqlite3_changes(connection->db);
+
+  statement = tp_sqlite_prepared(connection, TP_SQL_NEXT_EXPIRY, &status, error);
+  if (statement == NULL) return status;
+  rc = sqlite3_step(statement);
+  if (rc == SQLITE_ROW) {
+    sweep->next_expiry_ms = tp_sqlite_column_expiry(statement, 0); /* NULL when there is none */
+  } else {
+    status = tp_sqlite_fail(connection->db, rc, path, "finding the next expiry", error);
+  }
+  (void)sqlite3_reset(statement); /* repeats the step's result */
+  return status;
+}
+
+/* Applies a group inside the open transaction. TUPLET_OK even if writes of it were refused. */
+static tuplet_status apply_group(tp_sqlite_committer *committer, const group *members, tuplet_error *error) {
+  tp_sqlite_connection *connection = &committer->connection;
+  int64_t before = 0;
+  tuplet_status status = read_version(connection, &before, error);
+  if (status != TUPLET_OK) return status;
+  if (before != atomic_load(&committer->last_version)) atomic_store(&committer->foreign_changes, true);
+
+  int64_t version = before;
+  int64_t now_ms = tp_clock_unix_ms(&committer->clock);
+  tp_write *write = members->first;
+  for (size_t i = 0; i < members->count; i++, write = write->next) {
+    tp_sqlite_applied applied = tp_sqlite_apply(connection, write, version + 1, now_ms);
+    if (applied == TP_SQLITE_STORAGE_FAILED) {
+      if (error != NULL) *error = write->error;
+      return write->status;
+    }
+    if (applied == TP_SQLITE_REFUSED) continue;
+    version++;
+    write->versionstamp = tp_sqlite_versionstamp(version);
+  }
+  if (version != before) status = write_version(connection, version, error);
+  if (status == TUPLET_OK && members->sweep != NULL)
+    status = delete_expired(connection, members->sweep, error);
+  /* Before the commit, so that whoever sees the commit in the file knows it as ours. */
+  if (status == TUPLET_OK) atomic_store(&committer->last_version, version);
+  return status;
+}
+
+/* The whole group in one transaction; on failure nothing of it is written. */
+static tuplet_status commit_group(tp_sqlite_committer *committer, const group *members, tuplet_error *error) {
+  tp_sqlite_connection *connection = &committer->connection;
+  if (committer->memory_lock != NULL) (void)pthread_rwlock_wrlock(committer->memory_lock);
+  (void)pthread_mutex_lock(&committer->commit_mutex);
+  tp_sqlite_abandon(connection); /* a transaction that an earlier group could not roll back */
+  tuplet_status status = tp_sqlite_run(connection, TP_SQL_BEGIN_WRITE, error);
+  if (status == TUPLET_OK) status = apply_group(committer, members, error);
+  if (status == TUPLET_OK) status = tp_sqlite_run(connection, TP_SQL_COMMIT, error);
+  if (status != TUPLET_OK) {
+    tp_sqlite_abandon(connection);
+    atomic_store(&committer->last_version, -1); /* unknown: the next commit counts as somebody else's */
+  }
+  (void)pthread_mutex_unlock(&committer->commit_mutex);
+  if (committer->memory_lock != NULL) (void)pthread_rwlock_unlock(committer->memory_lock);
+  return status;
+}
+
+/* ---- Completion ---- */
+
+static void complete_group(tp_sqlite_committer *committer, const group *members) {
+  tp_write *write = members->first;
+  for (size_t i = 0; i < members->count; i++, write = write->next) {
+    if (write->status == TUPLET_OK && committer->observer.on_commit != NULL) {
+      committer->observer.on_commit(committer->observer.context, write);
+    }
+  }
+  write = members->first;
+  for (size_t i = 0; i < members->count; i++) {
+    tp_write *next = write->next; /* the write is its owner's again from on_done on */
+    write->on_done(write);
+    write = next;
+  }
+  if (members->sweep != NULL) members->sweep->on_done(members->sweep);
+}
+
+static void fail_group(const group *members, tuplet_status status, const tuplet_error *error) {
+  if (members->sweep != NULL) {
+    members->sweep->status = status;
+    members->sweep->error = *error;
+  }
+  tp_write *write = members->first;
+  for (size_t i = 0; i < members->count; i++, write = write->next) {
+    write->status = status;
+    write->error = *error;
+  }
+}
+
+static void process_group(tp_sqlite_committer *committer, const group *members) {
+  tuplet_error error = {0};
+  if (members->sweep != NULL) members->sweep->status = TUPLET_OK;
+  tuplet_status status = commit_group(committer, members, &error);
+  size_t member_count = members->count + (members->sweep != NULL ? 1 : 0);
+  if (status != TUPLET_OK && member_count > 1) {
+    /* One member may have failed them all (a value for which the disk has no room): each by itself, then. */
+    tp_write *write = members->first;
+    for (size_t i = 0; i < members->count; i++) {
+      tp_write *next = write->next;
+      process_group(committer, &(group){.first = write, .count = 1});
+      write = next;
+    }
+    if (members->sweep != NULL) process_group(committer, &(group){.sweep = members->sweep});
+    return;
+  }
+  if (status != TUPLET_OK) fail_group(members, status, &error);
+  complete_group(committer, members);
+  if (!committer->location->in_memory) {
+    tp_sqlite_checkpointer_note_log(&committer->checkpointer, committer->log_frames);
+  }
+}
+
+/* ---- The thread and its queue ---- */
+
+static size_t write_size(const tp_write *write) {
+  size_t size = 0;
+  for (size_t i = 0; i < write->mutation_count; i++) {
+    size += write->mutations[i].key.size + write->mutations[i].value.size;
+  }
+  for (size_t i = 0; i < write->enqueue_count; i++) size += write->enqueues[i].payload.size;
+  return size;
+}
+
+/* Takes the next group off the queue; the mutex is held. */
+static group take_group(tp_sqlite_committer *committer) {
+  group members = {.first = committer->first_write};
+  size_t size = 0;
+  tp_write *write = committer->first_write;
+  while (write != NULL && members.count < GROUP_WRITES_MAX && size < GROUP_SIZE_MAX) {
+    size += write_size(write);
+    members.count++;
+    write = write->next;
+  }
+  committer->first_write = write;
+  if (write == NULL) committer->last_write_link = &committer->first_write;
+  members.sweep = committer->first_sweep;
+  if (members.sweep != NULL) committer->first_sweep = members.sweep->next;
+  return members;
+}
+
+static void *run(void *context) {
+  tp_sqlite_committer *committer = context;
+  (void)pthread_mutex_lock(&committer->mutex);
+  for (;;) {
+    bool idle = committer->first_write == NULL && committer->first_sweep == NULL;
+    if (idle && committer->stopping) break;
+    if (idle) {
+      (void)pthread_cond_wait(&committer->wake, &committer->mutex);
+      continue;
+    }
+    group members = take_group(committer);
+    (void)pthread_mutex_unlock(&committer->mutex);
+    process_group(committer, &members);
+    (void)pthread_mutex_lock(&committer->mutex);
+  }
+  (void)pthread_mutex_unlock(&committer->mutex);
+  return NULL;
+}
+
+/* Starts the thread at the first submission, so that a database that is only read costs none. The mutex is
+ * held. */
+static tuplet_status ensure_started(tp_sqlite_committer *committer, tuplet_error *error) {
+  if (committer->started) return TUPLET_OK;
+  tuplet_status status = tp_thread_start(&committer->thread, "tp-committer", run, committer, error);
+  committer->started = status == TUPLET_OK;
+  return status;
+}
+
+void tp_sqlite_committer_write(tp_sqlite_committer *committer, tp_write *write) {
+  write->next = NULL;
+  (void)pthread_mutex_lock(&committer->mutex);
+  tuplet_status status = ensure_started(committer, &write->error);
+  if (status == TUPLET_OK) {
+    *committer->last_write_link = write;
+    committer->last_write_link = &write->next;
+    (void)pthread_cond_signal(&committer->wake);
+  }
+  (void)pthread_mutex_unlock(&committer->mutex);
+  if (status == TUPLET_OK) return;
+  write->status = status;
+  write->on_done(write);
+}
+
+void tp_sqlite_committer_sweep(tp_sqlite_committer *committer, tp_sweep *sweep) {
+  (void)pthread_mutex_lock(&committer->mutex);
+  tuplet_status status = ensure_started(committer, &sweep->error);
+  if (status == TUPLET_OK) {
+    sweep->next = committer->first_sweep;
+    committer->first_sweep = sweep;
+    (void)pthread_cond_signal(&committer->wake);
+  }
+  (void)pthread_mutex_unlock(&committer->mutex);
+  if (status == TUPLET_OK) return;
+  sweep->status = status;
+  sweep->on_done(sweep);
+}
+
+/* ---- Beginning and end ---- */
+
+static int note_log_size(void *context, sqlite3 *db, const char *name, int frames) {
+  (void)db;
+  (void)name;
+  tp_sqlite_committer *committer = context;
+  committer->log_frames = frames;
+  return SQLITE_OK;
+}
+
+static tuplet_status init_locks(tp_sqlite_committer *committer, tuplet_error *error) {
+  int rc = pthread_mutex_init(&committer->commit_mutex, NULL);
+  if (rc != 0) goto out;
+  rc = pthread_mutex_init(&committer->mutex, NULL);
+  if (rc != 0) {
+    (void)pthread_mutex_destroy(&committer->commit_mutex);
+    goto out;
+  }
+  rc = pthread_cond_init(&committer->wake, NULL);
+  if (rc != 0) {
+    (void)pthread_mutex_destroy(&committer->mutex);
+    (void)pthread_mutex_destroy(&committer->commit_mutex);
+  }
+out:
+  if (rc != 0) return tp_fail(error, TUPLET_NOMEM, "making a mutex failed: %s", strerror(rc));
+  return TUPLET_OK;
+}
+
+static void done_locks(tp_sqlite_committer *committer) {
+  (void)pthread_cond_destroy(&committer->wake);
+  (void)pthread_mutex_destroy(&committer->mutex);
+  (void)pthread_mutex_destroy(&committer->commit_mutex);
+}
+
+tuplet_status tp_sqlite_committer_init(tp_sqlite_committer *committer, const tp_sqlite_location *location,
+                                       tp_clock clock, pthread_rwlock_t *memory_lock, tuplet_error *error) {
+  *committer = (tp_sqlite_committer){.location = location, .clock = clock, .memory_lock = memory_lock};
+  committer->last_write_link = &committer->first_write;
+  atomic_init(&committer->last_version, -1);
+  atomic_init(&committer->foreign_changes, false);
+  tuplet_status status = init_locks(committer, error);
+  if (status != TUPLET_OK) return status;
+  status = tp_sqlite_checkpointer_init(&committer->checkpointer, location, &committer->commit_mutex, error);
+  if (status != TUPLET_OK) {
+    done_locks(committer);
+    return status;
+  }
+  status = tp_sqlite_connection_init(&committer->connection, location, true, error);
+  if (status == TUPLET_OK) status = tp_sqlite_schema_prepare(&committer->connection, error);
+  if (status != TUPLET_OK) {
+    tp_sqlite_committer_done(committer);
+    return status;
+  }
+  (void)sqlite3_wal_hook(committer->connection.db, note_log_size, committer);
+  return TUPLET_OK;
+}
+
+void tp_sqlite_committer_done(tp_sqlite_committer *committer) {
+  (void)pthread_mutex_lock(&committer->mutex);
+  committer->stopping = true;
+  (void)pthread_cond_signal(&committer->wake);
+  (void)pthread_mutex_unlock(&committer->mutex);
+  if (committer->started) (void)pthread_join(committer->thread, NULL);
+  tp_sqlite_checkpointer_done(&committer->checkpointer);
+  tp_sqlite_connection_done(&committer->connection);
+  done_locks(committer);
+}

@@ -1,0 +1,54 @@
+/* committer.h: the one thread of an engine that writes.
+ *
+ *   any thread: submit -> [ queue ] -> committer: BEGIN, apply each, COMMIT (one fsync) -> complete each
+ *
+ * What arrives during the fsync is the next group. Alone, a write costs one fsync; under load, hundreds share
+ * it. */
+#ifndef TP_ENGINE_SQLITE_COMMITTER_H
+#define TP_ENGINE_SQLITE_COMMITTER_H
+
+#include "base/clock.h"
+#include "engine/engine.h"
+#include "engine/sqlite/checkpointer.h"
+#include "engine/sqlite/connection.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+typedef struct tp_sqlite_committer {
+  const tp_sqlite_location *location;
+  tp_clock clock;
+  pthread_rwlock_t *memory_lock; /* of a database in memory, whose readers and writer exclude each other */
+  tp_engine_observer observer;
+  tp_sqlite_connection connection; /* the thread's, once it runs */
+  tp_sqlite_checkpointer checkpointer;
+  int log_frames; /* of the write-ahead log, at the last commit */
+  pthread_t thread;
+
+  /* The number of the last commit this engine made, and whether others were seen to commit in between. */
+  _Atomic int64_t last_version;
+  atomic_bool foreign_changes;
+
+  pthread_mutex_t
+      commit_mutex;      /* held while a group is written; the checkpointer holds it for its last step */
+  pthread_mutex_t mutex; /* guards what follows; never held while a group is written */
+  pthread_cond_t wake;
+  tp_write *first_write;
+  tp_write **last_write_link;
+  tp_sweep *first_sweep;
+  bool started;
+  bool stopping;
+} tp_sqlite_committer;
+
+/* Opens the writing connection and prepares the schema. On failure there is nothing to end. */
+tuplet_status tp_sqlite_committer_init(tp_sqlite_committer *committer, const tp_sqlite_location *location,
+                                       tp_clock clock, pthread_rwlock_t *memory_lock, tuplet_error *error);
+
+/* Completes what was submitted, then ends the thread. */
+void tp_sqlite_committer_done(tp_sqlite_committer *committer);
+
+/* Any thread. */
+void tp_sqlite_committer_write(tp_sqlite_committer *committer, tp_write *write);
+void tp_sqlite_committer_sweep(tp_sqlite_committer *committer, tp_sweep *sweep);
+
+#endif

@@ -1,0 +1,196 @@
+/* connection.c: one SQLite connection of the engine, set up for its part. */
+#include "engine/sqlite/connection.h"
+
+#include "engine/sqlite/failure.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+/* How long another process may hold the write lock before an operation gives up with TUPLET_BUSY. Long: a
+ * healthy neighbour holds it for milliseconds, and giving up is of no use to a caller who would only try
+ * again. */
+enum { BUSY_WAIT_MAX_MS = 60000 };
+
+/* A WAL that grew past this, because a reader held on to it, is cut back when it starts over. */
+enum { WAL_KEPT_SIZE_MAX = 64 << 20 };
+
+/* memdb stops at 1 GiB unless told otherwise; memory itself is the limit. */
+static const sqlite3_int64 memory_size_max = INT64_C(1) << 46;
+
+static const char *const statement_texts[TP_SQL_STATEMENT_COUNT] = {
+    [TP_SQL_BEGIN_READ] = "BEGIN",
+    [TP_SQL_BEGIN_WRITE] = "BEGIN IMMEDIATE",
+    [TP_SQL_COMMIT] = "COMMIT",
+    [TP_SQL_ROLLBACK] = "ROLLBACK",
+    [TP_SQL_GET] = "SELECT v, v_encoding, version, expiration_ms FROM kv WHERE k = ?1",
+    [TP_SQL_LIST] =
+        "SELECT v, v_encoding, version, expiration_ms, k FROM kv WHERE k >= ?1 AND k < ?2 ORDER BY k",
+    [TP_SQL_LIST_REVERSE] = "SELECT v, v_encoding, version, expiration_ms, k FROM kv"
+                            " WHERE k >= ?1 AND k < ?2 ORDER BY k DESC",
+    [TP_SQL_GET_VERSION] = "SELECT version FROM data_version WHERE k = 0",
+    [TP_SQL_SET_VERSION] = "UPDATE data_version SET version = ?1 WHERE k = 0",
+    [TP_SQL_CHECK] = "SELECT version, expiration_ms FROM kv WHERE k = ?1",
+    /* Leaves the expiry index alone, which is most of the cost of an overwrite; changes nothing when the row
+     * has another expiry. */
+    [TP_SQL_UPSERT_KEEPING_EXPIRY] =
+        "INSERT INTO kv (k, v, v_encoding, version, expiration_ms) VALUES (?1, ?2, ?3, ?4, ?5)"
+        " ON CONFLICT (k) DO UPDATE SET v = excluded.v, v_encoding = excluded.v_encoding,"
+        " version = excluded.version, seq = 0 WHERE expiration_ms = excluded.expiration_ms",
+    [TP_SQL_UPSERT] = "INSERT INTO kv (k, v, v_encoding, version, expiration_ms) VALUES (?1, ?2, ?3, ?4, ?5)"
+                      " ON CONFLICT (k) DO UPDATE SET v = excluded.v, v_encoding = excluded.v_encoding,"
+                      " version = excluded.version, seq = 0, expiration_ms = excluded.expiration_ms",
+    [TP_SQL_DELETE] = "DELETE FROM kv WHERE k = ?1",
+    [TP_SQL_ENQUEUE] = "INSERT INTO queue (ts, id, data, backoff_schedule, keys_if_undelivered)"
+                       " VALUES (?1, ?2, ?3, ?4, ?5)",
+    [TP_SQL_DELETE_EXPIRED] =
+        "DELETE FROM kv WHERE k IN (SELECT k FROM kv INDEXED BY kv_expiration_ms_idx"
+        " WHERE expiration_ms >= 0 AND expiration_ms <= ?1 ORDER BY expiration_ms LIMIT ?2)",
+    [TP_SQL_NEXT_EXPIRY] = "SELECT min(expiration_ms) FROM kv WHERE expiration_ms >= 0",
+    [TP_SQL_DATA_VERSION] = "PRAGMA data_version",
+};
+
+/* Waits a little longer each time: a neighbour's commit takes some hundred microseconds to milliseconds. */
+static int wait_while_busy(void *context, int attempt) {
+  (void)context;
+  enum { SHORT_WAITS = 20, SHORT_WAIT_US = 200, LONG_WAIT_US = 2000 };
+  if (attempt > SHORT_WAITS + BUSY_WAIT_MAX_MS * 1000 / LONG_WAIT_US) return 0;
+  (void)usleep(attempt < SHORT_WAITS ? SHORT_WAIT_US : LONG_WAIT_US); /* cut short by a signal is fine */
+  return 1;
+}
+
+static tuplet_status run_text(tp_sqlite_connection *connection, const char *sql, tuplet_error *error) {
+  int rc = sqlite3_exec(connection->db, sql, NULL, NULL, NULL);
+  if (rc == SQLITE_OK) return TUPLET_OK;
+  return tp_sqlite_fail(connection->db, rc, connection->location->path, sql, error);
+}
+
+/* Journal mode WAL is a property of the file: whoever makes the file sets it. */
+static tuplet_status enter_wal_mode(tp_sqlite_connection *connection, tuplet_error *error) {
+  sqlite3_stmt *statement = NULL;
+  int rc;
+  /* Switching needs the file alone for a moment, and SQLite does not call the busy handler for that. */
+  for (int attempt = 0;; attempt++) {
+    rc = sqlite3_prepare_v2(connection->db, "PRAGMA journal_mode = WAL", -1, &statement, NULL);
+    if (rc == SQLITE_OK) rc = sqlite3_step(statement);
+    if ((rc & 0xFF) != SQLITE_BUSY || !wait_while_busy(NULL, attempt)) break;
+    (void)sqlite3_finalize(statement); /* repeats the step's result */
+    statement = NULL;
+  }
+  tuplet_status status = TUPLET_OK;
+  if (rc != SQLITE_ROW) {
+    status = tp_sqlite_fail(connection->db, rc, connection->location->path, "entering WAL mode", error);
+  } else if (sqlite3_stricmp((const char *)sqlite3_column_text(statement, 0), "wal") != 0) {
+    status = tp_sqlite_fail(NULL, SQLITE_IOERR, connection->location->path,
+                            "entering WAL mode: the file system does not support it", error);
+  }
+  (void)sqlite3_finalize(statement); /* repeats the step's result */
+  return status;
+}
+
+static tuplet_status set_up(tp_sqlite_connection *connection, bool writes, tuplet_error *error) {
+  const tp_sqlite_location *location = connection->location;
+  (void)sqlite3_extended_result_codes(connection->db, 1);
+  (void)sqlite3_busy_handler(connection->db, wait_while_busy, NULL);
+  (void)sqlite3_db_config(connection->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+  (void)sqlite3_db_config(connection->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+
+  char pragmas[256];
+  (void)snprintf(pragmas, sizeof pragmas,
+                 "PRAGMA cache_size = -%u; PRAGMA temp_store = MEMORY; PRAGMA cell_size_check = ON;",
+                 location->cache_kib);
+  tuplet_status status = run_text(connection, pragmas, error);
+  if (status != TUPLET_OK) return status;
+
+  if (location->in_memory) {
+    sqlite3_int64 size_max = memory_size_max;
+    (void)sqlite3_file_control(connection->db, "main", SQLITE_FCNTL_SIZE_LIMIT, &size_max);
+    return run_text(connection, "PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF;", error);
+  }
+  if (!writes) return run_text(connection, "PRAGMA wal_autocheckpoint = 0; PRAGMA query_only = ON;", error);
+
+  status = enter_wal_mode(connection, error);
+  if (status != TUPLET_OK) return status;
+  (void)snprintf(pragmas, sizeof pragmas,
+                 "PRAGMA synchronous = %s; PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = %d;",
+                 location->durability == TUPLET_DURABILITY_FULL ? "FULL" : "NORMAL", (int)WAL_KEPT_SIZE_MAX);
+  return run_text(connection, pragmas, error);
+}
+
+tuplet_status tp_sqlite_connection_init(tp_sqlite_connection *connection, const tp_sqlite_location *location,
+                                        bool writes, tuplet_error *error) {
+  *connection = (tp_sqlite_connection){.location = location};
+  /* One thread uses a connection at a time, so SQLite need not lock it. */
+  int flags = SQLITE_OPEN_NOMUTEX;
+  if (location->in_memory) flags |= SQLITE_OPEN_URI;
+  flags |= location->read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
+  if (!location->read_only && writes) flags |= SQLITE_OPEN_CREATE;
+  int rc = sqlite3_open_v2(location->name, &connection->db, flags, NULL);
+  tuplet_status status = rc == SQLITE_OK
+                             ? set_up(connection, writes && !location->read_only, error)
+                             : tp_sqlite_fail(connection->db, rc, location->path, "opening", error);
+  if (status != TUPLET_OK) tp_sqlite_connection_done(connection);
+  return status;
+}
+
+void tp_sqlite_connection_done(tp_sqlite_connection *connection) {
+  for (int i = 0; i < TP_SQL_STATEMENT_COUNT; i++) {
+    (void)sqlite3_finalize(connection->statements[i]); /* repeats an error reported before */
+    connection->statements[i] = NULL;
+  }
+  (void)sqlite3_close_v2(connection->db); /* cannot fail: nothing of the connection is left open */
+  connection->db = NULL;
+}
+
+sqlite3_stmt *tp_sqlite_prepared(tp_sqlite_connection *connection, tp_sqlite_statement which,
+                                 tuplet_status *ret_status, tuplet_error *error) {
+  sqlite3_stmt **slot = &connection->statements[which];
+  if (*slot != NULL) return *slot;
+  int rc =
+      sqlite3_prepare_v3(connection->db, statement_texts[which], -1, SQLITE_PREPARE_PERSISTENT, slot, NULL);
+  if (rc == SQLITE_OK) return *slot;
+  *ret_status = tp_sqlite_fail(connection->db, rc, connection->location->path, statement_texts[which], error);
+  return NULL;
+}
+
+tuplet_status tp_sqlite_finish(tp_sqlite_connection *connection, sqlite3_stmt *statement, const char *doing,
+                               tuplet_error *error) {
+  int rc;
+  do {
+    rc = sqlite3_step(statement);
+  } while (rc == SQLITE_ROW);
+  tuplet_status status = TUPLET_OK;
+  if (rc != SQLITE_DONE) {
+    status = tp_sqlite_fail(connection->db, rc, connection->location->path, doing, error);
+  }
+  (void)sqlite3_reset(statement); /* repeats the step's result */
+  return status;
+}
+
+tuplet_status tp_sqlite_run(tp_sqlite_connection *connection, tp_sqlite_statement which,
+                            tuplet_error *error) {
+  tuplet_status status = TUPLET_OK;
+  sqlite3_stmt *statement = tp_sqlite_prepared(connection, which, &status, error);
+  if (statement == NULL) return status;
+  return tp_sqlite_finish(connection, statement, statement_texts[which], error);
+}
+
+void tp_sqlite_abandon(tp_sqlite_connection *connection) {
+  if (connection->db == NULL || sqlite3_get_autocommit(connection->db)) return;
+  /* A rollback that fails leaves the transaction to the next one, which tries again; nothing was committed.
+   */
+  (void)tp_sqlite_run(connection, TP_SQL_ROLLBACK, NULL);
+}
+
+int tp_sqlite_bind_bytes(sqlite3_stmt *statement, int index, tuplet_bytes bytes) {
+  const void *data = bytes.size == 0 ? "" : bytes.data;
+  return sqlite3_bind_blob64(statement, index, data, bytes.size, SQLITE_STATIC);
+}
+
+tuplet_bytes tp_sqlite_column_bytes(sqlite3_stmt *statement, int column) {
+  const void *data = sqlite3_column_blob(statement, column); /* before the size, as SQLite asks */
+  return (tuplet_bytes){data, (size_t)sqlite3_column_bytes(statement, column)};
+}
+
+int64_t tp_sqlite_column_expiry(sqlite3_stmt *statement, int column) {
+  return sqlite3_column_type(statement, column) == SQLITE_NULL ? -1 : sqlite3_column_int64(statement, column);
+}

@@ -1,0 +1,82 @@
+/* connection.h: one SQLite connection of the engine, set up for its part, with its statements prepared once.
+ */
+#ifndef TP_ENGINE_SQLITE_CONNECTION_H
+#define TP_ENGINE_SQLITE_CONNECTION_H
+
+#include "tuplet.h"
+
+#include <sqlite3.h>
+
+/* Where the database is and how to open it; shared by all connections of an engine. */
+typedef struct tp_sqlite_location {
+  const char *name; /* what SQLite opens: a path, or a URI of the memdb VFS */
+  const char *path; /* what messages call it */
+  bool in_memory;
+  bool read_only;
+  uint32_t cache_kib;
+  tuplet_durability durability;
+} tp_sqlite_location;
+
+typedef enum tp_sqlite_statement {
+  TP_SQL_BEGIN_READ,
+  TP_SQL_BEGIN_WRITE,
+  TP_SQL_COMMIT,
+  TP_SQL_ROLLBACK,
+  TP_SQL_GET,
+  TP_SQL_LIST,
+  TP_SQL_LIST_REVERSE,
+  TP_SQL_GET_VERSION,
+  TP_SQL_SET_VERSION,
+  TP_SQL_CHECK,
+  TP_SQL_UPSERT_KEEPING_EXPIRY,
+  TP_SQL_UPSERT,
+  TP_SQL_DELETE,
+  TP_SQL_ENQUEUE,
+  TP_SQL_DELETE_EXPIRED,
+  TP_SQL_NEXT_EXPIRY,
+  TP_SQL_DATA_VERSION,
+  TP_SQL_STATEMENT_COUNT
+} tp_sqlite_statement;
+
+/* Used by one thread at a time. */
+typedef struct tp_sqlite_connection {
+  const tp_sqlite_location *location;
+  sqlite3 *db;
+  sqlite3_stmt *statements[TP_SQL_STATEMENT_COUNT]; /* prepared on first use */
+} tp_sqlite_connection;
+
+/* A connection that may be half open is fine for tp_sqlite_connection_done. `writes`: for the committer. */
+tuplet_status tp_sqlite_connection_init(tp_sqlite_connection *connection, const tp_sqlite_location *location,
+                                        bool writes, tuplet_error *error);
+void tp_sqlite_connection_done(tp_sqlite_connection *connection);
+
+/* The prepared statement, ready for binding; NULL (with error filled and its status in ret_status) on
+ * failure. */
+sqlite3_stmt *tp_sqlite_prepared(tp_sqlite_connection *connection, tp_sqlite_statement which,
+                                 tuplet_status *ret_status, tuplet_error *error);
+
+/* Runs a statement that needs no parameters and whose rows do not matter. */
+tuplet_status tp_sqlite_run(tp_sqlite_connection *connection, tp_sqlite_statement which, tuplet_error *error);
+
+/* Steps a bound statement to its end, and resets it; its rows do not matter. */
+tuplet_status tp_sqlite_finish(tp_sqlite_connection *connection, sqlite3_stmt *statement, const char *doing,
+                               tuplet_error *error);
+
+/* Ends a read or write transaction without a trace, if one is open. */
+void tp_sqlite_abandon(tp_sqlite_connection *connection);
+
+/* Binds bytes without copying them; they must stay until the statement is reset. An empty view is an empty
+ * blob, not NULL. */
+int tp_sqlite_bind_bytes(sqlite3_stmt *statement, int index, tuplet_bytes bytes);
+
+/* A column's bytes, valid until the statement's next step or reset. */
+tuplet_bytes tp_sqlite_column_bytes(sqlite3_stmt *statement, int column);
+
+/* A row's expiry, unix ms, -1 for never: rows of older files may have NULL there. */
+int64_t tp_sqlite_column_expiry(sqlite3_stmt *statement, int column);
+
+static inline bool tp_sqlite_is_expired(int64_t expires_at_ms, int64_t now_ms) {
+  return expires_at_ms >= 0 && expires_at_ms <= now_ms;
+}
+
+#endif

@@ -1,0 +1,87 @@
+/* read.c: snapshot reads on one connection. This is the hot path: a read of one key runs one prepared
+ * statement and copies nothing. */
+#include "engine/sqlite/read.h"
+
+#include "base/status.h"
+#include "engine/sqlite/failure.h"
+
+#include <assert.h>
+
+tuplet_versionstamp tp_sqlite_versionstamp(int64_t version) {
+  tuplet_versionstamp versionstamp = {{0}};
+  for (int i = 0; i < 8; i++) versionstamp.bytes[i] = (uint8_t)((uint64_t)version >> (56 - 8 * i));
+  return versionstamp;
+}
+
+/* Columns: v, v_encoding, version, expiration_ms. */
+static void take_row(sqlite3_stmt *statement, tuplet_bytes key, tp_row *ret_row) {
+  ret_row->key = key;
+  ret_row->value = tp_sqlite_column_bytes(statement, 0);
+  ret_row->encoding = (uint32_t)sqlite3_column_int64(statement, 1);
+  ret_row->versionstamp = tp_sqlite_versionstamp(sqlite3_column_int64(statement, 2));
+  ret_row->expires_at_ms = tp_sqlite_column_expiry(statement, 3);
+}
+
+static tuplet_status read_point(tp_sqlite_connection *connection, tp_read *read, size_t index,
+                                tuplet_error *error) {
+  tuplet_status status = TUPLET_OK;
+  sqlite3_stmt *statement = tp_sqlite_prepared(connection, TP_SQL_GET, &status, error);
+  if (statement == NULL) return status;
+  tuplet_bytes key = read->ranges[index].start;
+  int rc = tp_sqlite_bind_bytes(statement, 1, key);
+  if (rc == SQLITE_OK) rc = sqlite3_step(statement);
+  if (rc == SQLITE_ROW) {
+    tp_row row;
+    take_row(statement, key, &row);
+    if (!tp_sqlite_is_expired(row.expires_at_ms, read->now_ms))
+      status = read->on_row(read, index, &row, error);
+  } else if (rc != SQLITE_DONE) {
+    status = tp_sqlite_fail(connection->db, rc, connection->location->path, "reading", error);
+  }
+  (void)sqlite3_reset(statement); /* repeats the step's result */
+  return status;
+}
+
+static tuplet_status read_range(tp_sqlite_connection *connection, tp_read *read, size_t index,
+                                tuplet_error *error) {
+  const tp_read_range *range = &read->ranges[index];
+  tuplet_status status = TUPLET_OK;
+  sqlite3_stmt *statement =
+      tp_sqlite_prepared(connection, range->reverse ? TP_SQL_LIST_REVERSE : TP_SQL_LIST, &status, error);
+  if (statement == NULL) return status;
+  int rc = tp_sqlite_bind_bytes(statement, 1, range->start);
+  if (rc == SQLITE_OK) rc = tp_sqlite_bind_bytes(statement, 2, range->end);
+  for (uint32_t given = 0; rc == SQLITE_OK && given < range->limit;) {
+    int step = sqlite3_step(statement);
+    if (step == SQLITE_DONE) break;
+    if (step != SQLITE_ROW) {
+      rc = step;
+      break;
+    }
+    tp_row row;
+    take_row(statement, tp_sqlite_column_bytes(statement, 4), &row);
+    if (tp_sqlite_is_expired(row.expires_at_ms, read->now_ms)) continue;
+    status = read->on_row(read, index, &row, error);
+    if (status != TUPLET_OK) break;
+    given++;
+  }
+  if (rc != SQLITE_OK)
+    status = tp_sqlite_fail(connection->db, rc, connection->location->path, "reading", error);
+  (void)sqlite3_reset(statement); /* repeats the step's result */
+  return status;
+}
+
+tuplet_status tp_sqlite_read(tp_sqlite_connection *connection, tp_read *read, tuplet_error *error) {
+  tuplet_status status = TUPLET_OK;
+  bool transaction = read->range_count > 1; /* a single statement is a snapshot of its own */
+  if (transaction) status = tp_sqlite_run(connection, TP_SQL_BEGIN_READ, error);
+  for (size_t i = 0; status == TUPLET_OK && i < read->range_count; i++) {
+    assert(read->ranges[i].limit > 0);
+    status = tp_read_range_is_point(&read->ranges[i]) ? read_point(connection, read, i, error)
+                                                      : read_range(connection, read, i, error);
+  }
+  if (!transaction) return status;
+  if (status == TUPLET_OK) status = tp_sqlite_run(connection, TP_SQL_COMMIT, error);
+  if (status != TUPLET_OK) tp_sqlite_abandon(connection);
+  return status;
+}

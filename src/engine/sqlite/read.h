@@ -1,0 +1,14 @@
+/* read.h: snapshot reads on one connection. */
+#ifndef TP_ENGINE_SQLITE_READ_H
+#define TP_ENGINE_SQLITE_READ_H
+
+#include "engine/engine.h"
+#include "engine/sqlite/connection.h"
+
+/* Runs all ranges of a read in one snapshot and hands over its rows; does not call on_done. */
+tuplet_status tp_sqlite_read(tp_sqlite_connection *connection, tp_read *read, tuplet_error *error);
+
+/* A versionstamp is the commit's number, big-endian, and two zero bytes. */
+tuplet_versionstamp tp_sqlite_versionstamp(int64_t version);
+
+#endif

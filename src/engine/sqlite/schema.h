@@ -1,0 +1,12 @@
+/* schema.h: the tables of a Deno KV file: made in a new file, brought up to date in an old one. */
+#ifndef TP_ENGINE_SQLITE_SCHEMA_H
+#define TP_ENGINE_SQLITE_SCHEMA_H
+
+#include "engine/sqlite/connection.h"
+
+/* Makes the file's tables those of the newest version of the format (3), in one transaction; changes nothing
+ * in a file that is there already. Refuses (TUPLET_FORMAT, naming the file) a file from a newer version, and
+ * a SQLite file of somebody else's. A read-only connection only checks. */
+tuplet_status tp_sqlite_schema_prepare(tp_sqlite_connection *connection, tuplet_error *error);
+
+#endif

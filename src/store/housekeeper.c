@@ -1,0 +1,193 @@
+/* housekeeper.c: expiry, and the changes of others, by the clock.
+ *
+ * Nothing correct depends on it being punctual: reads, checks and sums compare expiries themselves. What it
+ * does late is only removed late, or told late. */
+#include "store/housekeeper.h"
+
+#include "base/status.h"
+#include "base/thread.h"
+
+#include <string.h>
+#include <time.h>
+
+enum {
+  SWEEP_ROWS_MAX = 256,          /* a commit's worth of work, so that no writer waits long behind it */
+  SWEEP_INTERVAL_MIN_MS = 20,    /* between sweeps, so that expiries close together share one */
+  SWEEP_INTERVAL_MAX_MS = 60000, /* rows that others wrote are found at the latest then */
+  SWEEP_RETRY_MS = 5000,         /* after a failure (a full disk, a busy neighbour) */
+  POLL_INTERVAL_MS = 20          /* for the changes of others, while anybody watches */
+};
+
+static int64_t earlier(int64_t a_ms, int64_t b_ms) {
+  if (a_ms == TP_EXPIRES_NEVER) return b_ms;
+  if (b_ms == TP_EXPIRES_NEVER) return a_ms;
+  return a_ms < b_ms ? a_ms : b_ms;
+}
+
+/* ---- Sweeping ---- */
+
+static void on_swept(tp_sweep *sweep) {
+  tp_housekeeper *housekeeper = (tp_housekeeper *)(void *)((char *)sweep - offsetof(tp_housekeeper, sweep));
+  (void)pthread_mutex_lock(&housekeeper->mutex);
+  int64_t now_ms = tp_clock_unix_ms(&housekeeper->clock);
+  int64_t due_ms = now_ms + SWEEP_INTERVAL_MAX_MS;
+  if (sweep->status != TUPLET_OK) {
+    due_ms = now_ms + SWEEP_RETRY_MS;
+  } else {
+    if (!housekeeper->engine->shared) due_ms = TP_EXPIRES_NEVER;
+    due_ms = earlier(due_ms, sweep->next_expiry_ms);
+  }
+  housekeeper->sweep_due_ms = earlier(housekeeper->sweep_due_ms, due_ms);
+  bool more_waiting = sweep->status == TUPLET_OK && sweep->removed == sweep->row_max;
+  housekeeper->swept_at_ms = more_waiting ? 0 : now_ms;
+  housekeeper->sweeping = false;
+  (void)pthread_cond_signal(&housekeeper->wake);
+  (void)pthread_mutex_unlock(&housekeeper->mutex);
+}
+
+/* When the next sweep may start, unix ms; the mutex is held. */
+static int64_t next_sweep_ms(const tp_housekeeper *housekeeper) {
+  if (!housekeeper->sweeps || housekeeper->sweeping || housekeeper->sweep_due_ms == TP_EXPIRES_NEVER) {
+    return TP_EXPIRES_NEVER;
+  }
+  int64_t earliest_ms = housekeeper->swept_at_ms + SWEEP_INTERVAL_MIN_MS;
+  return housekeeper->sweep_due_ms > earliest_ms ? housekeeper->sweep_due_ms : earliest_ms;
+}
+
+/* The mutex is held, and let go of meanwhile. */
+static void start_sweep(tp_housekeeper *housekeeper, int64_t now_ms) {
+  housekeeper->sweeping = true;
+  housekeeper->sweep_due_ms = TP_EXPIRES_NEVER;
+  housekeeper->sweep = (tp_sweep){
+      .now_ms = now_ms, .row_max = SWEEP_ROWS_MAX, .on_done = on_swept, .next_expiry_ms = TP_EXPIRES_NEVER};
+  (void)pthread_mutex_unlock(&housekeeper->mutex);
+  housekeeper->engine->ops->sweep(housekeeper->engine, &housekeeper->sweep);
+  (void)pthread_mutex_lock(&housekeeper->mutex);
+}
+
+/* ---- The thread ---- */
+
+/* Waits until a moment of the wall clock, or until something is noted. The mutex is held. */
+static void wait_until(tp_housekeeper *housekeeper, int64_t due_ms, int64_t now_ms) {
+  if (due_ms == TP_EXPIRES_NEVER) {
+    (void)pthread_cond_wait(&housekeeper->wake, &housekeeper->mutex);
+    return;
+  }
+  /* The wall clock may be set meanwhile: look at it again now and then. */
+  int64_t wait_ms = due_ms - now_ms < SWEEP_INTERVAL_MAX_MS ? due_ms - now_ms : SWEEP_INTERVAL_MAX_MS;
+  struct timespec until;
+  (void)clock_gettime(CLOCK_MONOTONIC, &until); /* cannot fail for this clock */
+  until.tv_sec += wait_ms / 1000;
+  until.tv_nsec += wait_ms % 1000 * 1000000;
+  if (until.tv_nsec >= 1000000000) {
+    until.tv_sec++;
+    until.tv_nsec -= 1000000000;
+  }
+  (void)pthread_cond_timedwait(&housekeeper->wake, &housekeeper->mutex, &until);
+}
+
+/* What watches need: returns when to look again, unix ms. The mutex is not held. */
+static int64_t serve_watches(tp_housekeeper *housekeeper, int64_t now_ms) {
+  if (tp_watch_hub_member_count(housekeeper->hub) == 0) return TP_EXPIRES_NEVER;
+  int64_t due_ms = tp_watch_hub_notify_expired(housekeeper->hub, now_ms);
+  if (!housekeeper->engine->shared) return due_ms;
+  bool changed = false;
+  /* A failure here is met by the readers too, who report it; looking again soon is all there is to do. */
+  if (housekeeper->engine->ops->poll_foreign_changes(housekeeper->engine, &changed, NULL) == TUPLET_OK &&
+      changed) {
+    tp_watch_hub_notify_all(housekeeper->hub);
+  }
+  return earlier(due_ms, now_ms + POLL_INTERVAL_MS);
+}
+
+static void *run(void *context) {
+  tp_housekeeper *housekeeper = context;
+  (void)pthread_mutex_lock(&housekeeper->mutex);
+  while (!housekeeper->stopping) {
+    (void)pthread_mutex_unlock(&housekeeper->mutex);
+    int64_t now_ms = tp_clock_unix_ms(&housekeeper->clock);
+    int64_t watches_due_ms = serve_watches(housekeeper, now_ms);
+    (void)pthread_mutex_lock(&housekeeper->mutex);
+    if (housekeeper->stopping) break;
+    int64_t sweep_ms = next_sweep_ms(housekeeper);
+    if (sweep_ms != TP_EXPIRES_NEVER && sweep_ms <= now_ms) {
+      start_sweep(housekeeper, now_ms);
+      continue;
+    }
+    if (housekeeper->noted) {
+      housekeeper->noted = false; /* while the watches were served, without the mutex */
+      continue;
+    }
+    wait_until(housekeeper, earlier(watches_due_ms, sweep_ms), now_ms);
+    housekeeper->noted = false;
+  }
+  (void)pthread_mutex_unlock(&housekeeper->mutex);
+  return NULL;
+}
+
+/* Wakes the thread, or starts it: a database without expiry and watches needs none. The mutex is held. */
+static void rouse(tp_housekeeper *housekeeper) {
+  housekeeper->noted = true;
+  if (!housekeeper->started && !housekeeper->stopping) {
+    /* Without a thread (the system has no room for one) the next call tries again. */
+    housekeeper->started =
+        tp_thread_start(&housekeeper->thread, "tp-housekeeper", run, housekeeper, NULL) == TUPLET_OK;
+  }
+  (void)pthread_cond_signal(&housekeeper->wake);
+}
+
+void tp_housekeeper_note_expiry(tp_housekeeper *housekeeper, int64_t expires_at_ms) {
+  if (!housekeeper->sweeps) return;
+  (void)pthread_mutex_lock(&housekeeper->mutex);
+  int64_t due_ms = earlier(housekeeper->sweep_due_ms, expires_at_ms);
+  if (due_ms != housekeeper->sweep_due_ms || !housekeeper->started) {
+    housekeeper->sweep_due_ms = due_ms;
+    rouse(housekeeper);
+  }
+  (void)pthread_mutex_unlock(&housekeeper->mutex);
+}
+
+void tp_housekeeper_note_watch(tp_housekeeper *housekeeper) {
+  (void)pthread_mutex_lock(&housekeeper->mutex);
+  rouse(housekeeper);
+  (void)pthread_mutex_unlock(&housekeeper->mutex);
+}
+
+/* ---- Beginning and end ---- */
+
+static int init_cond(pthread_cond_t *cond) {
+  pthread_condattr_t attributes;
+  int rc = pthread_condattr_init(&attributes);
+  if (rc != 0) return rc;
+  rc = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+  if (rc == 0) rc = pthread_cond_init(cond, &attributes);
+  (void)pthread_condattr_destroy(&attributes);
+  return rc;
+}
+
+tuplet_status tp_housekeeper_init(tp_housekeeper *housekeeper, tp_clock clock, tp_engine *engine,
+                                  tp_watch_hub *hub, bool sweeps, tuplet_error *error) {
+  *housekeeper = (tp_housekeeper){
+      .clock = clock, .engine = engine, .hub = hub, .sweeps = sweeps, .sweep_due_ms = TP_EXPIRES_NEVER};
+  int rc = pthread_mutex_init(&housekeeper->mutex, NULL);
+  if (rc == 0) {
+    rc = init_cond(&housekeeper->wake);
+    if (rc != 0) (void)pthread_mutex_destroy(&housekeeper->mutex);
+  }
+  if (rc != 0) return tp_fail(error, TUPLET_NOMEM, "making a mutex failed: %s", strerror(rc));
+  return TUPLET_OK;
+}
+
+void tp_housekeeper_stop(tp_housekeeper *housekeeper) {
+  (void)pthread_mutex_lock(&housekeeper->mutex);
+  housekeeper->stopping = true;
+  bool started = housekeeper->started;
+  (void)pthread_cond_signal(&housekeeper->wake);
+  (void)pthread_mutex_unlock(&housekeeper->mutex);
+  if (started) (void)pthread_join(housekeeper->thread, NULL);
+}
+
+void tp_housekeeper_done(tp_housekeeper *housekeeper) {
+  (void)pthread_cond_destroy(&housekeeper->wake);
+  (void)pthread_mutex_destroy(&housekeeper->mutex);
+}

@@ -1,0 +1,43 @@
+/* housekeeper.h: what a store does when its time has come, on a thread of its own: removing expired rows in
+ * small steps, waking watches whose entries expire, and noticing what others do to the same data. */
+#ifndef TP_STORE_HOUSEKEEPER_H
+#define TP_STORE_HOUSEKEEPER_H
+
+#include "base/clock.h"
+#include "engine/engine.h"
+#include "store/watch_hub.h"
+
+#include <pthread.h>
+
+typedef struct tp_housekeeper {
+  tp_clock clock;
+  tp_engine *engine;
+  tp_watch_hub *hub;
+  bool sweeps; /* the store may write */
+  tp_sweep sweep;
+  pthread_t thread;
+
+  pthread_mutex_t mutex; /* guards what follows */
+  pthread_cond_t wake;
+  bool started;
+  bool stopping;
+  bool sweeping;        /* a sweep is on its way */
+  int64_t sweep_due_ms; /* unix; TP_EXPIRES_NEVER */
+  int64_t swept_at_ms;  /* unix; when the last sweep ended */
+  bool noted;           /* something changed since the thread looked */
+} tp_housekeeper;
+
+tuplet_status tp_housekeeper_init(tp_housekeeper *housekeeper, tp_clock clock, tp_engine *engine,
+                                  tp_watch_hub *hub, bool sweeps, tuplet_error *error);
+/* Ends the thread; afterwards the engine may be closed, which completes a sweep that is on its way; then
+ * done. */
+void tp_housekeeper_stop(tp_housekeeper *housekeeper);
+void tp_housekeeper_done(tp_housekeeper *housekeeper);
+
+/* Any thread. A row that expires then was written (or may have been there before). Starts the thread. */
+void tp_housekeeper_note_expiry(tp_housekeeper *housekeeper, int64_t expires_at_ms);
+
+/* Any thread. The hub has a new member or an earlier expiry. Starts the thread. */
+void tp_housekeeper_note_watch(tp_housekeeper *housekeeper);
+
+#endif
