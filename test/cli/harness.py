@@ -59,7 +59,7 @@ class Cli(unittest.TestCase):
         elif code == USAGE:
             self.assertRegex(self.stderr, r"^tuplet[ :]", arguments)
             self.assertRegex(self.stderr, r"\nTry 'tuplet.* --help'\.\n$", arguments)
-        return out
+        return out or b""  # None when it went elsewhere
 
     def run_text(self, *arguments, stdin=None, **options):
         data = stdin.encode() if isinstance(stdin, str) else stdin
