@@ -17,7 +17,6 @@ static const uint8_t default_id[TP_AUTH_DATABASE_ID_SIZE] = "the default one";
 
 typedef struct fixture {
   int64_t now_ms;
-  tp_clock system;
   tp_store *store;
   tp_databases *databases;
   tuplet_error error;
@@ -37,7 +36,9 @@ static int setup(void **state) {
   fixture *f = calloc(1, sizeof *f);
   if (f == NULL) return -1;
   f->now_ms = 1000000;
-  if (tp_open_store(":memory:", NULL, tp_clock_system(), &f->store, NULL, &f->error) != TUPLET_OK) return -1;
+  const tuplet_open_options options = TUPLET_OPEN_OPTIONS_INIT;
+  if (tp_open_store(":memory:", &options, tp_clock_system(), &f->store, NULL, &f->error) != TUPLET_OK)
+    return -1;
   tp_databases_config config = {.clock = {test_unix_ms, test_monotonic_ns, f},
                                 .store = f->store,
                                 .entry_max = ENTRY_MAX,
