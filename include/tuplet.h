@@ -469,7 +469,7 @@ struct tuplet_node {
       tuplet_bytes source;
       uint32_t flags;
     } regexp;
-    struct { /* OBJECT, MAP: in insertion order */
+    struct { /* OBJECT: NUMBER keys first and ascending, as in JavaScript; MAP: in insertion order */
       tuplet_pair *pairs;
       size_t count;
       size_t capacity;
@@ -484,7 +484,7 @@ struct tuplet_node {
       size_t count;
       size_t capacity;
       uint32_t length;           /* count <= length; what lies between is holes but for properties */
-      tuplet_pair *properties;   /* elements at or past count (NUMBER keys) and named properties (STRING keys) */
+      tuplet_pair *properties;   /* elements past count (NUMBER keys, ascending), then named (STRING keys) */
       size_t property_count;
       size_t property_capacity;
     } array;
@@ -516,8 +516,11 @@ typedef struct tuplet_tree tuplet_tree;
 TUPLET_API tuplet_tree *tuplet_tree_new(const tuplet_allocator *allocator);
 TUPLET_API void tuplet_tree_free(tuplet_tree *tree);
 
-/* New nodes. Bytes are copied. Each returns NULL when out of memory (or when an argument cannot be: a string
- * that is not WTF-8, a view that does not fit its buffer). */
+/* New nodes. Bytes are copied; nodes given to these and to the functions below are of the same tree. Each
+ * returns NULL when out of memory (or when an argument cannot be: a string that is not WTF-8, a view that does
+ * not fit its buffer or is not aligned to its elements, the flags u and v together). What JavaScript would
+ * change is changed: a date becomes whole milliseconds, or NaN outside its range of 8.64e15. A view that tracks
+ * its buffer's length needs a resizable one, and its size is ignored. */
 TUPLET_API tuplet_node *tuplet_node_undefined(tuplet_tree *tree);
 TUPLET_API tuplet_node *tuplet_node_null(tuplet_tree *tree);
 TUPLET_API tuplet_node *tuplet_node_bool(tuplet_tree *tree, bool boolean);
@@ -542,9 +545,11 @@ TUPLET_API tuplet_node *tuplet_node_error(tuplet_tree *tree, tuplet_error_type t
 TUPLET_API tuplet_node *tuplet_node_kvu64(tuplet_tree *tree, uint64_t number);
 TUPLET_API tuplet_node *tuplet_node_opaque(tuplet_tree *tree, tuplet_bytes encoded);
 
-/* Filling containers. TUPLET_MISUSE for a node of another type, TUPLET_NOMEM.
+/* Filling containers. Errors: TUPLET_NOMEM; TUPLET_MISUSE for a container of another type, a missing (NULL)
+ * node, a name that is not WTF-8, an index above 4294967294, an array's property "length".
  * object_set and map_set replace the value of a key that is there already (maps compare primitive keys as
- * JavaScript's SameValueZero, others by identity); set_add ignores what is there already. */
+ * JavaScript's SameValueZero, others by identity); set_add ignores what is there already. A name that is an
+ * index ("0" to "4294967294") is a NUMBER key of an object, and an element of an array. */
 TUPLET_API tuplet_status tuplet_node_object_set(tuplet_tree *tree, tuplet_node *object, const char *wtf8_name,
                                                 size_t size, tuplet_node *value);
 TUPLET_API tuplet_status tuplet_node_map_set(tuplet_tree *tree, tuplet_node *map, tuplet_node *key,
@@ -561,10 +566,12 @@ TUPLET_API tuplet_status tuplet_node_array_set_property(tuplet_tree *tree, tuple
 /* The value of an object's property, or NULL. */
 TUPLET_API tuplet_node *tuplet_node_object_get(const tuplet_node *object, const char *wtf8_name, size_t size);
 
-/* Whether two graphs are the same JavaScript value: same types, numbers by Object.is, same sharing. */
+/* Whether two graphs are the same JavaScript value: same types, numbers by Object.is, same order of keys and
+ * items, same sharing and cycles. Takes memory from the C library; false also when there is none. Any thread. */
 TUPLET_API bool tuplet_node_equal(const tuplet_node *a, const tuplet_node *b);
 
-/* A stored value as a tree. A V8 value with a host object comes as one OPAQUE node.
+/* A stored value as a tree. A V8 value with a host object comes as one OPAQUE node. Time and memory are bounded
+ * by the bytes, whatever they claim; depth is not limited.
  * Errors: TUPLET_MALFORMED (with the offset), TUPLET_INVALID (unknown encoding: "The value encoding N is
  * unknown."), TUPLET_NOMEM. */
 TUPLET_API tuplet_status tuplet_tree_decode(tuplet_tree *tree, tuplet_value value, tuplet_node **ret_root,
@@ -572,7 +579,8 @@ TUPLET_API tuplet_status tuplet_tree_decode(tuplet_tree *tree, tuplet_value valu
 
 /* A tree as a stored value: a KVU64 becomes LE64, a VIEW of type UINT8 becomes BYTES, anything else V8 format
  * version 15. ret_value->data points into ret_owned, which the caller frees.
- * Errors: TUPLET_INVALID (a KVU64 or OPAQUE node inside another), TUPLET_LIMIT (nested too deep), TUPLET_NOMEM. */
+ * Errors: TUPLET_INVALID (a KVU64 or OPAQUE node inside another), TUPLET_LIMIT (a size beyond 32 bits),
+ * TUPLET_NOMEM. */
 TUPLET_API tuplet_status tuplet_tree_encode(const tuplet_node *root, const tuplet_allocator *allocator,
                                             tuplet_value *ret_value, tuplet_owned *ret_owned, tuplet_error *error);
 
