@@ -134,6 +134,9 @@ async function exchangeTests(t, request, server, open) {
 }
 
 async function accessTests(t, request, server, session, open) {
+  // HTTP/2 has no values that end in a blank: such a request is malformed before anybody looks at its meaning.
+  const refusalOf = (authorization) =>
+    request === TRANSPORTS["HTTP/2"] && authorization.endsWith(" ") ? 400 : 401;
   const read = pb.snapshotRead({ start: key("a"), end: key("b"), limit: 1 });
 
   await t.test("no authorization, or one that is no bearer token, is 401", async () => {
@@ -143,7 +146,7 @@ async function accessTests(t, request, server, session, open) {
         headers: { authorization },
         body: '{"supportedVersions":[3]}',
       });
-      assertRefused(answer, 401);
+      assertRefused(answer, refusalOf(authorization));
     }
   });
 
@@ -165,7 +168,8 @@ async function accessTests(t, request, server, session, open) {
         `${session.metadata.token}A`,
       ]
     ) {
-      assertRefused(await session.call("snapshot_read", read, { authorization: `Bearer ${token}` }), 401);
+      const authorization = `Bearer ${token}`;
+      assertRefused(await session.call("snapshot_read", read, { authorization }), refusalOf(authorization));
     }
     assertRefused(await session.call("snapshot_read", read, { authorization: undefined }), 401);
   });
@@ -202,11 +206,14 @@ async function accessTests(t, request, server, session, open) {
       const answer = await request(server.url, { method, path, headers: session.headers });
       assert.ok([404, 405].includes(answer.status), `${method}: ${answer.status}`);
     }
-    const answer = await request(server.url, {
-      method: "GET",
-      headers: { authorization: `Bearer ${TOKEN}` },
-    });
-    assert.ok([404, 405].includes(answer.status), `GET of the exchange: ${answer.status}`);
+    assert.equal((await request(server.url, { method: "DELETE" })).status, 405, "DELETE of the exchange");
+  });
+
+  await t.test("whoever looks with a browser is told what this is", async () => {
+    const answer = await request(server.url, { method: "GET" });
+    assert.equal(answer.status, 200);
+    assert.match(String(answer.headers["content-type"]), /^text\/plain/);
+    assert.match(String(answer.body), /Deno\.openKv/);
   });
 }
 
@@ -275,7 +282,9 @@ async function readTests(t, session) {
     await session.write({ mutations: [set(key("w", "absent"), bytes("after"))] });
     const second = await stream.output();
     assert.equal(String(second.keys[1].entry.value), "after");
-    assert.equal(second.keys[0].changed, false, "what did not change is not sent again");
+    // Deno takes a key that is not marked as changed for one that was deleted.
+    assert.equal(second.keys[0].changed, true, "every key is in every message");
+    assert.equal(String(second.keys[0].entry.value), "before");
     const quiet = await stream.frame(60_000);
     assert.equal(quiet.length, 0, "a keep-alive");
   });
