@@ -1,6 +1,5 @@
-// What values_text.test.mjs stored, looked at by Deno: under ["vector", n] the bytes of vector n, under ["text", n] the
-// bytes that tuplet made of that vector's text, under ["cli", n] what `tuplet set` made of it. Standard input has a JSON
-// line for each vector: its expression and its text.
+// What values_text.test.mjs stored, looked at by Deno: under ["vector", n] the bytes of vector n, under ["text", n] what
+// `tuplet set` made of that vector's text. Standard input has a JSON line for each vector: its expression and its text.
 
 import { assertSame } from "../lib/compare.mjs";
 import { check, equal, finish, ok } from "../lib/report.mjs";
@@ -11,7 +10,7 @@ const kv = await open();
 const input = await new Response(Deno.stdin.readable).text();
 const lines: { js: string; text: string }[] = input.trim().split("\n").map((line) => JSON.parse(line));
 const stored = async (name: string) => (await all(kv.list({ prefix: [name] }))).map((entry) => entry.value);
-const [vectors, texts, settings] = await Promise.all(["vector", "text", "cli"].map(stored));
+const [vectors, texts] = await Promise.all(["vector", "text"].map(stored));
 
 /** Compares for every line, and tells all that differ at once. */
 function compareAll(left: (i: number) => unknown, right: (i: number) => unknown) {
@@ -28,7 +27,7 @@ function compareAll(left: (i: number) => unknown, right: (i: number) => unknown)
 
 await check("Deno reads every vector's bytes, and they mean the vector's expression", () => {
   ok(lines.length > 100);
-  equal([vectors.length, texts.length, settings.length], [lines.length, lines.length, lines.length]);
+  equal([vectors.length, texts.length], [lines.length, lines.length]);
   compareAll((i) => vectors[i], (i) => evaluateStored(lines[i].js));
 });
 
@@ -38,10 +37,6 @@ await check("the text of each vector, evaluated by Deno, is the value that its b
 
 await check("the bytes that tuplet makes of each text are the value of that text", () => {
   compareAll((i) => texts[i], (i) => vectors[i]);
-});
-
-await check("what the command line sets by its text is that value as well", () => {
-  compareAll((i) => settings[i], (i) => vectors[i]);
 });
 
 finish();
