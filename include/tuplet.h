@@ -734,8 +734,9 @@ TUPLET_API tuplet_status tuplet_list_open(tuplet_db *db, const tuplet_selector *
  * Errors: as tuplet_get; the list may be continued after TUPLET_BUSY. */
 TUPLET_API tuplet_status tuplet_list_next(tuplet_list *list, const tuplet_entry **ret_entry, tuplet_error *error);
 
-/* The cursor of the entry that tuplet_list_next gave last: URL-safe text to continue from, ended by a NUL; ""
- * before the first entry and after TUPLET_DONE. Valid until the next call with this list.
+/* The cursor of the entry that tuplet_list_next gave last: URL-safe text to continue from, ended by a NUL. Where
+ * the limit ended the list it stays that of the last entry; where the range ended it is "", as it is before the
+ * first entry. Valid until the next call with this list.
  * Errors: TUPLET_NOMEM. */
 TUPLET_API tuplet_status tuplet_list_cursor(tuplet_list *list, const char **ret_cursor, tuplet_error *error);
 

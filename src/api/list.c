@@ -188,8 +188,10 @@ tuplet_status tuplet_list_next_async(tuplet_list *list, tuplet_list_callback cal
   if (list->next_index < list->batch.entries.count) {
     give_next(list);
   } else if (list->exhausted) {
-    tp_entry_batch_clear(&list->batch); /* the list is past its last entry: it has no cursor any more */
-    list->next_index = 0;
+    if (list->left > 0) { /* past the last entry of the range, and not only of the limit: no cursor any more */
+      tp_entry_batch_clear(&list->batch);
+      list->next_index = 0;
+    }
     callback(context, TUPLET_DONE, NULL, &(tuplet_error){0});
   } else {
     fetch(list);
