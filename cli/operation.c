@@ -133,14 +133,14 @@ tp_cli_exit tp_cli_operation_parse(const char *where, tp_cli_words *words, tp_cl
     return tp_cli_fail_usage(&tp_cli_atomic, "%s: '%s' is not an operation", where, name);
 
   ret_operation->type = kinds[kind].type;
+  bool alone = ret_operation->type == TP_CLI_OPERATION_DELETE; /* the key is all there is */
   const char *key = word_next(words);
-  const char *operand = NULL;
-  if (ret_operation->type != TP_CLI_OPERATION_DELETE) operand = word_next(words);
-  if (key == NULL || (operand == NULL && ret_operation->type != TP_CLI_OPERATION_DELETE)) {
+  const char *operand = key == NULL || alone ? key : word_next(words);
+  if (operand == NULL) {
     return tp_cli_fail_usage(&tp_cli_atomic, "%s: %s needs %s", where, name, kinds[kind].operands);
   }
   tp_cli_exit code = tp_cli_key_read(where, key, &ret_operation->key);
-  return code != TP_CLI_EXIT_OK ? code : parse_rest(where, operand, words, ret_operation);
+  return code != TP_CLI_EXIT_OK || alone ? code : parse_rest(where, operand, words, ret_operation);
 }
 
 tuplet_status tp_cli_operation_add(const tp_cli_operation *operation, tuplet_atomic *atomic,
