@@ -98,12 +98,8 @@ static void malformed_bytes_are_refused_with_their_offset(void **state) {
       {"ff0f410130240101", "a count is not what was counted at offset 6"},
       {"ff0f410230240002", "unexpected tag '$' at offset 5"},
       {"ff0f4101307b0001", "unexpected tag '{' at offset 5"},
-      {"ff0f4100220"
-       "66c656e67746830240100",
-       "an array's length cannot be a property at offset 4"},
-      {"ff0f6100220"
-       "66c656e67746830400100",
-       "an array's length cannot be a property at offset 4"},
+      {"ff0f410022066c656e67746830240100", "an array's length cannot be a property at offset 4"},
+      {"ff0f610022066c656e67746830400100", "an array's length cannot be a property at offset 4"},
       {"ff0f6103400004", "a count is not what was counted at offset 6"},
       {"ff0f41ffffffff0f30", "an array claims more elements than there are bytes at offset 2"},
       {"ff0f3b30303a01", "a count is not what was counted at offset 6"},
@@ -121,9 +117,7 @@ static void malformed_bytes_are_refused_with_their_offset(void **state) {
       {"ff0f4204616161615657000300", "a view does not fit its ArrayBuffer at offset 8"},
       {"ff0f4201615642000101", "a view has flags that its buffer does not allow at offset 5"},
       {"ff0f4201615642000102", "a view has flags that its buffer does not allow at offset 5"},
-      {"ff0f7e01016156420001"
-       "04",
-       "a view has unknown flags at offset 6"},
+      {"ff0f7e0101615642000104", "a view has unknown flags at offset 6"},
       {"ff0f4201615642ffffffff1f0100", "an integer is too large at offset 7"},
       {"ff0f722f", "unexpected tag '/' at offset 3"},
       {"ff0f72002e", "unexpected tag 0x00 at offset 3"},
@@ -180,15 +174,10 @@ static tuplet_status decode_in_budget(tuplet_bytes bytes, tuplet_node_type *ret_
 
 static void claimed_lengths_cost_no_memory(void **state) {
   static const char *const values[] = {
-      "ff0f41ffffff7f30",
-      "ff0f22ffffff7f30",
-      "ff0f63feffff7f30",
-      "ff0f42ffffff7f30",
-      "ff0f5afeffffff0f30",
-      "ff0f53ffffff7f30",
-      "ff0f52"
-      "22ffffff7f30",
-      "ff107e80808080808080108080808080808010",
+      "ff0f41ffffff7f30",   "ff0f22ffffff7f30",
+      "ff0f63feffff7f30",   "ff0f42ffffff7f30",
+      "ff0f5afeffffff0f30", "ff0f53ffffff7f30",
+      "ff0f5222ffffff7f30", "ff107e80808080808080108080808080808010",
   };
   (void)state;
   tuplet_node_type type;
