@@ -664,7 +664,8 @@ TUPLET_API tuplet_status tuplet_open(const char *path, const tuplet_open_options
 
 /* Waits for the writes it has accepted, completes them, and closes. Lists and watches that are still open end
  * with TUPLET_CLOSED and must still be closed by their owners, before or after. The caller makes sure that no
- * other thread is inside a call with `db`. NULL is fine. Not from within a callback. */
+ * other thread is inside a call with `db`, or closes one of its lists or watches meanwhile; threads that wait in
+ * tuplet_watch_next are fine. NULL is fine. Not from within a callback. */
 TUPLET_API void tuplet_close(tuplet_db *db);
 
 /* The file's path; ":memory:" for a database in memory. Valid until tuplet_close. */
