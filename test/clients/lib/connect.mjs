@@ -28,7 +28,8 @@ export function request1(url, { method = "POST", path = "/", headers = {}, body 
 
 /** The same over HTTP/2. */
 export async function request2(url, { method = "POST", path = "/", headers = {}, body } = {}) {
-  const session = http2.connect(url);
+  // By default a client with more than 10 MB waiting to be sent refuses the server's answer.
+  const session = http2.connect(url, { maxSessionMemory: 100 });
   try {
     const answer = new Promise((done, fail) => {
       session.on("error", fail);
