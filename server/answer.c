@@ -114,8 +114,9 @@ void tp_answer_send(tp_answer *answer, tp_worker *worker, tp_http_request *reque
   if (answer->body.size > TP_ANSWER_FREE_SIZE)
     large = tp_arena_alloc(tp_http_request_arena(request), sizeof *large);
   if (large == NULL) {
-    tp_http_respond(request, 200, &header, 1, tp_buffer_view(&answer->body));
-    tp_answer_done(answer, worker->service);
+    tp_answer taken = *answer; /* which may lie in the request's arena */
+    tp_http_respond(request, 200, &header, 1, tp_buffer_view(&taken.body));
+    tp_answer_done(&taken, worker->service);
     return;
   }
   *large = (large_answer){.worker = worker, .answer = *answer};
