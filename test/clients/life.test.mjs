@@ -111,7 +111,7 @@ test("the environment of denokv's containers starts it too", async (t) => {
     stdio: ["ignore", "pipe", "pipe"],
   });
   const server = new Server(child, "token-from-the-env");
-  t.after(() => server.kill());
+  t.after(() => server.finish());
   await server.listening();
   assert.equal((await exchange(request1, server.url, "token-from-the-env")).status, 200);
   await stat(join(folder, "from-env.sqlite"));
@@ -286,8 +286,7 @@ test("SIGINT ends it as well, and idle connections do not keep it", async (t) =>
   idle.on("error", () => {});
   t.after(() => idle.destroy());
   await new Promise((done) => idle.once("connect", done));
-  server.child.kill("SIGINT");
-  assert.deepEqual(await within(20_000, "the end", server.exited), { code: 0, signal: null });
+  assert.deepEqual(await server.stop("SIGINT"), { code: 0, signal: null });
 });
 
 test("a session outlives a restart of the server", async (t) => {

@@ -90,7 +90,7 @@ test("Deno and tuplet write one file at the same time, and nothing is lost", asy
   });
 
   await t.test("every writer got on", () => {
-    for (const result of results) assert.ok(result.logged >= 20, JSON.stringify(result));
+    for (const result of results) assert.ok(result.logged >= 10, JSON.stringify(result));
   });
 
   await t.test("the counters hold exactly what was acknowledged", async () => {

@@ -49,7 +49,7 @@ export function cleanEnvironment(extra = {}) {
 
 /**
  * A running server. path: the database file. options.token: null for "make one"; options.args: more arguments of
- * serve; options.env: more environment. Ends with the test, by SIGKILL if need be.
+ * serve; options.env: more environment. Ends with the test, which fails when the server does not end well.
  */
 export async function startServer(t, path, options = {}) {
   const token = options.token === undefined ? TOKEN : options.token;
@@ -61,7 +61,7 @@ export async function startServer(t, path, options = {}) {
     stdio: ["ignore", "pipe", "pipe"],
   });
   const server = new Server(child, token);
-  t.after(() => server.kill());
+  t.after(() => server.finish());
   await server.listening();
   return server;
 }
@@ -69,6 +69,7 @@ export async function startServer(t, path, options = {}) {
 export class Server {
   stdout = "";
   stderr = "";
+  expected = false; // whether it was told to end
 
   constructor(child, token) {
     this.child = child;
@@ -90,14 +91,28 @@ export class Server {
   }
 
   /** Asks it to end as an operator does, and returns how it ended. */
-  async stop() {
-    this.child.kill("SIGTERM");
-    return await within(STOP_TIMEOUT_MS, "the end after SIGTERM", this.exited);
+  async stop(signal = "SIGTERM") {
+    this.expected = true;
+    this.child.kill(signal);
+    return await within(STOP_TIMEOUT_MS, `the end after ${signal}`, this.exited);
   }
 
   async kill() {
+    this.expected = true;
     this.child.kill("SIGKILL");
     await this.exited;
+  }
+
+  /** The end of a test: a server that is still there must end in order, one that is not must have been told to. */
+  async finish() {
+    try {
+      if (!this.expected) await this.stop();
+      const { code, signal } = await this.exited;
+      const fine = code === 0 || signal === "SIGKILL";
+      if (!fine) throw new Error(`the server ended with ${code ?? signal}:\n${this.stderr}`);
+    } finally {
+      await this.kill();
+    }
   }
 }
 
