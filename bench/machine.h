@@ -1,0 +1,19 @@
+/* machine.h: what the numbers were measured on. */
+#ifndef BENCH_MACHINE_H
+#define BENCH_MACHINE_H
+
+typedef struct bench_machine {
+  char cpu[128];
+  long cores;
+  char kernel[160];
+  char file_system[256]; /* of the data: "ext4 on /dev/sda1" */
+  char date[16];         /* 2026-01-31 */
+  double load;           /* how many others wanted the processors, over the minute before */
+  double sync_us;        /* one fdatasync of 8 KiB written in place */
+} bench_machine;
+
+/* Looks at the machine; `directory` is where the data is. Ends the program when that is no disk, on which
+ * nothing is durable. */
+void machine_look(bench_machine *ret_machine, const char *directory);
+
+#endif

@@ -1,0 +1,203 @@
+/* main.c: measures the library beside bare SQLite, in one run.
+ *
+ * Both sides of a workload run in slices of a fraction of a second, one side's next to the other's, and each
+ * goes first every other time: whatever else the machine does hits both. */
+#include "bench.h"
+#include "dataset.h"
+#include "library.h"
+#include "machine.h"
+#include "report.h"
+#include "sqlite_peer.h"
+
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SLICES = 9, SECONDS_DEFAULT = 60, SECONDS_MAX = 86400 };
+
+typedef struct bench_workload {
+  const char *name;
+  const char *title;
+  const char *peer;
+  double aim;
+  dataset_kind kind;
+  bench_slice (*tuplet)(library *side, int64_t duration_ns);
+  bench_slice (*sqlite)(sqlite_peer *side, int64_t duration_ns);
+} bench_workload;
+
+static const bench_workload workloads[] = {
+    {"get", "get, hot, 1 thread", "prepared SELECT", 0.8, DATASET_HOT, library_get, sqlite_peer_get},
+    {"set", "durable set, 1 thread", "upsert, a commit each", 0.9, DATASET_HOT, library_set, sqlite_peer_set},
+    {"set-threads", "durable set, 64 threads", "upsert, a commit each, 1 thread", 5, DATASET_HOT,
+     library_set_threads, sqlite_peer_set},
+    {"set-async", "durable set, 1 thread, 64 in flight", "upsert, a commit each, 1 thread", 0, DATASET_HOT,
+     library_set_async, sqlite_peer_set},
+    {"sum-threads", "durable sum, one key, 64 threads", "read and upsert, a commit each, 1 thread", 0,
+     DATASET_HOT, library_sum_threads, sqlite_peer_sum},
+    {"list", "list of 100,000 rows, rows", "one range SELECT", 0.7, DATASET_LIST, library_list,
+     sqlite_peer_list},
+    {"list-1000", "the same, batch_size 1000, rows", "one range SELECT", 0, DATASET_LIST,
+     library_list_batch_max, sqlite_peer_list},
+};
+
+enum { WORKLOAD_COUNT = sizeof workloads / sizeof workloads[0] };
+
+typedef struct bench_options {
+  const char *directory;
+  const char *markdown; /* NULL: none */
+  const char *only;     /* a workload's name; NULL: all */
+  bool tuplet;
+  bool sqlite;
+  double seconds;
+} bench_options;
+
+void bench_fail(const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  (void)fprintf(stderr, "bench: ");
+  (void)vfprintf(stderr, format, arguments);
+  (void)fprintf(stderr, "\n");
+  va_end(arguments);
+  exit(EXIT_FAILURE);
+}
+
+/* ---- Options ---- */
+
+static _Noreturn void help(void) {
+  (void)printf(
+      "Usage: library [OPTION...]\n"
+      "Measures libtuplet beside bare SQLite: how often a second, and the ratio of the two.\n\n"
+      "  --dir DIR        make the data in a new directory below DIR, which must be on a disk (default: .)\n"
+      "  --seconds N      measure for about N seconds in all (default: %d)\n"
+      "  --markdown FILE  rewrite the measured part of FILE\n"
+      "  --only WORKLOAD  one of them alone:",
+      SECONDS_DEFAULT);
+  for (int i = 0; i < WORKLOAD_COUNT; i++) (void)printf(" %s", workloads[i].name);
+  (void)printf("\n"
+               "  --side SIDE      tuplet or sqlite alone: for a profiler\n"
+               "  --help           this\n");
+  exit(EXIT_SUCCESS);
+}
+
+static double parse_seconds(const char *text) {
+  char *end;
+  double seconds = strtod(text, &end);
+  if (end == text || *end != '\0' || !(seconds > 0 && seconds <= SECONDS_MAX)) {
+    bench_fail("--seconds %s: a number above 0 and up to %d is wanted", text, SECONDS_MAX);
+  }
+  return seconds;
+}
+
+static const char *parse_workload(const char *name) {
+  for (int i = 0; i < WORKLOAD_COUNT; i++) {
+    if (strcmp(workloads[i].name, name) == 0) return name;
+  }
+  bench_fail("--only %s: there is no such workload; --help lists them", name);
+}
+
+static void parse_side(const char *name, bench_options *options) {
+  options->tuplet = strcmp(name, "tuplet") == 0;
+  options->sqlite = strcmp(name, "sqlite") == 0;
+  if (!options->tuplet && !options->sqlite) bench_fail("--side %s: tuplet or sqlite is wanted", name);
+}
+
+static bench_options parse_options(int argc, char **argv) {
+  static const struct option known[] = {{"dir", required_argument, NULL, 'd'},
+                                        {"seconds", required_argument, NULL, 's'},
+                                        {"markdown", required_argument, NULL, 'm'},
+                                        {"only", required_argument, NULL, 'o'},
+                                        {"side", required_argument, NULL, 'x'},
+                                        {"help", no_argument, NULL, 'h'},
+                                        {NULL, 0, NULL, 0}};
+  bench_options options = {.directory = ".", .tuplet = true, .sqlite = true, .seconds = SECONDS_DEFAULT};
+  int letter;
+  while ((letter = getopt_long(argc, argv, "", known, NULL)) != -1) {
+    switch (letter) {
+    case 'd': options.directory = optarg; break;
+    case 's': options.seconds = parse_seconds(optarg); break;
+    case 'm': options.markdown = optarg; break;
+    case 'o': options.only = parse_workload(optarg); break;
+    case 'x': parse_side(optarg, &options); break;
+    case 'h': help();
+    default: exit(EXIT_FAILURE); /* getopt_long has told why */
+    }
+  }
+  if (optind < argc) bench_fail("%s: no such argument; --help lists the options", argv[optind]);
+  return options;
+}
+
+/* The command as it was given; the caller frees it. */
+static char *command_of(int argc, char **argv) {
+  size_t size = 1;
+  for (int i = 0; i < argc; i++) size += strlen(argv[i]) + 1;
+  char *command = calloc(1, size);
+  if (command == NULL) bench_fail("out of memory");
+  for (int i = 0; i < argc; i++) {
+    if (i > 0) strcat(command, " ");
+    strcat(command, argv[i]);
+  }
+  return command;
+}
+
+/* ---- Measuring ---- */
+
+static double rate_of(bench_slice slice) {
+  return (double)slice.operations * 1e9 / (double)slice.duration_ns;
+}
+
+/* One slice of each side; the number decides who goes first. */
+static void run_pair(const bench_workload *workload, library *tuplet, sqlite_peer *sqlite, size_t number,
+                     int64_t duration_ns, report_row *row) {
+  bench_slice ours = {0}, theirs = {0};
+  bool sqlite_first = number % 2 == 1;
+  if (sqlite != NULL && sqlite_first) theirs = workload->sqlite(sqlite, duration_ns);
+  if (tuplet != NULL) ours = workload->tuplet(tuplet, duration_ns);
+  if (sqlite != NULL && !sqlite_first) theirs = workload->sqlite(sqlite, duration_ns);
+  if (tuplet != NULL && sqlite != NULL && ours.checksum != theirs.checksum) {
+    bench_fail("%s: the two sides did not read the same", workload->name);
+  }
+  row->tuplet[number] = tuplet == NULL ? 0 : rate_of(ours);
+  row->sqlite[number] = sqlite == NULL ? 0 : rate_of(theirs);
+}
+
+static void measure(const bench_workload *workload, dataset *data, const bench_options *options,
+                    int64_t slice_ns, report_row *ret_row) {
+  *ret_row = (report_row){
+      .name = workload->name, .title = workload->title, .peer = workload->peer, .aim = workload->aim};
+  dataset_fill(data, workload->kind);
+  library *tuplet = options->tuplet ? library_open(data, workload->kind) : NULL;
+  sqlite_peer *sqlite = options->sqlite ? sqlite_peer_open(data, workload->kind) : NULL;
+  run_pair(workload, tuplet, sqlite, 0, slice_ns / 4, ret_row); /* fills the caches; measured over below */
+  for (size_t i = 0; i < SLICES; i++) run_pair(workload, tuplet, sqlite, i, slice_ns, ret_row);
+  ret_row->slice_count = SLICES;
+  library_close(tuplet);
+  sqlite_peer_close(sqlite);
+}
+
+int main(int argc, char **argv) {
+  bench_options options = parse_options(argc, argv);
+  dataset *data = dataset_new(options.directory);
+  bench_machine machine;
+  machine_look(&machine, data->directory);
+
+  int sides = (options.tuplet ? 1 : 0) + (options.sqlite ? 1 : 0);
+  int workload_count = options.only == NULL ? WORKLOAD_COUNT : 1;
+  int64_t slice_ns = (int64_t)(options.seconds * 1e9) / (workload_count * sides * SLICES);
+  report_row rows[WORKLOAD_COUNT];
+  size_t row_count = 0;
+  for (int i = 0; i < WORKLOAD_COUNT; i++) {
+    if (options.only != NULL && strcmp(options.only, workloads[i].name) != 0) continue;
+    measure(&workloads[i], data, &options, slice_ns, &rows[row_count++]);
+  }
+
+  char *command = command_of(argc, argv);
+  bench_report report = {.machine = &machine, .command = command, .rows = rows, .row_count = row_count};
+  report_print(&report);
+  if (options.markdown != NULL) report_write_markdown(&report, options.markdown);
+  free(command);
+  dataset_free(data);
+  return EXIT_SUCCESS;
+}
