@@ -65,13 +65,19 @@ out_memory:
   return tp_fail(error, TUPLET_NOMEM, "making a mutex failed: %s", strerror(rc));
 }
 
-void tp_dispatcher_free(tp_watch_dispatcher *dispatcher) {
+void tp_dispatcher_stop(tp_watch_dispatcher *dispatcher) {
   if (dispatcher == NULL) return;
   (void)pthread_mutex_lock(&dispatcher->mutex);
+  bool running = !dispatcher->stopping;
   dispatcher->stopping = true;
   (void)pthread_cond_broadcast(&dispatcher->signal);
   (void)pthread_mutex_unlock(&dispatcher->mutex);
-  (void)pthread_join(dispatcher->thread, NULL);
+  if (running) (void)pthread_join(dispatcher->thread, NULL);
+}
+
+void tp_dispatcher_free(tp_watch_dispatcher *dispatcher) {
+  if (dispatcher == NULL) return;
+  tp_dispatcher_stop(dispatcher);
   (void)pthread_cond_destroy(&dispatcher->signal);
   (void)pthread_mutex_destroy(&dispatcher->mutex);
   tp_free(dispatcher->allocator, dispatcher);

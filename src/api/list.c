@@ -22,7 +22,7 @@ struct tuplet_list {
   /* The part of the range that is not fetched yet; its moving bound is in next_bound after the first batch.
    */
   tp_range range;
-  tp_buffer next_bound;
+  tp_buffer next_bound, spare_bound;
   bool exhausted; /* nothing is left to fetch */
 
   tp_entry_batch batch;
@@ -72,10 +72,11 @@ tuplet_status tuplet_list_open(tuplet_db *db, const tuplet_selector *selector,
                                tuplet_error *error) {
   tuplet_status status = tp_db_check(db, error);
   if (status != TUPLET_OK) return status;
-  if (selector == NULL || (given != NULL && given->struct_size == 0)) {
-    return tp_fail(
-        error, TUPLET_MISUSE,
-        "tuplet_list_open: selector is NULL, or options do not start from TUPLET_LIST_OPTIONS_INIT");
+  if (selector == NULL || ret_list == NULL) {
+    return tp_fail(error, TUPLET_MISUSE, "tuplet_list_open: selector or ret_list is NULL");
+  }
+  if (given != NULL && given->struct_size == 0) {
+    return tp_fail(error, TUPLET_MISUSE, "tuplet_list_open: options must start from TUPLET_LIST_OPTIONS_INIT");
   }
   tuplet_list_options options = complete_options(given);
   if (options.batch_size > TP_LIMIT_READ_ENTRIES_MAX) {
@@ -86,6 +87,7 @@ tuplet_status tuplet_list_open(tuplet_db *db, const tuplet_selector *selector,
   list->db = tp_db_ref(db);
   tp_arena_init(&list->arena, db->allocator, LIST_CHUNK_SIZE);
   tp_buffer_init(&list->next_bound, db->allocator);
+  tp_buffer_init(&list->spare_bound, db->allocator);
   tp_buffer_init(&list->cursor, db->allocator);
   tp_entry_batch_init(&list->batch, db->allocator);
   status = list_init(list, selector, &options, error);
@@ -103,6 +105,7 @@ void tuplet_list_close(tuplet_list *list) {
   tp_entry_batch_done(&list->batch);
   tp_buffer_done(&list->cursor);
   tp_buffer_done(&list->next_bound);
+  tp_buffer_done(&list->spare_bound);
   tp_arena_done(&list->arena);
   tp_free(db->allocator, list);
   tp_db_unref(db);
@@ -119,24 +122,32 @@ static tuplet_status on_row(tp_read *read, size_t range_index, const tp_row *row
   return tp_entry_batch_add(&list_of(read)->batch, row->key, row, error);
 }
 
-/* Moves the range past the batch's last key. */
-static tuplet_status advance(tuplet_list *list, tuplet_error *error) {
-  size_t count = list->batch.entries.count;
-  if (count < list->read_range.limit) list->exhausted = true;
-  if (count == 0) return TUPLET_OK;
-  tuplet_bytes last = list->batch.items[count - 1].key;
-  tp_buffer_clear(&list->next_bound);
-  tp_buffer_append(&list->next_bound, last.data, last.size);
+/* Moves the range past `last`. After an error it is where it was, so that the batch may be fetched again. */
+static tuplet_status move_bound(tuplet_list *list, tuplet_bytes last, tuplet_error *error) {
+  tp_buffer *bound = &list->spare_bound;
+  tp_buffer_clear(bound);
+  tp_buffer_append(bound, last.data, last.size);
+  if (!list->reverse) tp_buffer_append_byte(bound, 0);
+  if (bound->failed) return tp_fail_nomem(error);
+  tp_buffer old = list->next_bound;
+  list->next_bound = *bound;
+  list->spare_bound = old;
   if (list->reverse) {
     list->range.end = tp_buffer_view(&list->next_bound);
   } else {
-    tp_buffer_append_byte(&list->next_bound, 0);
     list->range.start = tp_buffer_view(&list->next_bound);
   }
-  if (list->next_bound.failed) {
-    list->exhausted = true; /* the bound is lost: end here rather than go on from a wrong place */
-    return tp_fail_nomem(error);
+  return TUPLET_OK;
+}
+
+/* Moves the range past the batch. */
+static tuplet_status advance(tuplet_list *list, tuplet_error *error) {
+  size_t count = list->batch.entries.count;
+  if (count > 0) {
+    tuplet_status status = move_bound(list, list->batch.items[count - 1].key, error);
+    if (status != TUPLET_OK) return status;
   }
+  if (count < list->read_range.limit) list->exhausted = true;
   if (list->left != UINT64_MAX) {
     list->left -= count;
     if (list->left == 0) list->exhausted = true;
@@ -180,7 +191,7 @@ static void fetch(tuplet_list *list) {
 
 tuplet_status tuplet_list_next_async(tuplet_list *list, tuplet_list_callback callback, void *context,
                                      tuplet_error *error) {
-  if (list == NULL) return tp_fail(error, TUPLET_MISUSE, "list is NULL");
+  if (list == NULL || callback == NULL) return tp_fail(error, TUPLET_MISUSE, "list or callback is NULL");
   tuplet_status status = tp_db_check(list->db, error);
   if (status != TUPLET_OK) return status;
   list->callback = callback;
@@ -216,6 +227,7 @@ static void finish_blocking_next(void *context, tuplet_status status, const tupl
 }
 
 tuplet_status tuplet_list_next(tuplet_list *list, const tuplet_entry **ret_entry, tuplet_error *error) {
+  if (ret_entry == NULL) return tp_fail(error, TUPLET_MISUSE, "tuplet_list_next: ret_entry is NULL");
   if (list != NULL && list->next_index < list->batch.entries.count) { /* most calls: no wait to prepare */
     tuplet_status status = tp_db_check(list->db, error);
     if (status == TUPLET_OK) *ret_entry = &list->batch.items[list->next_index++];
@@ -230,10 +242,13 @@ tuplet_status tuplet_list_next(tuplet_list *list, const tuplet_entry **ret_entry
 }
 
 tuplet_status tuplet_list_cursor(tuplet_list *list, const char **ret_cursor, tuplet_error *error) {
-  if (list == NULL) return tp_fail(error, TUPLET_MISUSE, "list is NULL");
+  if (list == NULL || ret_cursor == NULL) return tp_fail(error, TUPLET_MISUSE, "list or ret_cursor is NULL");
   tp_buffer_clear(&list->cursor);
   if (list->next_index > 0) {
     tp_cursor_append(&list->cursor, &list->selection, list->batch.items[list->next_index - 1].key);
+  } else if (!list->exhausted && list->next_bound.size > 0) { /* fetching what comes after it has failed */
+    size_t size = list->next_bound.size - (list->reverse ? 0 : 1);
+    tp_cursor_append(&list->cursor, &list->selection, tuplet_view(list->next_bound.data, size));
   }
   tp_buffer_append_byte(&list->cursor, '\0');
   if (list->cursor.failed) return tp_fail_nomem(error);

@@ -69,6 +69,7 @@ tuplet_status tuplet_get(tuplet_db *db, tuplet_key key, tuplet_consistency consi
   (void)consistency; /* a local database answers both from its newest snapshot */
   tuplet_status status = tp_db_check(db, error);
   if (status != TUPLET_OK) return status;
+  if (ret_entry == NULL) return tp_fail(error, TUPLET_MISUSE, "tuplet_get: ret_entry is NULL");
   blocking_get get = {.waiter = TP_WAITER_INIT, .error = error};
   status = get_call_init(&get.call, db, key, error);
   if (status == TUPLET_OK) {
@@ -105,6 +106,7 @@ tuplet_status tuplet_get_async(tuplet_db *db, tuplet_key key, tuplet_consistency
   (void)consistency; /* as above */
   tuplet_status status = tp_db_check(db, error);
   if (status != TUPLET_OK) return status;
+  if (callback == NULL) return tp_fail(error, TUPLET_MISUSE, "tuplet_get_async: callback is NULL");
   async_get *get = tp_alloc_array_zeroed(db->allocator, 1, sizeof *get);
   if (get == NULL) return tp_fail_nomem(error);
   status = get_call_init(&get->call, db, key, error);
@@ -197,6 +199,9 @@ tuplet_status tuplet_get_many_async(tuplet_db *db, const tuplet_key *keys, size_
   (void)consistency; /* as above */
   tuplet_status status = tp_db_check(db, error);
   if (status != TUPLET_OK) return status;
+  if (callback == NULL || (keys == NULL && key_count > 0)) {
+    return tp_fail(error, TUPLET_MISUSE, "tuplet_get_many: keys or callback is NULL");
+  }
   if (key_count > TP_LIMIT_READ_RANGES_MAX) {
     return tp_fail(error, TUPLET_LIMIT, "Too many ranges (max %d)", (int)TP_LIMIT_READ_RANGES_MAX);
   }
@@ -239,6 +244,7 @@ static void finish_blocking_get_many(void *context, tuplet_status status, tuplet
 tuplet_status tuplet_get_many(tuplet_db *db, const tuplet_key *keys, size_t key_count,
                               tuplet_consistency consistency, tuplet_entries **ret_entries,
                               tuplet_error *error) {
+  if (ret_entries == NULL) return tp_fail(error, TUPLET_MISUSE, "tuplet_get_many: ret_entries is NULL");
   blocking_get_many get = {.waiter = TP_WAITER_INIT, .error = error};
   tuplet_status status =
       tuplet_get_many_async(db, keys, key_count, consistency, finish_blocking_get_many, &get, error);

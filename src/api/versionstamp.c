@@ -12,7 +12,9 @@ void tuplet_versionstamp_to_text(const tuplet_versionstamp *versionstamp,
 
 tuplet_status tuplet_versionstamp_from_text(const char *text, tuplet_versionstamp *ret_versionstamp,
                                             tuplet_error *error) {
-  if (text == NULL) return tp_fail(error, TUPLET_MISUSE, "the versionstamp's text is NULL");
+  if (text == NULL || ret_versionstamp == NULL) {
+    return tp_fail(error, TUPLET_MISUSE, "the versionstamp or its text is NULL");
+  }
   tuplet_versionstamp versionstamp;
   if (!tp_hex_read(text, strlen(text), versionstamp.bytes, sizeof versionstamp.bytes)) {
     return tp_fail(error, TUPLET_INVALID, "a versionstamp is 20 hexadecimal digits: received \"%s\"", text);

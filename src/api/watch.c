@@ -127,7 +127,9 @@ static tuplet_status wait_for_change(tuplet_watch *watch, const struct timespec 
 
 tuplet_status tuplet_watch_next(tuplet_watch *watch, int64_t timeout_ms, const tuplet_entries **ret_entries,
                                 tuplet_error *error) {
-  if (watch == NULL) return tp_fail(error, TUPLET_MISUSE, "watch is NULL");
+  if (watch == NULL || ret_entries == NULL) {
+    return tp_fail(error, TUPLET_MISUSE, "watch or ret_entries is NULL");
+  }
   if (watch->key_count == 0) return TUPLET_DONE;
   const int64_t timeout_max_ms =
       INT64_C(100) * 365 * 24 * 3600 * 1000; /* beyond it, no end: clocks must not overflow */
@@ -275,6 +277,9 @@ tuplet_status tuplet_watch_open(tuplet_db *db, const tuplet_key *keys, size_t ke
                                 tuplet_watch **ret_watch, tuplet_error *error) {
   tuplet_status status = tp_db_check(db, error);
   if (status != TUPLET_OK) return status;
+  if (ret_watch == NULL || (keys == NULL && key_count > 0)) {
+    return tp_fail(error, TUPLET_MISUSE, "tuplet_watch_open: keys or ret_watch is NULL");
+  }
   if (key_count > TP_LIMIT_WATCH_KEYS_MAX) {
     return tp_fail(error, TUPLET_LIMIT, "Too many keys (max %d)", (int)TP_LIMIT_WATCH_KEYS_MAX);
   }
@@ -329,6 +334,7 @@ void tuplet_watch_close(tuplet_watch *watch) {
 }
 
 void tp_watches_end(tuplet_db *db) {
+  tp_dispatcher_stop(db->dispatcher); /* a callback that ran on might close the very watch being ended here */
   (void)pthread_mutex_lock(&db->mutex);
   tuplet_watch *watch = db->watches;
   (void)pthread_mutex_unlock(&db->mutex);
