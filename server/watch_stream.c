@@ -21,7 +21,8 @@
 #include <stddef.h>
 #include <string.h>
 
-enum { LENGTH_SIZE = 4 };
+/* A stream that waits does not keep a message buffer larger than that. */
+enum { LENGTH_SIZE = 4, MESSAGE_KEEP_MAX = 4096 };
 
 struct tp_watch_stream {
   tp_watch_poll poll; /* first, so that the one is found from the other */
@@ -40,6 +41,7 @@ struct tp_watch_stream {
   bool ending; /* while polling: to be ended when the poll is done */
   bool ending_is_abort;
   tp_buffer message; /* what the poll gathers */
+  size_t charged;    /* bytes of the message that the peer may not have taken yet */
   tuplet_status status;
   bool any_changed;
   tuplet_error error;
@@ -54,6 +56,12 @@ static void stream_unlink(tp_watch_stream *stream) {
   worker->watch_count--;
 }
 
+/* The peer has taken what was sent, or will take nothing more. */
+static void stream_discharge(tp_watch_stream *stream) {
+  if (stream->charged > 0) atomic_fetch_sub(&stream->worker->service->answers_size, stream->charged);
+  stream->charged = 0;
+}
+
 static void stream_free(tp_watch_stream *stream) {
   tp_buffer_done(&stream->message);
   tp_free(stream->worker->service->allocator, stream);
@@ -62,6 +70,7 @@ static void stream_free(tp_watch_stream *stream) {
 /* Lets go of everything but the request, which the caller finishes; the stream may be gone afterwards. */
 static void stream_close(tp_watch_stream *stream) {
   stream_unlink(stream);
+  stream_discharge(stream);
   stream->request = NULL;
   tp_timer_free(stream->keep_alive);
   tp_watch_close(stream->watch); /* from here on no wake-up is posted any more */
@@ -114,12 +123,18 @@ static void stream_start_response(tp_watch_stream *stream) {
   stream->started = true;
 }
 
-static void stream_write_message(tp_watch_stream *stream) {
+/* Errors: TUPLET_BUSY: too much waits for slow peers already. */
+static tuplet_status stream_write_message(tp_watch_stream *stream, tuplet_error *error) {
+  tp_service *service = stream->worker->service;
   size_t size = stream->message.size - LENGTH_SIZE;
+  stream->charged = stream->message.size;
+  if (atomic_fetch_add(&service->answers_size, stream->charged) + stream->charged > service->answers_size_max)
+    return tp_fail(error, TUPLET_BUSY, "The server holds too many answers that were not fetched yet.");
   for (size_t i = 0; i < LENGTH_SIZE; i++) stream->message.data[i] = (uint8_t)(size >> 8 * i);
   tp_http_respond_write(stream->request, tp_buffer_view(&stream->message));
-  uint32_t keep_alive_ms = stream->worker->service->keep_alive_ms;
-  tp_timer_start(stream->keep_alive, keep_alive_ms, keep_alive_ms);
+  if (stream->message.capacity > MESSAGE_KEEP_MAX) tp_buffer_done(&stream->message);
+  tp_timer_start(stream->keep_alive, service->keep_alive_ms, service->keep_alive_ms);
+  return TUPLET_OK;
 }
 
 /* The state could not be read. Before the first message that is the answer; later the stream ends, and the
@@ -153,7 +168,11 @@ static void stream_poll_finish(tp_completion *completion) {
     return;
   }
   if (!stream->started) stream_start_response(stream);
-  if (stream->any_changed) stream_write_message(stream);
+  if (stream->any_changed) stream->status = stream_write_message(stream, &stream->error);
+  if (stream->status < 0) {
+    stream_fail(stream);
+    return;
+  }
   if (stream->dirty && tp_http_respond_buffered(stream->request) == 0) stream_poll(stream);
 }
 
@@ -193,6 +212,7 @@ static void run_wake(tp_loop_item *item) {
 static void on_writable(void *context, tp_http_request *request) {
   (void)request;
   tp_watch_stream *stream = context;
+  stream_discharge(stream);
   if (stream->dirty && !stream->polling) stream_poll(stream);
 }
 
