@@ -522,6 +522,50 @@ static void a_database_in_memory_is_apart_and_private(void **state) {
   assert_int_equal(close(watcher), 0);
 }
 
+/* The id that an exchange over `client` names. */
+static void exchange_memory(int client, const char *client_headers, char ret_id[TP_DATABASE_ID_TEXT_SIZE]) {
+  char headers[256];
+  (void)snprintf(headers, sizeof headers, "Authorization: Bearer %s\r\n%s", access_token, client_headers);
+  send_request(client, "POST", "/:memory:", headers, (tuplet_bytes){"{\"supportedVersions\":[3]}", 25});
+  http_response response = read_response(client);
+  assert_int_equal(response.status, 200);
+  tp_buffer_append_byte(&response.body, '\0');
+  const char *id = strstr((const char *)response.body.data, "\"databaseId\":\"");
+  assert_non_null(id);
+  assert_int_equal(sscanf(id, "\"databaseId\":\"%36[0-9a-f-]", ret_id), 1);
+  tp_buffer_done(&response.body);
+}
+
+/* Deno's client has a connection for each database, and repeats its exchange there; fetch() shares
+ * connections. */
+static void only_denos_own_client_gets_its_database_in_memory_again(void **state) {
+  const fixture *f = *state;
+  static const struct {
+    const char *headers;
+    bool same;
+  } clients[] = {
+      {"User-Agent: Deno/2.9.6\r\n", true},
+      {"User-Agent: Deno/2.9.6\r\nAccept-Language: *\r\n", false},
+      {"User-Agent: node\r\nAccept-Language: *\r\n", false},
+      {"", false},
+  };
+  for (size_t i = 0; i < sizeof clients / sizeof *clients; i++) {
+    char ids[3][TP_DATABASE_ID_TEXT_SIZE];
+    int client = connect_client(f);
+    int other = connect_client(f);
+    exchange_memory(client, clients[i].headers, ids[0]);
+    exchange_memory(other, clients[i].headers, ids[1]);
+    exchange_memory(client, clients[i].headers, ids[2]);
+    assert_int_equal(close(client), 0);
+    assert_int_equal(close(other), 0);
+    assert_string_not_equal(ids[0], ids[1]);
+    if (clients[i].same)
+      assert_string_equal(ids[0], ids[2]);
+    else
+      assert_string_not_equal(ids[0], ids[2]);
+  }
+}
+
 /* ---- The end ---- */
 
 static void writes_whose_clients_do_not_wait_are_completed(void **state) {
@@ -569,6 +613,7 @@ int main(void) {
       TEST(a_watch_shows_the_present_and_what_comes_and_ends_with_the_server),
       TEST(watches_may_go_away_at_any_time),
       TEST(a_database_in_memory_is_apart_and_private),
+      TEST(only_denos_own_client_gets_its_database_in_memory_again),
       TEST(writes_whose_clients_do_not_wait_are_completed),
       TEST(an_address_that_cannot_be_had_is_an_error),
   };
