@@ -283,6 +283,7 @@ static tuplet_status write_rows(tp_sqlite_connection *connection, tp_write *writ
 
 tp_sqlite_applied tp_sqlite_apply(tp_sqlite_connection *connection, tp_write *write, int64_t version,
                                   int64_t now_ms) {
+  write->error = (tuplet_error){0}; /* of an attempt in a group that failed */
   write->status = run_checks(connection, write, now_ms);
   if (write->status != TUPLET_OK) return TP_SQLITE_STORAGE_FAILED;
   if (write->failed_check_count > 0) {

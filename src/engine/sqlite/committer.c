@@ -160,8 +160,9 @@ static void process_group(tp_sqlite_committer *committer, const group *members) 
   if (members->sweep != NULL) members->sweep->status = TUPLET_OK;
   tuplet_status status = commit_group(committer, members, &error);
   size_t member_count = members->count + (members->sweep != NULL ? 1 : 0);
-  if (status != TUPLET_OK && member_count > 1) {
-    /* One member may have failed them all (a value for which the disk has no room): each by itself, then. */
+  if (status != TUPLET_OK && status != TUPLET_BUSY && member_count > 1) {
+    /* One member may have failed them all (a value for which the disk has no room): each by itself, then. A
+     * busy neighbour is no member's fault, and waiting for it again for each would take hours. */
     tp_write *write = members->first;
     for (size_t i = 0; i < members->count; i++) {
       tp_write *next = write->next;

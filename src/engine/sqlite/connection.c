@@ -61,11 +61,10 @@ static int wait_while_busy(void *context, int attempt) {
 static tuplet_status run_text(tp_sqlite_connection *connection, const char *sql, tuplet_error *error) {
   int rc = sqlite3_exec(connection->db, sql, NULL, NULL, NULL);
   if (rc == SQLITE_OK) return TUPLET_OK;
-  return tp_sqlite_fail(connection->db, rc, connection->location->path, sql, error);
+  return tp_sqlite_fail(connection->db, rc, connection->location->path, "opening", error);
 }
 
-/* Journal mode WAL is a property of the file: whoever makes the file sets it. */
-static tuplet_status enter_wal_mode(tp_sqlite_connection *connection, tuplet_error *error) {
+tuplet_status tp_sqlite_enter_wal_mode(tp_sqlite_connection *connection, tuplet_error *error) {
   sqlite3_stmt *statement = NULL;
   int rc;
   /* Switching needs the file alone for a moment, and SQLite does not call the busy handler for that. */
@@ -108,8 +107,6 @@ static tuplet_status set_up(tp_sqlite_connection *connection, bool writes, tuple
   }
   if (!writes) return run_text(connection, "PRAGMA wal_autocheckpoint = 0; PRAGMA query_only = ON;", error);
 
-  status = enter_wal_mode(connection, error);
-  if (status != TUPLET_OK) return status;
   (void)snprintf(pragmas, sizeof pragmas,
                  "PRAGMA synchronous = %s; PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = %d;",
                  location->durability == TUPLET_DURABILITY_FULL ? "FULL" : "NORMAL", (int)WAL_KEPT_SIZE_MAX);

@@ -50,6 +50,10 @@ tuplet_status tp_sqlite_connection_init(tp_sqlite_connection *connection, const 
                                         bool writes, tuplet_error *error);
 void tp_sqlite_connection_done(tp_sqlite_connection *connection);
 
+/* Makes the file one with a write-ahead log, which it stays: that changes the file, so it must be known to be
+ * ours. */
+tuplet_status tp_sqlite_enter_wal_mode(tp_sqlite_connection *connection, tuplet_error *error);
+
 /* The prepared statement, ready for binding; NULL (with error filled and its status in ret_status) on
  * failure. */
 sqlite3_stmt *tp_sqlite_prepared(tp_sqlite_connection *connection, tp_sqlite_statement which,

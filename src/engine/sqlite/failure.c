@@ -4,15 +4,18 @@
 #include "base/status.h"
 
 #include <errno.h>
+#include <string.h>
 
 static tuplet_status status_of(sqlite3 *db, int rc) {
   switch (rc & 0xFF) {
   case SQLITE_NOMEM: return TUPLET_NOMEM;
   case SQLITE_FULL: return TUPLET_FULL;
   case SQLITE_BUSY:
+  case SQLITE_PROTOCOL: /* too many were opening the file at once */
   case SQLITE_LOCKED: return TUPLET_BUSY;
   case SQLITE_CORRUPT: return TUPLET_CORRUPT;
   case SQLITE_NOTADB:
+  case SQLITE_ERROR: /* our SQL is right, so a table or a column is missing */
   case SQLITE_SCHEMA: return TUPLET_FORMAT;
   case SQLITE_READONLY: return TUPLET_READ_ONLY;
   case SQLITE_TOOBIG: return TUPLET_LIMIT;
@@ -24,5 +27,9 @@ static tuplet_status status_of(sqlite3 *db, int rc) {
 tuplet_status tp_sqlite_fail(sqlite3 *db, int rc, const char *path, const char *doing, tuplet_error *error) {
   const char *reason =
       db != NULL && sqlite3_extended_errcode(db) == rc ? sqlite3_errmsg(db) : sqlite3_errstr(rc);
-  return tp_fail(error, status_of(db, rc), "%s: %s: %s", path, doing, reason);
+  tuplet_status status = status_of(db, rc);
+  bool by_system = (rc & 0xFF) == SQLITE_IOERR || (rc & 0xFF) == SQLITE_CANTOPEN;
+  int number = by_system && db != NULL ? sqlite3_system_errno(db) : 0;
+  if (number == 0) return tp_fail(error, status, "%s: %s: %s", path, doing, reason);
+  return tp_fail(error, status, "%s: %s: %s (%s)", path, doing, reason, strerror(number));
 }

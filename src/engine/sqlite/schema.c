@@ -101,11 +101,15 @@ static tuplet_status migrate(tp_sqlite_connection *connection, tuplet_error *err
 tuplet_status tp_sqlite_schema_prepare(tp_sqlite_connection *connection, tuplet_error *error) {
   int64_t version;
   tuplet_status status = read_version(connection, &version, error);
-  if (status != TUPLET_OK || version == SCHEMA_VERSION) return status;
+  if (status != TUPLET_OK) return status;
+  bool current = version == SCHEMA_VERSION;
   if (connection->location->read_only) {
+    if (current) return TUPLET_OK;
     return tp_fail(error, TUPLET_FORMAT, "%s: its format is version %lld; it must be opened for writing once",
                    connection->location->path, (long long)version);
   }
+  if (!connection->location->in_memory) status = tp_sqlite_enter_wal_mode(connection, error);
+  if (status != TUPLET_OK || current) return status;
   status = tp_sqlite_run(connection, TP_SQL_BEGIN_WRITE, error);
   if (status != TUPLET_OK) return status;
   status = migrate(connection, error);

@@ -4,9 +4,9 @@
 
 #include "engine/sqlite/connection.h"
 
-/* Makes the file's tables those of the newest version of the format (3), in one transaction; changes nothing
- * in a file that is there already. Refuses (TUPLET_FORMAT, naming the file) a file from a newer version, and
- * a SQLite file of somebody else's. A read-only connection only checks. */
+/* Makes the file's tables those of the newest version of the format (3), in one transaction, and its journal
+ * a write-ahead log. Refuses (TUPLET_FORMAT, naming the file) a file from a newer version, and a SQLite file
+ * of somebody else's, and leaves them as they are. A read-only connection only checks. */
 tuplet_status tp_sqlite_schema_prepare(tp_sqlite_connection *connection, tuplet_error *error);
 
 #endif
