@@ -16,6 +16,7 @@ const TOPICS = {
   "values of every type": "values.ts",
   "expiry, to the millisecond": "expiry.ts",
   "private databases in memory": "memory.ts",
+  "random operations, beside Deno's own database": "model.ts",
 };
 
 for (const [topic, program] of Object.entries(TOPICS)) {

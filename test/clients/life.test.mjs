@@ -11,10 +11,12 @@ import test from "node:test";
 import { exchange, request1, request2, Session, WatchStream } from "./lib/connect.mjs";
 import {
   cleanEnvironment,
+  collectChecks,
   DENO,
   run,
   Server,
   sleep,
+  spawnDeno,
   startServer,
   temporaryFolder,
   TOKEN,
@@ -301,6 +303,19 @@ test("a session outlives a restart of the server", async (t) => {
   assert.equal(String((await session.get(key("kept"))).value), "x");
 });
 
+test("a Deno program that runs over a restart of the server goes on", async (t) => {
+  const folder = await temporaryFolder(t);
+  const path = join(folder, "kv.sqlite");
+  const first = await startServer(t, path);
+  const program = spawnDeno("deno/restart.ts", [first.url]);
+  await collectChecks(t, program, "deno/restart.ts", async (line) => {
+    assert.equal(line, "ready");
+    assert.deepEqual(await first.stop(), { code: 0, signal: null });
+    await startServer(t, path, { port: first.port });
+    program.stdin.end("back\n");
+  });
+});
+
 test("a watcher that stops reading costs the server no memory, and its neighbours nothing", async (t) => {
   const folder = await temporaryFolder(t);
   const server = await startServer(t, join(folder, "kv.sqlite"));
@@ -331,5 +346,6 @@ test("a watcher that stops reading costs the server no memory, and its neighbour
   assert.ok(grown < 12 * 1024, `${grown} KiB more, of 30,000 KiB that were written`);
   assert.ok(seen > 0, "the neighbour was told");
   neighbour.close();
+  stalled.close();
   await reading;
 });

@@ -20,22 +20,12 @@ import {
   within,
 } from "../clients/lib/harness.mjs";
 import * as pb from "../clients/lib/protobuf.mjs";
+import { Random, seed } from "../clients/lib/random.mjs";
 
 const LIBRARY_ROUNDS = 50;
 const SERVER_ROUNDS = 25;
 const WRITERS = 6;
 const KILL_AFTER_MS_MAX = 120;
-
-// The moments of the kills: repeatable as far as a seed goes. Set TUPLET_SEED to the printed number.
-const seed = Number(process.env.TUPLET_SEED ?? Date.now() % 1_000_000_000);
-
-/** A small generator with a seed. */
-function random(state) {
-  return () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state / 4294967296;
-  };
-}
 
 /** Where Meson puts writer.c's program: beside the binary under test, unless the environment says otherwise. */
 function writerPath() {
@@ -103,11 +93,11 @@ function assertWhole(state, acknowledged, context) {
 
 test(`a program that writes through the library, killed ${LIBRARY_ROUNDS} times (seed ${seed})`, async (t) => {
   const path = join(await temporaryFolder(t), "kv.sqlite");
-  const next = random(seed);
+  const random = new Random(seed);
   const rounds = [];
   let total = 0;
   for (let round = 0; round < LIBRARY_ROUNDS; round++) {
-    const delayMs = Math.floor(next() * KILL_AFTER_MS_MAX);
+    const delayMs = random.below(KILL_AFTER_MS_MAX);
     const acknowledged = await writeAndKill(path, round, delayMs);
     const state = await stateOf(path, round);
     assertWhole(state, acknowledged, `seed ${seed}, round ${round}, killed after ${delayMs} ms`);
@@ -158,7 +148,7 @@ function encodedPrefix(round, number) {
 
 test(`the server under its clients, killed ${SERVER_ROUNDS} times (seed ${seed})`, async (t) => {
   const path = join(await temporaryFolder(t), "kv.sqlite");
-  const next = random(seed + 1);
+  const random = new Random(seed + 1);
   let total = 0;
   for (let round = 0; round < SERVER_ROUNDS; round++) {
     const server = await startServer(t, path);
@@ -168,7 +158,7 @@ test(`the server under its clients, killed ${SERVER_ROUNDS} times (seed ${seed})
       { length: WRITERS },
       (_, number) => writeUntilGone(session, round, number, acknowledged),
     );
-    const delayMs = 5 + Math.floor(next() * KILL_AFTER_MS_MAX);
+    const delayMs = 5 + random.below(KILL_AFTER_MS_MAX);
     await sleep(delayMs);
     await server.kill();
     await within(20_000, "the writers' end", Promise.all(writers));

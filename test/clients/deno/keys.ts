@@ -2,6 +2,7 @@
 // order that the bytes have: Uint8Array < string < bigint < number < false < true.
 
 import { difference } from "../lib/compare.mjs";
+import { Random, seed } from "../lib/random.mjs";
 import { check, equal, finish, ok } from "../lib/report.mjs";
 import { all, keysOf, open, vectors } from "./open.ts";
 import { keyVectors } from "./vectors.ts";
@@ -154,8 +155,8 @@ await check("a lone surrogate becomes U+FFFD", async () => {
   equal(await keysOf(kv.list({ prefix: ["surrogate"] })), [["surrogate", "a\ufffdb"]]);
 });
 
-await check("random keys come back in the order of an independent comparison", async () => {
-  const random = mulberry32(20240501);
+await check(`random keys come back in the order of an independent comparison (seed ${seed})`, async () => {
+  const random = new Random(seed);
   const keys = Array.from({ length: 400 }, () => randomKey(random));
   const unique = keys.filter((key, i) => keys.findIndex((other) => compareKeys(key, other) === 0) === i);
   for (let at = 0; at < unique.length; at += 100) {
@@ -171,24 +172,14 @@ await check("random keys come back in the order of an independent comparison", a
   );
 });
 
-/** A small generator with a seed, so that a failure can be repeated. */
-function mulberry32(seed: number): () => number {
-  return () => {
-    seed = (seed + 0x6d2b79f5) | 0;
-    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}
-
-function randomKey(random: () => number): Part[] {
-  const below = (limit: number) => Math.floor(random() * limit);
+function randomKey(random: Random): Part[] {
+  const below = (limit: number) => random.below(limit);
   const makers: (() => Part)[] = [
     () => Uint8Array.from({ length: below(4) }, () => [0, 1, 127, 255][below(4)]),
     () => Array.from({ length: below(4) }, () => ["\u0000", "a", "b", "ÿ", "日", "😀"][below(6)]).join(""),
     () => (BigInt(below(2)) * 2n - 1n) * (BigInt(below(300)) << BigInt(below(12) * 8)),
-    () => (random() - 0.5) * 10 ** (below(40) - 20),
-    () => random() < 0.5,
+    () => (random.next() - 0.5) * 10 ** (below(40) - 20),
+    () => random.chance(0.5),
   ];
   return Array.from({ length: 1 + below(3) }, () => makers[below(makers.length)]());
 }

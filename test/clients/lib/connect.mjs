@@ -38,9 +38,11 @@ export async function request2(url, { method = "POST", path = "/", headers = {},
       let head;
       stream.on("response", (received) => (head = received)).on("data", (chunk) => chunks.push(chunk));
       // A server may answer and then refuse the rest of the body: the answer counts.
-      const finish = () =>
-        head && done({ status: head[":status"], headers: head, body: Buffer.concat(chunks) });
-      stream.on("end", finish).on("error", (error) => finish() || fail(error)).on("close", finish);
+      const settle = (problem) => {
+        if (head) done({ status: head[":status"], headers: head, body: Buffer.concat(chunks) });
+        else fail(problem ?? new Error("the stream ended without an answer"));
+      };
+      stream.on("end", () => settle()).on("error", settle).on("close", () => settle());
       stream.end(body);
     });
     return await within(ANSWER_TIMEOUT_MS, "the answer over HTTP/2", answer);

@@ -42,18 +42,18 @@ export async function temporaryFolder(t) {
 /** The environment for programs under test: ours, without what would change their behaviour. */
 export function cleanEnvironment(extra = {}) {
   const environment = { ...process.env, NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1", ...extra };
-  const ours = Object.keys(environment).filter((name) => /^(DENO_KV_|TUPLET_|NODE_TEST_CONTEXT$)/.test(name));
+  const ours = Object.keys(environment).filter((name) => /^(DENO_KV_|NODE_TEST_CONTEXT$)/.test(name));
   for (const name of ours) if (!(name in extra)) delete environment[name];
   return environment;
 }
 
 /**
- * A running server. path: the database file. options.token: null for "make one"; options.args: more arguments of
- * serve; options.env: more environment. Ends with the test, which fails when the server does not end well.
+ * A running server. path: the database file. options.token: null for "make one"; options.port: if not any; options.args:
+ * more arguments of serve; options.env: more environment. Ends with the test, which fails when the server does not end well.
  */
 export async function startServer(t, path, options = {}) {
   const token = options.token === undefined ? TOKEN : options.token;
-  const args = ["--sqlite-path", path, "serve", "--addr", "127.0.0.1:0"];
+  const args = ["--sqlite-path", path, "serve", "--addr", `127.0.0.1:${options.port ?? 0}`];
   if (token !== null) args.push("--access-token", token);
   args.push(...(options.args ?? []));
   const child = spawn(tupletPath(), args, {
@@ -119,7 +119,6 @@ export class Server {
 /** Runs a Deno program that reports checks; each becomes a subtest of t. input: what it finds on standard input. */
 export async function runDenoChecks(t, program, args, environment = {}, input = "") {
   const child = spawnDeno(program, args, environment);
-  child.stdin.on("error", () => {}); // most programs end without reading
   child.stdin.end(input);
   await collectChecks(t, child, program);
 }
@@ -134,7 +133,7 @@ export async function runNodeChecks(t, program, args, environment = {}) {
 }
 
 export function spawnDeno(program, args, environment = {}) {
-  return spawn(DENO, [
+  const child = spawn(DENO, [
     "run",
     "-A",
     "--unstable-kv",
@@ -146,9 +145,12 @@ export function spawnDeno(program, args, environment = {}) {
     env: cleanEnvironment({ DENO_KV_ACCESS_TOKEN: TOKEN, ...environment }),
     stdio: ["pipe", "pipe", "pipe"],
   });
+  child.stdin.on("error", () => {}); // most programs end without reading
+  return child;
 }
 
-async function collectChecks(t, child, program) {
+/** onText: what to do with a line that is no report. */
+export async function collectChecks(t, child, program, onText = () => {}) {
   const exited = once(child, "close");
   const timer = setTimeout(() => child.kill("SIGKILL"), PROGRAM_TIMEOUT_MS);
   let errors = "";
@@ -159,6 +161,7 @@ async function collectChecks(t, child, program) {
     const message = parseReport(line);
     if (message === null) {
       errors += `${line}\n`;
+      await onText(line);
     } else if (message.finished) {
       finished = true;
     } else {
