@@ -242,10 +242,12 @@ static tuplet_status encode_keys(tuplet_watch *watch, const tuplet_key *keys, tu
   for (size_t i = 0; i < watch->key_count; i++) {
     tuplet_status status = tp_key_encode(keys[i], &watch->keys, error);
     if (status != TUPLET_OK) return status;
+    tp_buffer_append_byte(&watch->keys, 0); /* so that there are bytes also when all keys are empty */
+    if (watch->keys.failed) return tp_fail_nomem(error);
     ends[i] = watch->keys.size;
   }
   for (size_t i = 0, start = 0; i < watch->key_count; start = ends[i], i++) {
-    watch->views[i] = tuplet_view(watch->keys.data + start, ends[i] - start);
+    watch->views[i] = tuplet_view(watch->keys.data + start, ends[i] - start - 1);
   }
   return TUPLET_OK;
 }
