@@ -383,6 +383,7 @@ void fault_vfs_on_sync(fault_vfs *vfs, void (*hook)(void *context), void *contex
 }
 
 void fault_vfs_track(fault_vfs *vfs) {
+  fault_disk_free(vfs->disk);
   vfs->disk = fault_disk_new();
 }
 

@@ -54,7 +54,7 @@ void fault_vfs_on_sync(fault_vfs *vfs, void (*hook)(void *context), void *contex
 
 /* ---- Power cuts ---- */
 
-/* Begins to remember contents; for small files. Before any file is opened. */
+/* Begins to remember contents, anew; for small files. While no file is open. */
 void fault_vfs_track(fault_vfs *vfs);
 /* The `first`-th operation of these kinds from now on, and everything after it, fails: the machine is off. */
 void fault_vfs_cut_power(fault_vfs *vfs, unsigned kinds, int first);
