@@ -172,6 +172,9 @@ static tuplet_status copy_bound(tuplet_atomic *atomic, const tuplet_value *bound
   if (bound->encoding != TUPLET_ENCODING_V8) {
     return tp_fail(error, TUPLET_INVALID, "Min/max parameters have different types than the operand");
   }
+  if (bound->data.size == 0) { /* which would count as none further down */
+    return tp_fail(error, TUPLET_INVALID, "Some of the parameters are not valid V8 values");
+  }
   return copy_value(atomic, *bound, ret_bytes, error);
 }
 
