@@ -7,6 +7,7 @@ const [target, name, milliseconds] = Deno.args;
 const kv = await Deno.openKv(target);
 const done = { name, checked: 0, summed: 0, logged: 0, conflicts: 0, errors: [] as string[] };
 const end = Date.now() + Number(milliseconds);
+const PATIENCE_MS = 30_000; // for a writer that the others did not let in so far
 
 async function step(count: () => void, run: () => Promise<boolean>) {
   try {
@@ -24,7 +25,7 @@ async function increment(): Promise<boolean> {
 }
 
 async function loop() {
-  while (Date.now() < end) {
+  while (Date.now() < end || (done.logged === 0 && Date.now() < end + PATIENCE_MS)) {
     await step(() => done.checked++, increment);
     await step(() => done.summed++, async () => (await kv.atomic().sum(["summed"], 1n).commit()).ok);
     const i = done.logged;
