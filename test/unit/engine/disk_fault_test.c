@@ -36,10 +36,10 @@ static bool fails_at(const fixture *f, fault_kind kind, int code, ending end, in
 
 /* Every operation of a kind; beyond the first `dense` of them only some. */
 static void fail_each(const fixture *f, fault_kind kind, int code) {
-  enum { DENSE = 24 };
+  enum { DENSE = 16 };
   for (ending end = AFTER_ONE; end <= AFTER_CLOSE; end++) {
     int n = 1;
-    while (fails_at(f, kind, code, end, n)) n += n < DENSE ? 1 : n / 12;
+    while (fails_at(f, kind, code, end, n)) n += n < DENSE ? 1 : n / 8;
     assert_true(n > 1); /* it happens at all */
   }
 }

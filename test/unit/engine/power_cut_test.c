@@ -27,7 +27,8 @@ static bool survives_at(const fixture *f, unsigned kinds, int n, fault_survival 
 }
 
 /* Every operation of these kinds; beyond the first `dense` only some. */
-static void cut_each(const fixture *f, unsigned kinds, fault_survival survival, tuplet_durability durability) {
+static void cut_each(const fixture *f, unsigned kinds, fault_survival survival,
+                     tuplet_durability durability) {
   enum { DENSE = 10 };
   int n = 1;
   while (survives_at(f, kinds, n, survival, durability)) n += n < DENSE ? 1 : n / 10;

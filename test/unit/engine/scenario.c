@@ -38,7 +38,8 @@ static tuplet_atomic *gather(const scenario *s, int round, int number) {
   assert_int_equal(tuplet_atomic_check(atomic, a, NULL, NULL), TUPLET_OK);
   assert_int_equal(tuplet_atomic_set(atomic, a, value, TUPLET_NEVER, NULL), TUPLET_OK);
   assert_int_equal(tuplet_atomic_sum(atomic, TUPLET_KEY(round, "count"), 1, NULL), TUPLET_OK);
-  assert_int_equal(tuplet_atomic_set(atomic, TUPLET_KEY(round, number, "b"), value, 3600000, NULL), TUPLET_OK);
+  assert_int_equal(tuplet_atomic_set(atomic, TUPLET_KEY(round, number, "b"), value, 3600000, NULL),
+                   TUPLET_OK);
   return atomic;
 }
 
