@@ -1,8 +1,10 @@
 /* checkpointer.c: moves the write-ahead log into the database file.
  *
- * SQLite starts the log over only when a write finds every frame of it checkpointed, which never happens by
- * itself while commits keep coming. So a round is: checkpoint beside the commits until little is left, then
- * hold the commits back for the short rest. */
+ * SQLite starts the log over only when a write finds every frame of it checkpointed and no reader in it,
+ * which never happens by itself while commits and reads keep coming. So a round is: checkpoint beside the
+ * commits until little is left, then hold the commits back for the short rest and until the readers have
+ * moved on (those that begin now read the file alone). A reader that stays is not waited for longer than
+ * commits can bear; the round is tried again when the log has grown by as much again. */
 #include "engine/sqlite/checkpointer.h"
 
 #include "base/status.h"
@@ -12,16 +14,20 @@
 
 enum {
   LOG_FRAMES_WANTED = 4000, /* a round starts past this: 16 MiB of 4 KiB pages */
-  LOG_FRAMES_MAX = 64000,   /* past this, commits wait until readers have let go of the log */
+  LOG_FRAMES_MAX = 64000,   /* 250 MiB; past this, commits are slowed down to what the disk can bear */
   REST_FRAMES_MAX = 256,    /* few enough to hold commits back for */
   ROUNDS_MAX = 4,
-  READERS_WAIT_MS = 1000
+  READERS_WAIT_MS = 20,
+  /* Past LOG_FRAMES_MAX: commits wait so long for each so many frames more. */
+  READERS_LONG_WAIT_MS = 1000,
+  LONG_WAIT_FRAMES = 1000
 };
 
 tuplet_status tp_sqlite_checkpointer_init(tp_sqlite_checkpointer *checkpointer,
                                           const tp_sqlite_location *location, pthread_mutex_t *commit_mutex,
                                           tuplet_error *error) {
   *checkpointer = (tp_sqlite_checkpointer){.location = location, .commit_mutex = commit_mutex};
+  atomic_init(&checkpointer->round_at_frames, LOG_FRAMES_WANTED);
   int rc = pthread_mutex_init(&checkpointer->mutex, NULL);
   if (rc == 0) {
     rc = pthread_cond_init(&checkpointer->wake, NULL);
@@ -43,13 +49,20 @@ void tp_sqlite_checkpointer_done(tp_sqlite_checkpointer *checkpointer) {
   (void)pthread_mutex_destroy(&checkpointer->mutex);
 }
 
-/* Frames in the log and how many of them are checkpointed now. A failure (a full disk, a busy neighbour)
- * leaves the log as it is; the next round tries again, and commits report what concerns them themselves. */
-static int frames_left(tp_sqlite_connection *connection, int mode, int *ret_log) {
+/* Frames of the log that are left to checkpoint, and in it. A failure (a full disk, a busy neighbour) leaves
+ * the log as it is; a later round tries again, and commits report what concerns them themselves. */
+static int frames_left(tp_sqlite_connection *connection, int *ret_log) {
   int log = -1, checkpointed = -1;
-  (void)sqlite3_wal_checkpoint_v2(connection->db, NULL, mode, &log, &checkpointed);
+  (void)sqlite3_wal_checkpoint_v2(connection->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &log, &checkpointed);
   *ret_log = log;
   return log < 0 ? 0 : log - checkpointed;
+}
+
+/* Checkpoints what is left and waits until nobody reads from the log, so that the next commit starts it over.
+ * Commits are held back. */
+static bool finish(tp_sqlite_connection *connection, int wait_ms) {
+  (void)sqlite3_busy_timeout(connection->db, wait_ms);
+  return sqlite3_wal_checkpoint_v2(connection->db, NULL, SQLITE_CHECKPOINT_RESTART, NULL, NULL) == SQLITE_OK;
 }
 
 static void run_round(tp_sqlite_checkpointer *checkpointer) {
@@ -57,16 +70,17 @@ static void run_round(tp_sqlite_checkpointer *checkpointer) {
   if (connection->db == NULL) {
     /* Without a connection (no memory, no descriptors) the log grows until a later round gets one. */
     if (tp_sqlite_connection_init(connection, checkpointer->location, true, NULL) != TUPLET_OK) return;
-    (void)sqlite3_busy_timeout(connection->db, READERS_WAIT_MS);
   }
   int log = 0;
   for (int i = 0; i < ROUNDS_MAX; i++) {
-    if (frames_left(connection, SQLITE_CHECKPOINT_PASSIVE, &log) <= REST_FRAMES_MAX) break;
+    if (frames_left(connection, &log) <= REST_FRAMES_MAX) break;
   }
+  bool too_long = log > LOG_FRAMES_MAX;
   (void)pthread_mutex_lock(checkpointer->commit_mutex);
-  (void)frames_left(connection, log > LOG_FRAMES_MAX ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE,
-                    &log);
+  bool finished = finish(connection, too_long ? READERS_LONG_WAIT_MS : READERS_WAIT_MS);
   (void)pthread_mutex_unlock(checkpointer->commit_mutex);
+  int growth = too_long ? LONG_WAIT_FRAMES : LOG_FRAMES_WANTED;
+  atomic_store(&checkpointer->round_at_frames, finished ? LOG_FRAMES_WANTED : log + growth);
 }
 
 static void *run(void *context) {
@@ -87,7 +101,11 @@ static void *run(void *context) {
 }
 
 void tp_sqlite_checkpointer_note_log(tp_sqlite_checkpointer *checkpointer, int frames) {
-  if (frames < LOG_FRAMES_WANTED) return;
+  if (frames < LOG_FRAMES_WANTED) {
+    atomic_store(&checkpointer->round_at_frames, LOG_FRAMES_WANTED); /* the log has started over */
+    return;
+  }
+  if (frames < atomic_load(&checkpointer->round_at_frames)) return;
   (void)pthread_mutex_lock(&checkpointer->mutex);
   if (!checkpointer->started) {
     /* If there is no thread to be had now, the next commit asks again. */

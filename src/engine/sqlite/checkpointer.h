@@ -6,12 +6,14 @@
 #include "engine/sqlite/connection.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 typedef struct tp_sqlite_checkpointer {
   const tp_sqlite_location *location;
   pthread_mutex_t *commit_mutex; /* the committer holds it while it writes to the log */
   pthread_t thread;
   tp_sqlite_connection connection; /* the thread's */
+  atomic_int round_at_frames;      /* how long the log may become before the next round */
   pthread_mutex_t mutex;           /* guards what follows */
   pthread_cond_t wake;
   bool started;
