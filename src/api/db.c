@@ -1,6 +1,7 @@
 /* db.c: opening and closing a database; the rest of the public interface is one file a subject. */
 #include "api/db.h"
 
+#include "api/dispatcher.h"
 #include "api/open.h"
 #include "api/watch.h"
 #include "base/alloc.h"
@@ -71,6 +72,7 @@ tuplet_db *tp_db_ref(tuplet_db *db) {
 void tp_db_unref(tuplet_db *db) {
   if (atomic_fetch_sub(&db->references, 1) != 1) return;
   const tuplet_allocator *allocator = db->allocator;
+  tp_dispatcher_free(db->dispatcher); /* its thread ended with tuplet_close */
   (void)pthread_mutex_destroy(&db->mutex);
   tuplet_owned_free(&db->path);
   tp_free(allocator, db);

@@ -76,7 +76,8 @@ tuplet_status tuplet_list_open(tuplet_db *db, const tuplet_selector *selector,
     return tp_fail(error, TUPLET_MISUSE, "tuplet_list_open: selector or ret_list is NULL");
   }
   if (given != NULL && given->struct_size == 0) {
-    return tp_fail(error, TUPLET_MISUSE, "tuplet_list_open: options must start from TUPLET_LIST_OPTIONS_INIT");
+    return tp_fail(error, TUPLET_MISUSE,
+                   "tuplet_list_open: options must start from TUPLET_LIST_OPTIONS_INIT");
   }
   tuplet_list_options options = complete_options(given);
   if (options.batch_size > TP_LIMIT_READ_ENTRIES_MAX) {
@@ -199,7 +200,7 @@ tuplet_status tuplet_list_next_async(tuplet_list *list, tuplet_list_callback cal
   if (list->next_index < list->batch.entries.count) {
     give_next(list);
   } else if (list->exhausted) {
-    if (list->left > 0) { /* past the last entry of the range, and not only of the limit: no cursor any more */
+    if (list->left > 0) { /* past the end of the range, not only of the limit: no cursor any more */
       tp_entry_batch_clear(&list->batch);
       list->next_index = 0;
     }

@@ -5,8 +5,8 @@
  *
  *   store: wake -> changed = true -> waiting thread, or [ dispatcher's queue ] -> poll -> entries
  *
- * Lock order: the store's hub, then a watch, then the dispatcher. A poll takes the hub's lock, so it runs
- * without the watch's. */
+ * Lock order: the database's mutex, then the store's hub, then a watch, then the dispatcher. A poll takes the
+ * hub's lock, so it runs without the watch's. */
 #include "api/watch.h"
 
 #include "api/dispatcher.h"
@@ -195,7 +195,10 @@ tuplet_status tuplet_watch_next_async(tuplet_watch *watch, tuplet_watch_callback
   tuplet_status status = tp_db_check(db, error);
   if (status != TUPLET_OK) return status;
   (void)pthread_mutex_lock(&db->mutex);
-  if (db->dispatcher == NULL) status = tp_dispatcher_new(db->allocator, &db->dispatcher, error);
+  status = tp_db_check(db, error); /* again: a dispatcher that tuplet_close does not see would never end */
+  if (status == TUPLET_OK && db->dispatcher == NULL) {
+    status = tp_dispatcher_new(db->allocator, &db->dispatcher, error);
+  }
   tp_watch_dispatcher *dispatcher = db->dispatcher;
   (void)pthread_mutex_unlock(&db->mutex);
   if (status != TUPLET_OK) return status;
@@ -227,14 +230,13 @@ static void link_watch(tuplet_watch *watch) {
   (void)pthread_mutex_unlock(&db->mutex);
 }
 
+/* The database's mutex is held. */
 static void unlink_watch(tuplet_watch *watch) {
   tuplet_db *db = watch->db;
-  (void)pthread_mutex_lock(&db->mutex);
   if (watch->next != NULL) watch->next->previous = watch->previous;
   if (watch->previous != NULL) watch->previous->next = watch->next;
   if (db->watches == watch) db->watches = watch->next;
   watch->previous = watch->next = NULL;
-  (void)pthread_mutex_unlock(&db->mutex);
 }
 
 static tuplet_status encode_keys(tuplet_watch *watch, const tuplet_key *keys, tuplet_error *error) {
@@ -310,43 +312,59 @@ tuplet_status tuplet_watch_open(tuplet_db *db, const tuplet_key *keys, size_t ke
   return TUPLET_OK;
 }
 
+/* A callback that was armed, to be told of the end. */
+typedef struct armed_callback {
+  tuplet_watch_callback callback; /* NULL: none */
+  void *context;
+} armed_callback;
+
 /* Makes the watch's calls return TUPLET_CLOSED; its owner frees it. */
-static void end_watch(tuplet_watch *watch) {
+static armed_callback end_watch(tuplet_watch *watch) {
   (void)pthread_mutex_lock(&watch->mutex);
   while (watch->polling) (void)pthread_cond_wait(&watch->signal, &watch->mutex);
   tp_watch *inner = watch->inner;
   watch->inner = NULL;
-  tuplet_watch_callback callback = watch->callback;
-  void *callback_context = watch->context;
+  armed_callback armed = {watch->callback, watch->context};
   watch->callback = NULL;
   (void)pthread_cond_broadcast(&watch->signal);
   (void)pthread_mutex_unlock(&watch->mutex);
   tp_watch_close(inner); /* without the mutex: `wake` takes it under the hub's */
-  if (callback == NULL) return;
+  return armed;
+}
+
+static void tell_closed(armed_callback armed) {
+  if (armed.callback == NULL) return;
   tuplet_error error = {0};
-  callback(callback_context, closed(&error), NULL, &error);
+  armed.callback(armed.context, closed(&error), NULL, &error);
 }
 
 void tuplet_watch_close(tuplet_watch *watch) {
   if (watch == NULL) return;
+  tuplet_db *db = watch->db;
+  (void)pthread_mutex_lock(&db->mutex);
   unlink_watch(watch);
-  end_watch(watch);
-  tp_dispatcher_withdraw(watch->db->dispatcher, &watch->dispatch);
+  tp_watch_dispatcher *dispatcher = db->dispatcher;
+  (void)pthread_mutex_unlock(&db->mutex);
+  tell_closed(end_watch(watch));
+  tp_dispatcher_withdraw(dispatcher, &watch->dispatch);
   watch_free(watch);
 }
 
+/* An owner who is told TUPLET_CLOSED may close the watch at once, on a thread of its own: the database's
+ * mutex keeps it from freeing the watch before this is done with it. */
 void tp_watches_end(tuplet_db *db) {
-  tp_dispatcher_stop(db->dispatcher); /* a callback that ran on might close the very watch being ended here */
   (void)pthread_mutex_lock(&db->mutex);
-  tuplet_watch *watch = db->watches;
+  tp_watch_dispatcher *dispatcher = db->dispatcher;
   (void)pthread_mutex_unlock(&db->mutex);
-  while (watch != NULL) {
+  tp_dispatcher_stop(dispatcher);
+  (void)pthread_mutex_lock(&db->mutex);
+  while (db->watches != NULL) {
+    tuplet_watch *watch = db->watches;
     unlink_watch(watch);
-    end_watch(watch);
-    (void)pthread_mutex_lock(&db->mutex);
-    watch = db->watches;
+    armed_callback armed = end_watch(watch);
     (void)pthread_mutex_unlock(&db->mutex);
+    tell_closed(armed);
+    (void)pthread_mutex_lock(&db->mutex);
   }
-  tp_dispatcher_free(db->dispatcher);
-  db->dispatcher = NULL;
+  (void)pthread_mutex_unlock(&db->mutex);
 }
