@@ -204,18 +204,19 @@ tuplet_status tuplet_watch_next_async(tuplet_watch *watch, tuplet_watch_callback
   if (status != TUPLET_OK) return status;
 
   (void)pthread_mutex_lock(&watch->mutex);
-  bool ended = watch->inner == NULL && watch->key_count > 0;
+  bool has_keys = watch->key_count > 0; /* the callback, once armed, may free the watch before this returns */
+  bool ended = watch->inner == NULL && has_keys;
   if (ended) {
     status = closed(error);
   } else if (watch->callback != NULL || watch->polling) {
     status = tp_fail(error, TUPLET_MISUSE, "another call waits for this watch already");
-  } else if (watch->key_count > 0) {
+  } else if (has_keys) {
     watch->callback = callback;
     watch->context = context;
     if (watch->changed) tp_dispatcher_submit(dispatcher, &watch->dispatch);
   }
   (void)pthread_mutex_unlock(&watch->mutex);
-  if (status == TUPLET_OK && watch->key_count == 0) callback(context, TUPLET_DONE, NULL, &(tuplet_error){0});
+  if (status == TUPLET_OK && !has_keys) callback(context, TUPLET_DONE, NULL, &(tuplet_error){0});
   return status;
 }
 

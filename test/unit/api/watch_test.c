@@ -232,8 +232,9 @@ static void watching_no_key_is_done(void **state) {
 
 static void more_than_ten_keys_are_too_many(void **state) {
   database *d = *state;
+  const tuplet_key key = TUPLET_KEY("k");
   tuplet_key keys[11];
-  for (size_t i = 0; i < COUNT_OF(keys); i++) keys[i] = TUPLET_KEY("k");
+  for (size_t i = 0; i < COUNT_OF(keys); i++) keys[i] = key;
   tuplet_watch *watch = NULL;
   EXPECT_ERROR(d, TUPLET_LIMIT, "Too many keys (max 10)",
                tuplet_watch_open(d->db, keys, 11, &watch, &d->error));
