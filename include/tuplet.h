@@ -779,7 +779,8 @@ TUPLET_API void tuplet_atomic_free(tuplet_atomic *atomic);
  * from tuplet_atomic_commit, so that a program may check there only. Errors: TUPLET_LIMIT, TUPLET_INVALID,
  * TUPLET_MISUSE (already committed), TUPLET_NOMEM. */
 
-/* Commits only if the key's versionstamp is this one; NULL: only if there is no entry. At most 100. */
+/* Commits only if the key's versionstamp is this one; NULL, or all zero as an absent entry's: only if there is no
+ * entry. At most 100. */
 TUPLET_API tuplet_status tuplet_atomic_check(tuplet_atomic *atomic, tuplet_key key,
                                              const tuplet_versionstamp *versionstamp, tuplet_error *error);
 TUPLET_API tuplet_status tuplet_atomic_set(tuplet_atomic *atomic, tuplet_key key, tuplet_value value,

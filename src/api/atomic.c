@@ -169,8 +169,11 @@ tuplet_status tuplet_atomic_max(tuplet_atomic *atomic, tuplet_key key, uint64_t 
 static tuplet_status copy_bound(tuplet_atomic *atomic, const tuplet_value *bound, tuplet_bytes *ret_bytes,
                                 tuplet_error *error) {
   if (bound == NULL) return TUPLET_OK;
+  if (bound->encoding == TUPLET_ENCODING_LE64) {
+    return tp_fail(error, TUPLET_TYPE, "Cannot use min/max parameters with KvU64 operands");
+  }
   if (bound->encoding != TUPLET_ENCODING_V8) {
-    return tp_fail(error, TUPLET_INVALID, "Min/max parameters have different types than the operand");
+    return tp_fail(error, TUPLET_TYPE, "Min/max parameters have different types than the operand");
   }
   if (bound->data.size == 0) { /* which would count as none further down */
     return tp_fail(error, TUPLET_INVALID, "Some of the parameters are not valid V8 values");
@@ -205,8 +208,9 @@ static tuplet_status append_check(tuplet_atomic *atomic, const tp_check *check, 
 tuplet_status tuplet_atomic_check(tuplet_atomic *atomic, tuplet_key key,
                                   const tuplet_versionstamp *versionstamp, tuplet_error *error) {
   tuplet_error failure = {0};
-  tp_check check = {0};
-  if (versionstamp != NULL) check.versionstamp = *versionstamp;
+  static const tuplet_versionstamp none;
+  tp_check check = {.versionstamp = versionstamp == NULL ? none : *versionstamp};
+  check.must_be_absent = memcmp(&check.versionstamp, &none, sizeof none) == 0;
   tuplet_status status = check_open(atomic, &failure);
   if (status == TUPLET_OK) status = copy_key(atomic, key, &check.key, &failure);
   if (status == TUPLET_OK) status = append_check(atomic, &check, &failure);

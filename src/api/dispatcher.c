@@ -13,6 +13,7 @@ struct tp_watch_dispatcher {
   pthread_mutex_t mutex; /* guards what follows */
   pthread_cond_t signal; /* an item came, an item was served, or it ends */
   tp_dispatch_item *first;
+  tp_dispatch_item **last_link;
   tp_dispatch_item *serving;
   bool stopping;
 };
@@ -27,6 +28,7 @@ static void *run(void *context) {
       continue;
     }
     dispatcher->first = item->next;
+    if (dispatcher->first == NULL) dispatcher->last_link = &dispatcher->first;
     item->queued = false;
     dispatcher->serving = item;
     (void)pthread_mutex_unlock(&dispatcher->mutex);
@@ -44,6 +46,7 @@ tuplet_status tp_dispatcher_new(const tuplet_allocator *allocator, tp_watch_disp
   tp_watch_dispatcher *dispatcher = tp_alloc_array_zeroed(allocator, 1, sizeof *dispatcher);
   if (dispatcher == NULL) return tp_fail_nomem(error);
   dispatcher->allocator = allocator;
+  dispatcher->last_link = &dispatcher->first;
   int rc = pthread_mutex_init(&dispatcher->mutex, NULL);
   if (rc != 0) goto out_memory;
   rc = pthread_cond_init(&dispatcher->signal, NULL);
@@ -88,9 +91,8 @@ void tp_dispatcher_submit(tp_watch_dispatcher *dispatcher, tp_dispatch_item *ite
   if (!item->queued) {
     item->queued = true;
     item->next = NULL;
-    tp_dispatch_item **link = &dispatcher->first;
-    while (*link != NULL) link = &(*link)->next;
-    *link = item;
+    *dispatcher->last_link = item;
+    dispatcher->last_link = &item->next;
     (void)pthread_cond_broadcast(&dispatcher->signal);
   }
   (void)pthread_mutex_unlock(&dispatcher->mutex);
@@ -102,6 +104,7 @@ void tp_dispatcher_withdraw(tp_watch_dispatcher *dispatcher, tp_dispatch_item *i
   for (tp_dispatch_item **link = &dispatcher->first; *link != NULL; link = &(*link)->next) {
     if (*link == item) {
       *link = item->next;
+      if (*link == NULL) dispatcher->last_link = link;
       break;
     }
   }

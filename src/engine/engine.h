@@ -57,7 +57,8 @@ struct tp_read {
 
 typedef struct tp_check {
   tuplet_bytes key;
-  tuplet_versionstamp versionstamp; /* all zero: the key must be absent */
+  bool must_be_absent; /* then versionstamp means nothing */
+  tuplet_versionstamp versionstamp;
 } tp_check;
 
 typedef enum tp_mutation_type {
@@ -90,12 +91,13 @@ typedef struct tp_enqueue {
   bool has_backoff; /* false: the default schedule */
 } tp_enqueue;
 
-/* What a mutation came to: results computed, keys stamped. */
+/* What mutations came to: results computed, keys stamped. */
 typedef struct tp_change {
   tuplet_bytes key;
   bool removed; /* then nothing below means anything */
   uint32_t encoding;
   tuplet_bytes value;
+  size_t value_capacity; /* of a computed value's memory, for the next result under this key; else 0 */
   int64_t expires_at_ms;
 } tp_change;
 
@@ -118,7 +120,8 @@ struct tp_write {
   tuplet_versionstamp versionstamp;
   uint32_t *failed_checks; /* room for check_count indexes, given by the caller */
   size_t failed_check_count;
-  const tp_change *changes; /* one a mutation, in their order, in `arena`; for the observer */
+  const tp_change *changes; /* in the mutations' order, in `arena`; for the observer */
+  size_t change_count;      /* at most mutation_count */
 
   tp_write *next; /* the engine's */
 };

@@ -26,6 +26,16 @@ static int64_t earlier(int64_t a_ms, int64_t b_ms) {
 
 /* ---- Sweeping ---- */
 
+/* How long to leave the writers alone after a sweep. */
+static int64_t pause_ms(const tp_sweep *sweep, int64_t now_ms) {
+  if (sweep->status != TUPLET_OK) return SWEEP_RETRY_MS;
+  if (sweep->removed == sweep->row_max) return 0; /* more is waiting */
+  /* Rows that are due and cannot be removed, as a damaged index claims, must not keep it busy. */
+  bool stuck =
+      sweep->removed == 0 && sweep->next_expiry_ms != TP_EXPIRES_NEVER && sweep->next_expiry_ms <= now_ms;
+  return stuck ? SWEEP_RETRY_MS : SWEEP_INTERVAL_MIN_MS;
+}
+
 static void on_swept(tp_sweep *sweep) {
   tp_housekeeper *housekeeper = (tp_housekeeper *)(void *)((char *)sweep - offsetof(tp_housekeeper, sweep));
   (void)pthread_mutex_lock(&housekeeper->mutex);
@@ -38,19 +48,20 @@ static void on_swept(tp_sweep *sweep) {
     due_ms = earlier(due_ms, sweep->next_expiry_ms);
   }
   housekeeper->sweep_due_ms = earlier(housekeeper->sweep_due_ms, due_ms);
-  bool more_waiting = sweep->status == TUPLET_OK && sweep->removed == sweep->row_max;
-  housekeeper->swept_at_ms = more_waiting ? 0 : now_ms;
+  housekeeper->paused_until_ns =
+      tp_clock_monotonic_ns(&housekeeper->clock) + pause_ms(sweep, now_ms) * 1000000;
   housekeeper->sweeping = false;
   (void)pthread_cond_signal(&housekeeper->wake);
   (void)pthread_mutex_unlock(&housekeeper->mutex);
 }
 
 /* When the next sweep may start, unix ms; the mutex is held. */
-static int64_t next_sweep_ms(const tp_housekeeper *housekeeper) {
+static int64_t next_sweep_ms(const tp_housekeeper *housekeeper, int64_t now_ms) {
   if (!housekeeper->sweeps || housekeeper->sweeping || housekeeper->sweep_due_ms == TP_EXPIRES_NEVER) {
     return TP_EXPIRES_NEVER;
   }
-  int64_t earliest_ms = housekeeper->swept_at_ms + SWEEP_INTERVAL_MIN_MS;
+  int64_t pause_ns = housekeeper->paused_until_ns - tp_clock_monotonic_ns(&housekeeper->clock);
+  int64_t earliest_ms = pause_ns > 0 ? now_ms + (pause_ns + 999999) / 1000000 : now_ms;
   return housekeeper->sweep_due_ms > earliest_ms ? housekeeper->sweep_due_ms : earliest_ms;
 }
 
@@ -109,7 +120,7 @@ static void *run(void *context) {
     int64_t watches_due_ms = serve_watches(housekeeper, now_ms);
     (void)pthread_mutex_lock(&housekeeper->mutex);
     if (housekeeper->stopping) break;
-    int64_t sweep_ms = next_sweep_ms(housekeeper);
+    int64_t sweep_ms = next_sweep_ms(housekeeper, now_ms);
     if (sweep_ms != TP_EXPIRES_NEVER && sweep_ms <= now_ms) {
       start_sweep(housekeeper, now_ms);
       continue;

@@ -21,10 +21,10 @@ typedef struct tp_housekeeper {
   pthread_cond_t wake;
   bool started;
   bool stopping;
-  bool sweeping;        /* a sweep is on its way */
-  int64_t sweep_due_ms; /* unix; TP_EXPIRES_NEVER */
-  int64_t swept_at_ms;  /* unix; when the last sweep ended */
-  bool noted;           /* something changed since the thread looked */
+  bool sweeping;           /* a sweep is on its way */
+  int64_t sweep_due_ms;    /* unix; TP_EXPIRES_NEVER */
+  int64_t paused_until_ns; /* monotonic; no sweep before */
+  bool noted;              /* something changed since the thread looked */
 } tp_housekeeper;
 
 tuplet_status tp_housekeeper_init(tp_housekeeper *housekeeper, tp_clock clock, tp_engine *engine,

@@ -46,11 +46,16 @@ static tuplet_status check_value(const tp_mutation *mutation, tuplet_error *erro
   if (mutation->encoding < TUPLET_ENCODING_V8 || mutation->encoding > TUPLET_ENCODING_BYTES) {
     return tp_fail(error, TUPLET_INVALID, "The value encoding %u is unknown.", mutation->encoding);
   }
-  if (mutation->value.size > TP_LIMIT_VALUE_SIZE_MAX) {
+  if (mutation->value.size > TP_LIMIT_VALUE_SIZE_MAX || mutation->sum_min.size > TP_LIMIT_VALUE_SIZE_MAX ||
+      mutation->sum_max.size > TP_LIMIT_VALUE_SIZE_MAX) {
     return tp_fail(error, TUPLET_LIMIT, "Value too large (max %d bytes)", (int)TP_LIMIT_VALUE_SIZE_MAX);
   }
   if (mutation->encoding == TUPLET_ENCODING_LE64 && mutation->value.size != sizeof(uint64_t)) {
     return tp_fail(error, TUPLET_INVALID, "A KvU64 has 8 bytes: received %zu", mutation->value.size);
+  }
+  if (mutation->expires_at_ms < TP_EXPIRES_NEVER) {
+    return tp_fail(error, TUPLET_INVALID, "An expiry is a time since 1970, or -1 for never: received %lld",
+                   (long long)mutation->expires_at_ms);
   }
   return TUPLET_OK;
 }
@@ -96,22 +101,23 @@ tuplet_status tp_limits_check_write(const tp_write *write, tuplet_error *error) 
   size_t keys_size = 0, size = 0;
   for (size_t i = 0; status == TUPLET_OK && i < write->check_count; i++) {
     status = check_write_key(write->checks[i].key, 0, error);
-    keys_size += write->checks[i].key.size;
+    size += write->checks[i].key.size;
   }
   for (size_t i = 0; status == TUPLET_OK && i < write->mutation_count; i++) {
     const tp_mutation *mutation = &write->mutations[i];
     bool stamped = mutation->type == TP_MUTATION_SET_SUFFIX_VERSIONSTAMPED_KEY;
     status = check_write_key(mutation->key, stamped ? VERSIONSTAMP_SUFFIX_SIZE : 0, error);
     if (status == TUPLET_OK) status = check_value(mutation, error);
-    keys_size += mutation->key.size;
-    size += mutation->type == TP_MUTATION_DELETE ? 0 : mutation->value.size;
+    size += mutation->key.size;
+    if (mutation->type == TP_MUTATION_DELETE) continue;
+    keys_size += mutation->key.size; /* Deno counts the keys of values only */
+    size += mutation->value.size + mutation->sum_min.size + mutation->sum_max.size;
   }
   for (size_t i = 0; status == TUPLET_OK && i < write->enqueue_count; i++) {
     status = check_enqueue(&write->enqueues[i], error);
     size += write->enqueues[i].payload.size;
   }
   if (status != TUPLET_OK) return status;
-  size += keys_size;
   if (size > TP_LIMIT_ATOMIC_SIZE_MAX) {
     return tp_fail(error, TUPLET_LIMIT, "Total mutation size too large (max %d bytes)",
                    (int)TP_LIMIT_ATOMIC_SIZE_MAX);

@@ -13,9 +13,9 @@ enum { FIRST_SWEEP_DELAY_MS = 1000 };
 /* After a commit, before its writer hears of it. */
 static void on_commit(void *context, const tp_write *write) {
   tp_store *store = context;
-  tp_watch_hub_notify(&store->hub, write->changes, write->mutation_count);
+  tp_watch_hub_notify(&store->hub, write->changes, write->change_count);
   int64_t next_expiry_ms = TP_EXPIRES_NEVER;
-  for (size_t i = 0; i < write->mutation_count; i++) {
+  for (size_t i = 0; i < write->change_count; i++) {
     const tp_change *change = &write->changes[i];
     if (change->removed || change->expires_at_ms == TP_EXPIRES_NEVER) continue;
     if (next_expiry_ms == TP_EXPIRES_NEVER || change->expires_at_ms < next_expiry_ms) {
@@ -99,6 +99,7 @@ void tp_store_write(tp_store *store, tp_write *write) {
   write->versionstamp = (tuplet_versionstamp){{0}};
   write->failed_check_count = 0;
   write->changes = NULL;
+  write->change_count = 0;
   write->status = tp_limits_check_write(write, &write->error);
   if (write->status == TUPLET_OK && store->read_only) {
     write->status = tp_fail(&write->error, TUPLET_READ_ONLY, "the database is open for reading only");

@@ -157,21 +157,14 @@ tuplet_status tp_snapshot_read_decode(tuplet_bytes message, tp_arena *arena, tp_
 
 static tuplet_status decode_check(const Com__Deno__Kv__Datapath__Check *check, size_t index,
                                   tp_check *ret_check, tuplet_error *error) {
-  static const tuplet_versionstamp absent;
   size_t size = check->versionstamp.len;
   if (size != 0 && size != VERSIONSTAMP_SIZE)
     return tp_fail(
         error, TUPLET_INVALID,
         "The versionstamp of check %zu has %zu bytes; it must have %d, or none if there must be no entry.",
         index, size, VERSIONSTAMP_SIZE);
-  *ret_check = (tp_check){.key = view(check->key)};
-  if (size == 0) return TUPLET_OK;
-
-  memcpy(ret_check->versionstamp.bytes, check->versionstamp.data, VERSIONSTAMP_SIZE);
-  /* No commit's versionstamp is all zeros, so such a check always fails; but zeros mean "absent" to the
-   * store. No commit's is all ones, either. */
-  if (memcmp(&ret_check->versionstamp, &absent, sizeof absent) == 0)
-    memset(&ret_check->versionstamp, 0xff, sizeof ret_check->versionstamp);
+  *ret_check = (tp_check){.key = view(check->key), .must_be_absent = size == 0};
+  if (size > 0) memcpy(ret_check->versionstamp.bytes, check->versionstamp.data, VERSIONSTAMP_SIZE);
   return TUPLET_OK;
 }
 

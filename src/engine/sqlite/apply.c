@@ -21,19 +21,19 @@ static bool is_same_key(tuplet_bytes a, tuplet_bytes b) {
 
 /* ---- Checks ---- */
 
-/* The versionstamp of a key's row; all zero when there is none or its expiry has come. */
+/* The versionstamp of a key's row; *ret_found is false when there is none or its expiry has come. */
 static tuplet_status current_versionstamp(tp_sqlite_connection *connection, tuplet_bytes key, int64_t now_ms,
-                                          tuplet_versionstamp *ret_versionstamp, tuplet_error *error) {
+                                          tuplet_versionstamp *ret_versionstamp, bool *ret_found,
+                                          tuplet_error *error) {
   tuplet_status status = TUPLET_OK;
   sqlite3_stmt *statement = tp_sqlite_prepared(connection, TP_SQL_CHECK, &status, error);
   if (statement == NULL) return status;
-  *ret_versionstamp = (tuplet_versionstamp){{0}};
+  *ret_found = false;
   int rc = tp_sqlite_bind_bytes(statement, 1, key);
   if (rc == SQLITE_OK) rc = sqlite3_step(statement);
   if (rc == SQLITE_ROW) {
-    if (!tp_sqlite_is_expired(tp_sqlite_column_expiry(statement, 1), now_ms)) {
-      *ret_versionstamp = tp_sqlite_versionstamp(sqlite3_column_int64(statement, 0));
-    }
+    *ret_found = !tp_sqlite_is_expired(tp_sqlite_column_expiry(statement, 1), now_ms);
+    *ret_versionstamp = tp_sqlite_versionstamp(sqlite3_column_int64(statement, 0));
   } else if (rc != SQLITE_DONE) {
     status = tp_sqlite_fail(connection->db, rc, connection->location->path, "checking a versionstamp", error);
   }
@@ -44,13 +44,15 @@ static tuplet_status current_versionstamp(tp_sqlite_connection *connection, tupl
 static tuplet_status run_checks(tp_sqlite_connection *connection, tp_write *write, int64_t now_ms) {
   write->failed_check_count = 0;
   for (size_t i = 0; i < write->check_count; i++) {
-    tuplet_versionstamp current;
+    const tp_check *check = &write->checks[i];
+    tuplet_versionstamp current = {{0}};
+    bool found = false;
     tuplet_status status =
-        current_versionstamp(connection, write->checks[i].key, now_ms, &current, &write->error);
+        current_versionstamp(connection, check->key, now_ms, &current, &found, &write->error);
     if (status != TUPLET_OK) return status;
-    if (memcmp(&current, &write->checks[i].versionstamp, sizeof current) != 0) {
-      write->failed_checks[write->failed_check_count++] = (uint32_t)i;
-    }
+    bool holds =
+        check->must_be_absent ? !found : found && memcmp(&current, &check->versionstamp, sizeof current) == 0;
+    if (!holds) write->failed_checks[write->failed_check_count++] = (uint32_t)i;
   }
   return TUPLET_OK;
 }
@@ -62,9 +64,9 @@ static bool is_computed(const tp_mutation *mutation) {
          mutation->type == TP_MUTATION_MAX;
 }
 
-/* The write's own last change of the key before mutation `index`, or NULL. */
-static const tp_change *earlier_change(const tp_change *changes, size_t index, tuplet_bytes key) {
-  for (size_t i = index; i-- > 0;) {
+/* The write's own last change of a key, or NULL. */
+static tp_change *last_change(tp_change *changes, size_t count, tuplet_bytes key) {
+  for (size_t i = count; i-- > 0;) {
     if (is_same_key(changes[i].key, key)) return &changes[i];
   }
   return NULL;
@@ -97,12 +99,10 @@ static tp_sum_operation sum_operation(tp_mutation_type type) {
   return type == TP_MUTATION_MIN ? TP_SUM_MIN : type == TP_MUTATION_MAX ? TP_SUM_MAX : TP_SUM_SUM;
 }
 
-/* The value that mutation `index` acts on: what the write itself made of the key before, else what is stored.
- */
-static tuplet_status base_value(tp_sqlite_connection *connection, tp_write *write, const tp_change *changes,
-                                size_t index, int64_t now_ms, tp_sum_value *ret_value, bool *ret_found) {
-  tuplet_bytes key = write->mutations[index].key;
-  const tp_change *earlier = earlier_change(changes, index, key);
+/* The value that a sum, min or max acts on: what the write itself made of the key before, else what is
+ * stored. */
+static tuplet_status base_value(tp_sqlite_connection *connection, tp_write *write, const tp_change *earlier,
+                                tuplet_bytes key, int64_t now_ms, tp_sum_value *ret_value, bool *ret_found) {
   if (earlier == NULL) {
     return stored_value(connection, key, now_ms, write->arena, ret_value, ret_found, &write->error);
   }
@@ -111,25 +111,51 @@ static tuplet_status base_value(tp_sqlite_connection *connection, tp_write *writ
   return TUPLET_OK;
 }
 
-/* The change that a sum, min or max comes to. */
+/* Puts a result into `change`, over the memory of the result before it where that is large enough: a thousand
+ * sums of one large number take the memory of one. */
+static tuplet_status keep_result(tp_arena *arena, tuplet_bytes result, tp_change *change,
+                                 tuplet_error *error) {
+  uint8_t *room = (uint8_t *)(uintptr_t)change->value.data; /* the arena's, if there is a capacity */
+  if (change->value_capacity < result.size) {
+    size_t capacity = result.size + result.size / 8;
+    room = tp_arena_alloc(arena, capacity);
+    if (room == NULL) return tp_fail_nomem(error);
+    change->value_capacity = capacity;
+  }
+  if (result.size > 0) memcpy(room, result.data, result.size);
+  change->value = tuplet_view(room, result.size);
+  return TUPLET_OK;
+}
+
+/* Computes what a sum, min or max comes to. `computed_size` adds up all results of the write: few bytes can
+ * ask for many sums of large numbers. */
 static tuplet_status compute(tp_write *write, const tp_mutation *mutation, const tp_sum_value *base,
-                             tp_change *ret_change) {
+                             size_t *computed_size, tp_change *change) {
   tp_buffer result;
   tp_buffer_init(&result, write->arena->allocator);
   tp_sum_bounds bounds = {mutation->sum_min, mutation->sum_max, mutation->sum_clamp};
   tp_sum_value operand = {mutation->encoding, mutation->value};
-  tp_change change = {.key = mutation->key, .expires_at_ms = TP_EXPIRES_NEVER};
-  tuplet_status status = tp_sum(sum_operation(mutation->type), base, &operand, &bounds, &result,
-                                &change.encoding, &write->error);
+  uint32_t encoding = 0;
+  tuplet_status status =
+      tp_sum(sum_operation(mutation->type), base, &operand, &bounds, &result, &encoding, &write->error);
+  *computed_size += result.size;
   if (status == TUPLET_OK && result.size > TP_LIMIT_VALUE_SIZE_MAX) {
     status =
         tp_fail(&write->error, TUPLET_LIMIT, "Value too large (max %d bytes)", (int)TP_LIMIT_VALUE_SIZE_MAX);
   }
-  if (status == TUPLET_OK) {
-    change.value = tp_arena_copy(write->arena, tp_buffer_view(&result));
-    if (change.value.data == NULL) status = tp_fail_nomem(&write->error);
+  if (status == TUPLET_OK && *computed_size > TP_LIMIT_ATOMIC_SIZE_MAX) {
+    status = tp_fail(&write->error, TUPLET_LIMIT, "Total mutation size too large (max %d bytes)",
+                     (int)TP_LIMIT_ATOMIC_SIZE_MAX);
   }
-  if (status == TUPLET_OK) *ret_change = change;
+  if (status == TUPLET_OK) {
+    status = keep_result(write->arena, tp_buffer_view(&result), change, &write->error);
+  }
+  if (status == TUPLET_OK) {
+    change->key = mutation->key;
+    change->removed = false;
+    change->encoding = encoding;
+    change->expires_at_ms = TP_EXPIRES_NEVER;
+  }
   tp_buffer_done(&result);
   return status;
 }
@@ -239,38 +265,61 @@ static tuplet_status enqueue_message(tp_sqlite_connection *connection, const tp_
   return status;
 }
 
-/* What each mutation comes to; writes nothing. *ret_storage_failed tells a failure of the storage from a
- * refusal. */
-static tuplet_status plan(tp_sqlite_connection *connection, tp_write *write, int64_t version, int64_t now_ms,
-                          bool *ret_storage_failed) {
-  tp_change *changes = tp_arena_alloc_array_zeroed(write->arena, write->mutation_count, sizeof *changes);
-  if (changes == NULL) return tp_fail_nomem(&write->error);
-  for (size_t i = 0; i < write->mutation_count; i++) {
-    const tp_mutation *mutation = &write->mutations[i];
-    if (is_computed(mutation)) {
-      tp_sum_value base = {0};
-      bool found = false;
-      tuplet_status status = base_value(connection, write, changes, i, now_ms, &base, &found);
-      *ret_storage_failed = status != TUPLET_OK && status != TUPLET_NOMEM;
-      if (status == TUPLET_OK) status = compute(write, mutation, found ? &base : NULL, &changes[i]);
-      if (status != TUPLET_OK) return status;
-      continue;
-    }
-    tuplet_bytes key = mutation->key;
-    if (mutation->type == TP_MUTATION_SET_SUFFIX_VERSIONSTAMPED_KEY) {
-      key = versionstamped_key(write->arena, key, version);
-      if (key.data == NULL) return tp_fail_nomem(&write->error);
-    }
-    changes[i] = (tp_change){key, mutation->type == TP_MUTATION_DELETE, mutation->encoding, mutation->value,
-                             mutation->expires_at_ms};
+/* What a write comes to, before anything of it is written. */
+typedef struct write_plan {
+  tp_change *changes;
+  size_t count;
+  size_t computed_size;
+  bool storage_failed; /* tells a failure of the storage from a refusal */
+} write_plan;
+
+static tuplet_status plan_result(tp_sqlite_connection *connection, tp_write *write,
+                                 const tp_mutation *mutation, int64_t now_ms, write_plan *plan) {
+  tp_change *change = last_change(plan->changes, plan->count, mutation->key);
+  tp_sum_value base = {0};
+  bool found = false;
+  tuplet_status status = base_value(connection, write, change, mutation->key, now_ms, &base, &found);
+  plan->storage_failed = status != TUPLET_OK;
+  if (status != TUPLET_OK) return status;
+  bool added = change == NULL;
+  if (added) change = &plan->changes[plan->count];
+  status = compute(write, mutation, found ? &base : NULL, &plan->computed_size, change);
+  if (status == TUPLET_OK && added) plan->count++;
+  return status;
+}
+
+static tuplet_status plan_mutation(tp_write *write, const tp_mutation *mutation, int64_t version,
+                                   write_plan *plan) {
+  tuplet_bytes key = mutation->key;
+  if (mutation->type == TP_MUTATION_SET_SUFFIX_VERSIONSTAMPED_KEY) {
+    key = versionstamped_key(write->arena, key, version);
+    if (key.data == NULL) return tp_fail_nomem(&write->error);
   }
-  write->changes = changes;
+  plan->changes[plan->count++] = (tp_change){.key = key,
+                                             .removed = mutation->type == TP_MUTATION_DELETE,
+                                             .encoding = mutation->encoding,
+                                             .value = mutation->value,
+                                             .expires_at_ms = mutation->expires_at_ms};
   return TUPLET_OK;
+}
+
+static tuplet_status make_plan(tp_sqlite_connection *connection, tp_write *write, int64_t version,
+                               int64_t now_ms, write_plan *ret_plan) {
+  *ret_plan = (write_plan){
+      .changes = tp_arena_alloc_array_zeroed(write->arena, write->mutation_count, sizeof(tp_change))};
+  if (ret_plan->changes == NULL) return tp_fail_nomem(&write->error);
+  tuplet_status status = TUPLET_OK;
+  for (size_t i = 0; status == TUPLET_OK && i < write->mutation_count; i++) {
+    const tp_mutation *mutation = &write->mutations[i];
+    status = is_computed(mutation) ? plan_result(connection, write, mutation, now_ms, ret_plan)
+                                   : plan_mutation(write, mutation, version, ret_plan);
+  }
+  return status;
 }
 
 static tuplet_status write_rows(tp_sqlite_connection *connection, tp_write *write, int64_t version) {
   tuplet_status status = TUPLET_OK;
-  for (size_t i = 0; status == TUPLET_OK && i < write->mutation_count; i++) {
+  for (size_t i = 0; status == TUPLET_OK && i < write->change_count; i++) {
     const tp_change *change = &write->changes[i];
     status = change->removed ? delete_row(connection, change->key, &write->error)
                              : set_row(connection, change, version, &write->error);
@@ -290,9 +339,11 @@ tp_sqlite_applied tp_sqlite_apply(tp_sqlite_connection *connection, tp_write *wr
     write->status = TUPLET_CONFLICT;
     return TP_SQLITE_REFUSED;
   }
-  bool storage_failed = false;
-  write->status = plan(connection, write, version, now_ms, &storage_failed);
-  if (write->status != TUPLET_OK) return storage_failed ? TP_SQLITE_STORAGE_FAILED : TP_SQLITE_REFUSED;
+  write_plan plan;
+  write->status = make_plan(connection, write, version, now_ms, &plan);
+  if (write->status != TUPLET_OK) return plan.storage_failed ? TP_SQLITE_STORAGE_FAILED : TP_SQLITE_REFUSED;
+  write->changes = plan.changes;
+  write->change_count = plan.count;
 
   write->status = write_rows(connection, write, version);
   return write->status == TUPLET_OK ? TP_SQLITE_APPLIED : TP_SQLITE_STORAGE_FAILED;

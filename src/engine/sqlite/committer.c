@@ -9,9 +9,15 @@
 #include "engine/sqlite/schema.h"
 
 #include <string.h>
+#include <unistd.h>
 
-/* A group ends at whichever comes first, so that other processes get the write lock in between. */
-enum { GROUP_WRITES_MAX = 512, GROUP_SIZE_MAX = 8 << 20 };
+/* A group ends at whichever comes first, so that it holds the write lock for some tens of milliseconds at
+ * most. */
+enum { GROUP_WRITES_MAX = 512, GROUP_ROWS_MAX = 2000, GROUP_SIZE_MAX = 8 << 20 };
+
+/* While others write to the file too, groups leave them room: SQLite's lock has no queue, and who asks now
+ * and then would hardly ever find it free. */
+enum { FOREIGN_RECENT_MS = 2000, FOREIGN_PAUSE_US = 300 };
 
 /* What is committed together: writes in the order they came, and at most one sweep. */
 typedef struct group {
@@ -54,6 +60,22 @@ static tuplet_status write_version(tp_sqlite_connection *connection, int64_t ver
   return tp_sqlite_finish(connection, statement, "writing its last commit's number", error);
 }
 
+/* When the next row expires, of those that are there. */
+static tuplet_status find_next_expiry(tp_sqlite_connection *connection, int64_t *ret_next_expiry_ms,
+                                      tuplet_error *error) {
+  tuplet_status status = TUPLET_OK;
+  sqlite3_stmt *statement = tp_sqlite_prepared(connection, TP_SQL_NEXT_EXPIRY, &status, error);
+  if (statement == NULL) return status;
+  int rc = sqlite3_step(statement);
+  if (rc == SQLITE_ROW) {
+    *ret_next_expiry_ms = tp_sqlite_column_expiry(statement, 0); /* NULL when there is none */
+  } else {
+    status = tp_sqlite_fail(connection->db, rc, connection->location->path, "finding the next expiry", error);
+  }
+  (void)sqlite3_reset(statement); /* repeats the step's result */
+  return status;
+}
+
 static tuplet_status delete_expired(tp_sqlite_connection *connection, tp_sweep *sweep, tuplet_error *error) {
   const char *path = connection->location->path;
   tuplet_status status = TUPLET_OK;
@@ -65,17 +87,16 @@ static tuplet_status delete_expired(tp_sqlite_connection *connection, tp_sweep *
   status = tp_sqlite_finish(connection, statement, "removing expired rows", error);
   if (status != TUPLET_OK) return status;
   sweep->removed = (uint32_t)sqlite3_changes(connection->db);
+  return find_next_expiry(connection, &sweep->next_expiry_ms, error);
+}
 
-  statement = tp_sqlite_prepared(connection, TP_SQL_NEXT_EXPIRY, &status, error);
-  if (statement == NULL) return status;
-  rc = sqlite3_step(statement);
-  if (rc == SQLITE_ROW) {
-    sweep->next_expiry_ms = tp_sqlite_column_expiry(statement, 0); /* NULL when there is none */
-  } else {
-    status = tp_sqlite_fail(connection->db, rc, path, "finding the next expiry", error);
-  }
-  (void)sqlite3_reset(statement); /* repeats the step's result */
-  return status;
+/* Whether a sweep would find nothing; then it need not take the write lock, which others may be waiting for.
+ */
+static bool is_nothing_expired(tp_sqlite_committer *committer, tp_sweep *sweep) {
+  if (committer->memory_lock != NULL) (void)pthread_rwlock_rdlock(committer->memory_lock);
+  tuplet_status status = find_next_expiry(&committer->connection, &sweep->next_expiry_ms, NULL);
+  if (committer->memory_lock != NULL) (void)pthread_rwlock_unlock(committer->memory_lock);
+  return status == TUPLET_OK && !tp_sqlite_is_expired(sweep->next_expiry_ms, sweep->now_ms);
 }
 
 /* Applies a group inside the open transaction. TUPLET_OK even if writes of it were refused. */
@@ -84,7 +105,10 @@ static tuplet_status apply_group(tp_sqlite_committer *committer, const group *me
   int64_t before = 0;
   tuplet_status status = read_version(connection, &before, error);
   if (status != TUPLET_OK) return status;
-  if (before != atomic_load(&committer->last_version)) atomic_store(&committer->foreign_changes, true);
+  if (before != atomic_load(&committer->committed_version)) {
+    atomic_store(&committer->foreign_changes, true);
+    committer->foreign_seen_at_ns = tp_clock_monotonic_ns(&committer->clock);
+  }
 
   int64_t version = before;
   int64_t now_ms = tp_clock_unix_ms(&committer->clock);
@@ -103,7 +127,7 @@ static tuplet_status apply_group(tp_sqlite_committer *committer, const group *me
   if (status == TUPLET_OK && members->sweep != NULL)
     status = delete_expired(connection, members->sweep, error);
   /* Before the commit, so that whoever sees the commit in the file knows it as ours. */
-  if (status == TUPLET_OK) atomic_store(&committer->last_version, version);
+  if (status == TUPLET_OK) atomic_store(&committer->version_in_flight, version);
   return status;
 }
 
@@ -112,13 +136,20 @@ static tuplet_status commit_group(tp_sqlite_committer *committer, const group *m
   tp_sqlite_connection *connection = &committer->connection;
   if (committer->memory_lock != NULL) (void)pthread_rwlock_wrlock(committer->memory_lock);
   (void)pthread_mutex_lock(&committer->commit_mutex);
+  committer->log_frames = 0;     /* until a commit makes the log grow */
   tp_sqlite_abandon(connection); /* a transaction that an earlier group could not roll back */
   tuplet_status status = tp_sqlite_run(connection, TP_SQL_BEGIN_WRITE, error);
   if (status == TUPLET_OK) status = apply_group(committer, members, error);
+  /* SQLite may have rolled back by itself; what is not in a transaction must not be committed bit by bit. */
+  if (status == TUPLET_OK && sqlite3_get_autocommit(connection->db)) {
+    status = tp_fail(error, TUPLET_IO, "%s: the transaction of a group of writes was lost",
+                     connection->location->path);
+  }
   if (status == TUPLET_OK) status = tp_sqlite_run(connection, TP_SQL_COMMIT, error);
-  if (status != TUPLET_OK) {
+  if (status == TUPLET_OK) {
+    atomic_store(&committer->committed_version, atomic_load(&committer->version_in_flight));
+  } else {
     tp_sqlite_abandon(connection);
-    atomic_store(&committer->last_version, -1); /* unknown: the next commit counts as somebody else's */
   }
   (void)pthread_mutex_unlock(&committer->commit_mutex);
   if (committer->memory_lock != NULL) (void)pthread_rwlock_unlock(committer->memory_lock);
@@ -158,6 +189,10 @@ static void fail_group(const group *members, tuplet_status status, const tuplet_
 static void process_group(tp_sqlite_committer *committer, const group *members) {
   tuplet_error error = {0};
   if (members->sweep != NULL) members->sweep->status = TUPLET_OK;
+  if (members->count == 0 && is_nothing_expired(committer, members->sweep)) {
+    members->sweep->on_done(members->sweep);
+    return;
+  }
   tuplet_status status = commit_group(committer, members, &error);
   size_t member_count = members->count + (members->sweep != NULL ? 1 : 0);
   if (status != TUPLET_OK && status != TUPLET_BUSY && member_count > 1) {
@@ -174,7 +209,7 @@ static void process_group(tp_sqlite_committer *committer, const group *members) 
   }
   if (status != TUPLET_OK) fail_group(members, status, &error);
   complete_group(committer, members);
-  if (!committer->location->in_memory) {
+  if (committer->log_frames > 0) {
     tp_sqlite_checkpointer_note_log(&committer->checkpointer, committer->log_frames);
   }
 }
@@ -193,10 +228,12 @@ static size_t write_size(const tp_write *write) {
 /* Takes the next group off the queue; the mutex is held. */
 static group take_group(tp_sqlite_committer *committer) {
   group members = {.first = committer->first_write};
-  size_t size = 0;
+  size_t size = 0, rows = 0;
   tp_write *write = committer->first_write;
-  while (write != NULL && members.count < GROUP_WRITES_MAX && size < GROUP_SIZE_MAX) {
+  while (write != NULL && members.count < GROUP_WRITES_MAX && size < GROUP_SIZE_MAX &&
+         rows < GROUP_ROWS_MAX) {
     size += write_size(write);
+    rows += write->mutation_count + write->enqueue_count;
     members.count++;
     write = write->next;
   }
@@ -205,6 +242,12 @@ static group take_group(tp_sqlite_committer *committer) {
   members.sweep = committer->first_sweep;
   if (members.sweep != NULL) committer->first_sweep = members.sweep->next;
   return members;
+}
+
+static void leave_room_for_others(const tp_sqlite_committer *committer) {
+  if (committer->foreign_seen_at_ns == 0) return;
+  int64_t ago_ns = tp_clock_monotonic_ns(&committer->clock) - committer->foreign_seen_at_ns;
+  if (ago_ns < (int64_t)FOREIGN_RECENT_MS * 1000000) (void)usleep(FOREIGN_PAUSE_US); /* cut short is fine */
 }
 
 static void *run(void *context) {
@@ -220,6 +263,7 @@ static void *run(void *context) {
     group members = take_group(committer);
     (void)pthread_mutex_unlock(&committer->mutex);
     process_group(committer, &members);
+    leave_room_for_others(committer);
     (void)pthread_mutex_lock(&committer->mutex);
   }
   (void)pthread_mutex_unlock(&committer->mutex);
@@ -302,7 +346,8 @@ tuplet_status tp_sqlite_committer_init(tp_sqlite_committer *committer, const tp_
                                        tp_clock clock, pthread_rwlock_t *memory_lock, tuplet_error *error) {
   *committer = (tp_sqlite_committer){.location = location, .clock = clock, .memory_lock = memory_lock};
   committer->last_write_link = &committer->first_write;
-  atomic_init(&committer->last_version, -1);
+  atomic_init(&committer->committed_version, -1);
+  atomic_init(&committer->version_in_flight, -1);
   atomic_init(&committer->foreign_changes, false);
   tuplet_status status = init_locks(committer, error);
   if (status != TUPLET_OK) return status;

@@ -25,9 +25,12 @@ typedef struct tp_sqlite_committer {
   int log_frames; /* of the write-ahead log, at the last commit */
   pthread_t thread;
 
-  /* The number of the last commit this engine made, and whether others were seen to commit in between. */
-  _Atomic int64_t last_version;
+  /* The number of the last commit this engine made, and of the one it is making: another one in the file is
+   * somebody else's. Whether one was seen, and when last (monotonic). */
+  _Atomic int64_t committed_version;
+  _Atomic int64_t version_in_flight;
   atomic_bool foreign_changes;
+  int64_t foreign_seen_at_ns;
 
   pthread_mutex_t
       commit_mutex;      /* held while a group is written; the checkpointer holds it for its last step */

@@ -1,8 +1,10 @@
 /* connection.c: one SQLite connection of the engine, set up for its part. */
 #include "engine/sqlite/connection.h"
 
+#include "base/clock.h"
 #include "engine/sqlite/failure.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -14,8 +16,9 @@ enum { BUSY_WAIT_MAX_MS = 60000 };
 /* A WAL that grew past this, because a reader held on to it, is cut back when it starts over. */
 enum { WAL_KEPT_SIZE_MAX = 64 << 20 };
 
-/* memdb stops at 1 GiB unless told otherwise; memory itself is the limit. */
-static const sqlite3_int64 memory_size_max = INT64_C(1) << 46;
+/* memdb keeps a database in one block, and SQLite allocates no larger ones than 2 GiB: stop just below, where
+ * it is a full disk rather than a lack of memory. */
+static const sqlite3_int64 memory_size_max = INT64_C(0x7fff0000);
 
 static const char *const statement_texts[TP_SQL_STATEMENT_COUNT] = {
     [TP_SQL_BEGIN_READ] = "BEGIN",
@@ -51,9 +54,12 @@ static const char *const statement_texts[TP_SQL_STATEMENT_COUNT] = {
 
 /* Waits a little longer each time: a neighbour's commit takes some hundred microseconds to milliseconds. */
 static int wait_while_busy(void *context, int attempt) {
-  (void)context;
+  tp_sqlite_connection *connection = context;
   enum { SHORT_WAITS = 20, SHORT_WAIT_US = 200, LONG_WAIT_US = 2000 };
-  if (attempt > SHORT_WAITS + BUSY_WAIT_MAX_MS * 1000 / LONG_WAIT_US) return 0;
+  tp_clock clock = tp_clock_system();
+  int64_t now_ns = tp_clock_monotonic_ns(&clock);
+  if (attempt == 0) connection->busy_since_ns = now_ns;
+  if (now_ns - connection->busy_since_ns > connection->busy_wait_max_ms * 1000000) return 0;
   (void)usleep(attempt < SHORT_WAITS ? SHORT_WAIT_US : LONG_WAIT_US); /* cut short by a signal is fine */
   return 1;
 }
@@ -71,7 +77,7 @@ tuplet_status tp_sqlite_enter_wal_mode(tp_sqlite_connection *connection, tuplet_
   for (int attempt = 0;; attempt++) {
     rc = sqlite3_prepare_v2(connection->db, "PRAGMA journal_mode = WAL", -1, &statement, NULL);
     if (rc == SQLITE_OK) rc = sqlite3_step(statement);
-    if ((rc & 0xFF) != SQLITE_BUSY || !wait_while_busy(NULL, attempt)) break;
+    if ((rc & 0xFF) != SQLITE_BUSY || !wait_while_busy(connection, attempt)) break;
     (void)sqlite3_finalize(statement); /* repeats the step's result */
     statement = NULL;
   }
@@ -89,13 +95,16 @@ tuplet_status tp_sqlite_enter_wal_mode(tp_sqlite_connection *connection, tuplet_
 static tuplet_status set_up(tp_sqlite_connection *connection, bool writes, tuplet_error *error) {
   const tp_sqlite_location *location = connection->location;
   (void)sqlite3_extended_result_codes(connection->db, 1);
-  (void)sqlite3_busy_handler(connection->db, wait_while_busy, NULL);
+  (void)sqlite3_busy_handler(connection->db, wait_while_busy, connection);
   (void)sqlite3_db_config(connection->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
   (void)sqlite3_db_config(connection->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+  /* What a file of somebody else's might run inside our statements. */
+  (void)sqlite3_db_config(connection->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
+  (void)sqlite3_db_config(connection->db, SQLITE_DBCONFIG_ENABLE_VIEW, 0, NULL);
 
   char pragmas[256];
   (void)snprintf(pragmas, sizeof pragmas,
-                 "PRAGMA cache_size = -%u; PRAGMA temp_store = MEMORY; PRAGMA cell_size_check = ON;",
+                 "PRAGMA cache_size = -%" PRIu32 "; PRAGMA temp_store = MEMORY; PRAGMA cell_size_check = ON;",
                  location->cache_kib);
   tuplet_status status = run_text(connection, pragmas, error);
   if (status != TUPLET_OK) return status;
@@ -115,7 +124,7 @@ static tuplet_status set_up(tp_sqlite_connection *connection, bool writes, tuple
 
 tuplet_status tp_sqlite_connection_init(tp_sqlite_connection *connection, const tp_sqlite_location *location,
                                         bool writes, tuplet_error *error) {
-  *connection = (tp_sqlite_connection){.location = location};
+  *connection = (tp_sqlite_connection){.location = location, .busy_wait_max_ms = BUSY_WAIT_MAX_MS};
   /* One thread uses a connection at a time, so SQLite need not lock it. */
   int flags = SQLITE_OPEN_NOMUTEX;
   if (location->in_memory) flags |= SQLITE_OPEN_URI;
@@ -189,5 +198,7 @@ tuplet_bytes tp_sqlite_column_bytes(sqlite3_stmt *statement, int column) {
 }
 
 int64_t tp_sqlite_column_expiry(sqlite3_stmt *statement, int column) {
-  return sqlite3_column_type(statement, column) == SQLITE_NULL ? -1 : sqlite3_column_int64(statement, column);
+  if (sqlite3_column_type(statement, column) == SQLITE_NULL) return TP_EXPIRES_NEVER;
+  int64_t expires_at_ms = sqlite3_column_int64(statement, column);
+  return expires_at_ms < 0 ? TP_EXPIRES_NEVER : expires_at_ms;
 }

@@ -3,7 +3,7 @@
 #ifndef TP_ENGINE_SQLITE_CONNECTION_H
 #define TP_ENGINE_SQLITE_CONNECTION_H
 
-#include "tuplet.h"
+#include "engine/engine.h"
 
 #include <sqlite3.h>
 
@@ -42,6 +42,8 @@ typedef enum tp_sqlite_statement {
 typedef struct tp_sqlite_connection {
   const tp_sqlite_location *location;
   sqlite3 *db;
+  int64_t busy_wait_max_ms;                         /* how long a lock of others' is waited for */
+  int64_t busy_since_ns;                            /* of the wait that is going on, monotonic */
   sqlite3_stmt *statements[TP_SQL_STATEMENT_COUNT]; /* prepared on first use */
 } tp_sqlite_connection;
 
@@ -76,7 +78,7 @@ int tp_sqlite_bind_bytes(sqlite3_stmt *statement, int index, tuplet_bytes bytes)
 /* A column's bytes, valid until the statement's next step or reset. */
 tuplet_bytes tp_sqlite_column_bytes(sqlite3_stmt *statement, int column);
 
-/* A row's expiry, unix ms, -1 for never: rows of older files may have NULL there. */
+/* A row's expiry, unix ms, or TP_EXPIRES_NEVER: rows of older files may have NULL there. */
 int64_t tp_sqlite_column_expiry(sqlite3_stmt *statement, int column);
 
 static inline bool tp_sqlite_is_expired(int64_t expires_at_ms, int64_t now_ms) {

@@ -7,6 +7,8 @@
 #include <string.h>
 
 static tuplet_status status_of(sqlite3 *db, int rc) {
+  if (rc == SQLITE_IOERR_NOMEM) return TUPLET_NOMEM;
+  int number = db == NULL ? 0 : sqlite3_system_errno(db);
   switch (rc & 0xFF) {
   case SQLITE_NOMEM: return TUPLET_NOMEM;
   case SQLITE_FULL: return TUPLET_FULL;
@@ -19,7 +21,7 @@ static tuplet_status status_of(sqlite3 *db, int rc) {
   case SQLITE_SCHEMA: return TUPLET_FORMAT;
   case SQLITE_READONLY: return TUPLET_READ_ONLY;
   case SQLITE_TOOBIG: return TUPLET_LIMIT;
-  case SQLITE_IOERR: return db != NULL && sqlite3_system_errno(db) == ENOSPC ? TUPLET_FULL : TUPLET_IO;
+  case SQLITE_IOERR: return number == ENOSPC || number == EDQUOT ? TUPLET_FULL : TUPLET_IO;
   default: return TUPLET_IO;
   }
 }

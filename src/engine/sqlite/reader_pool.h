@@ -8,7 +8,7 @@
 #include <pthread.h>
 
 /* How many idle connections are kept; each holds a page cache. */
-#define TP_SQLITE_IDLE_READERS_MAX 16
+#define TP_SQLITE_IDLE_READERS_MAX 64
 
 typedef struct tp_sqlite_reader tp_sqlite_reader;
 struct tp_sqlite_reader {

@@ -119,14 +119,16 @@ static tuplet_status poll_foreign_changes(tp_engine *base, bool *ret_changed, tu
   int64_t data_version = -1;
   tuplet_status status = query_integer(connection, TP_SQL_DATA_VERSION, &data_version, error);
   if (status != TUPLET_OK) return status;
-  bool changed = engine->writable && atomic_exchange(&engine->committer.foreign_changes, false);
+  bool changed = false;
   if (data_version != engine->polled_data_version) {
     int64_t version = -1;
     status = query_integer(connection, TP_SQL_GET_VERSION, &version, error);
     if (status != TUPLET_OK) return status;
-    if (!engine->writable || version != atomic_load(&engine->committer.last_version)) changed = true;
+    changed = !engine->writable || (version != atomic_load(&engine->committer.committed_version) &&
+                                    version != atomic_load(&engine->committer.version_in_flight));
     engine->polled_data_version = data_version;
   }
+  if (engine->writable && atomic_exchange(&engine->committer.foreign_changes, false)) changed = true;
   *ret_changed = changed;
   return TUPLET_OK;
 }
