@@ -352,7 +352,8 @@ typedef enum tuplet_encoding {
 } tuplet_encoding;
 
 /* A stored value: a view. For LE64 the number stands in u64, and in entries that were read also in data; what
- * is written is taken from u64. */
+ * is written is taken from u64. An entry of a damaged file may have another encoding, or an LE64 that is not 8 bytes:
+ * its bytes are in data, and decoding refuses it. */
 typedef struct tuplet_value {
   tuplet_encoding encoding;
   tuplet_bytes data;

@@ -13,32 +13,24 @@ typedef struct entry_block {
   uint8_t bytes[];
 } entry_block;
 
-static tuplet_status check_value(const tp_row *row, tuplet_error *error) {
-  if (row->encoding < TUPLET_ENCODING_V8 || row->encoding > TUPLET_ENCODING_BYTES) {
-    return tp_fail(error, TUPLET_MALFORMED, "The value encoding %u is unknown.", row->encoding);
-  }
-  if (row->encoding == TUPLET_ENCODING_LE64 && row->value.size != sizeof(uint64_t)) {
-    return tp_fail(error, TUPLET_MALFORMED, "a stored KvU64 has %zu bytes, not 8", row->value.size);
-  }
-  return TUPLET_OK;
-}
-
 static uint64_t read_le64(const uint8_t *bytes) {
   uint64_t number = 0;
   for (int i = 7; i >= 0; i--) number = number << 8 | bytes[i];
   return number;
 }
 
+/* A row is handed over with whatever encoding it has: one that nobody can decode must not hide its
+ * neighbours. */
 static tuplet_value value_of(const tp_row *row) {
   tuplet_value value = {.encoding = (tuplet_encoding)row->encoding};
-  if (row->encoding == TUPLET_ENCODING_LE64) value.u64 = read_le64(row->value.data);
+  if (row->encoding == TUPLET_ENCODING_LE64 && row->value.size == sizeof(uint64_t)) {
+    value.u64 = read_le64(row->value.data);
+  }
   return value;
 }
 
 tuplet_status tp_entry_new(const tuplet_allocator *allocator, const tp_row *row, tuplet_entry **ret_entry,
                            tuplet_error *error) {
-  tuplet_status status = check_value(row, error);
-  if (status != TUPLET_OK) return status;
   entry_block *block = tp_alloc(allocator, sizeof *block + row->key.size + row->value.size);
   if (block == NULL) return tp_fail_nomem(error);
   uint8_t *value = block->bytes + row->key.size;
@@ -107,8 +99,6 @@ tuplet_status tp_entry_batch_add(tp_entry_batch *batch, tuplet_bytes key, const 
                                  tuplet_error *error) {
   tuplet_entry entry = {.key = {NULL, key.size}};
   if (row != NULL) {
-    tuplet_status status = check_value(row, error);
-    if (status != TUPLET_OK) return status;
     entry.exists = true;
     entry.value = value_of(row);
     entry.value.data.size = row->value.size;

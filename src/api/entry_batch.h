@@ -21,8 +21,7 @@ void tp_entry_batch_clear(tp_entry_batch *batch);
 /* A batch of its own, that tuplet_entries_free frees; NULL when out of memory. */
 tp_entry_batch *tp_entry_batch_new(const tuplet_allocator *allocator);
 
-/* Adds a copy of a row, or (row NULL) the absence of one under `key`. Errors: TUPLET_NOMEM; TUPLET_MALFORMED
- * (an encoding that is unknown, a counter that is not 8 bytes). */
+/* Adds a copy of a row, or (row NULL) the absence of one under `key`. Errors: TUPLET_NOMEM. */
 tuplet_status tp_entry_batch_add(tp_entry_batch *batch, tuplet_bytes key, const tp_row *row,
                                  tuplet_error *error);
 

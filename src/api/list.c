@@ -7,9 +7,16 @@
 #include "codec/limits.h"
 #include "codec/selector.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 enum { LIST_CHUNK_SIZE = 1024 };
+
+/* On the stack of whoever calls a callback, which may ask for the next entry or close the list: asking is
+ * answered when the callback has returned, so that the stack does not grow with the list. */
+typedef struct list_delivery {
+  bool closed;
+} list_delivery;
 
 struct tuplet_list {
   tuplet_db *db;  /* a reference */
@@ -29,12 +36,21 @@ struct tuplet_list {
   size_t next_index; /* of the batch; the entry before it was given last */
   tp_buffer cursor;
 
-  /* The read that is running: */
+  /* The read that is running, or the last one: */
   tp_read read;
   tp_read_range read_range;
-  tuplet_list_callback callback;
+  tuplet_status read_status;
+  tuplet_error read_error;
+  atomic_int read_state; /* of enum read_state */
+
+  tuplet_list_callback callback; /* asked for the next entry, and not called yet */
   void *context;
+  list_delivery *delivery; /* the callback that is running, NULL for none */
 };
+
+/* A read may complete before the call that starts it returns, or later on another thread: whoever comes
+ * second goes on with the list. */
+enum read_state { READ_STARTED, READ_COMPLETED, READ_AWAITED };
 
 /* ---- Opening ---- */
 
@@ -102,6 +118,7 @@ tuplet_status tuplet_list_open(tuplet_db *db, const tuplet_selector *selector,
 
 void tuplet_list_close(tuplet_list *list) {
   if (list == NULL) return;
+  if (list->delivery != NULL) list->delivery->closed = true;
   tuplet_db *db = list->db;
   tp_entry_batch_done(&list->batch);
   tp_buffer_done(&list->cursor);
@@ -156,29 +173,42 @@ static tuplet_status advance(tuplet_list *list, tuplet_error *error) {
   return TUPLET_OK;
 }
 
-static void give_next(tuplet_list *list) {
-  list->callback(list->context, TUPLET_OK, &list->batch.items[list->next_index++], &(tuplet_error){0});
+/* Takes in what a completed read brought. */
+static tuplet_status take_batch(tuplet_list *list, tuplet_error *error) {
+  tuplet_status status = list->read_status;
+  if (status == TUPLET_OK) {
+    tp_entry_batch_seal(&list->batch);
+    status = advance(list, error);
+  } else {
+    *error = list->read_error;
+  }
+  if (status != TUPLET_OK) tp_entry_batch_clear(&list->batch);
+  return status;
 }
+
+/* Calls the callback that waits. False when it closed the list. */
+static bool deliver(tuplet_list *list, tuplet_status status, const tuplet_error *error) {
+  list_delivery delivery = {false};
+  tuplet_list_callback callback = list->callback;
+  list->callback = NULL;
+  list->delivery = &delivery;
+  const tuplet_entry *entry = status == TUPLET_OK ? &list->batch.items[list->next_index++] : NULL;
+  callback(list->context, status, entry, error);
+  if (!delivery.closed) list->delivery = NULL;
+  return !delivery.closed;
+}
+
+static void go_on(tuplet_list *list, bool read_completed);
 
 static void on_read(tp_read *read, tuplet_status status, const tuplet_error *error) {
   tuplet_list *list = list_of(read);
-  tuplet_error later = {0};
-  if (status == TUPLET_OK) {
-    tp_entry_batch_seal(&list->batch);
-    status = advance(list, &later);
-    error = &later;
-  }
-  if (status != TUPLET_OK) {
-    tp_entry_batch_clear(&list->batch);
-    list->callback(list->context, status, NULL, error);
-  } else if (list->batch.entries.count == 0) {
-    list->callback(list->context, TUPLET_DONE, NULL, error);
-  } else {
-    give_next(list);
-  }
+  list->read_status = status;
+  if (status < 0) list->read_error = *error;
+  if (atomic_exchange(&list->read_state, READ_COMPLETED) == READ_AWAITED) go_on(list, true);
 }
 
-static void fetch(tuplet_list *list) {
+/* Starts to read the next batch. True when it is there already. */
+static bool fetch(tuplet_list *list) {
   tp_entry_batch_clear(&list->batch);
   list->next_index = 0;
   list->read_range =
@@ -187,7 +217,33 @@ static void fetch(tuplet_list *list) {
                       .limit = list->left < list->batch_size ? (uint32_t)list->left : list->batch_size,
                       .reverse = list->reverse};
   list->read = (tp_read){.ranges = &list->read_range, .range_count = 1, .on_row = on_row, .on_done = on_read};
+  atomic_store(&list->read_state, READ_STARTED);
   tp_store_read(list->db->store, NULL, &list->read);
+  return atomic_exchange(&list->read_state, READ_AWAITED) == READ_COMPLETED;
+}
+
+/* Answers what is asked until nothing is, or until a read has to be waited for. */
+static void go_on(tuplet_list *list, bool read_completed) {
+  do {
+    tuplet_error error = {0};
+    tuplet_status status = TUPLET_OK;
+    bool fetched = read_completed;
+    read_completed = false;
+    if (!fetched && list->next_index >= list->batch.entries.count && !list->exhausted) {
+      fetched = fetch(list);
+      if (!fetched) return;
+    }
+    if (fetched) status = take_batch(list, &error);
+    if (status == TUPLET_OK && list->next_index >= list->batch.entries.count) {
+      status = TUPLET_DONE;
+      if (list->left >
+          0) { /* past the last entry of the range, and not only of the limit: no cursor any more */
+        tp_entry_batch_clear(&list->batch);
+        list->next_index = 0;
+      }
+    }
+    if (!deliver(list, status, &error)) return;
+  } while (list->callback != NULL);
 }
 
 tuplet_status tuplet_list_next_async(tuplet_list *list, tuplet_list_callback callback, void *context,
@@ -195,19 +251,12 @@ tuplet_status tuplet_list_next_async(tuplet_list *list, tuplet_list_callback cal
   if (list == NULL || callback == NULL) return tp_fail(error, TUPLET_MISUSE, "list or callback is NULL");
   tuplet_status status = tp_db_check(list->db, error);
   if (status != TUPLET_OK) return status;
+  if (list->callback != NULL) {
+    return tp_fail(error, TUPLET_MISUSE, "another call waits for the next entry of this list already");
+  }
   list->callback = callback;
   list->context = context;
-  if (list->next_index < list->batch.entries.count) {
-    give_next(list);
-  } else if (list->exhausted) {
-    if (list->left > 0) { /* past the end of the range, not only of the limit: no cursor any more */
-      tp_entry_batch_clear(&list->batch);
-      list->next_index = 0;
-    }
-    callback(context, TUPLET_DONE, NULL, &(tuplet_error){0});
-  } else {
-    fetch(list);
-  }
+  if (list->delivery == NULL) go_on(list, false);
   return TUPLET_OK;
 }
 
