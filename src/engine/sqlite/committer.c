@@ -9,15 +9,16 @@
 #include "engine/sqlite/schema.h"
 
 #include <string.h>
-#include <unistd.h>
+#include <time.h>
 
 /* A group ends at whichever comes first, so that it holds the write lock for some tens of milliseconds at
  * most. */
 enum { GROUP_WRITES_MAX = 512, GROUP_ROWS_MAX = 2000, GROUP_SIZE_MAX = 8 << 20 };
 
-/* While others write to the file too, groups leave them room: SQLite's lock has no queue, and who asks now
- * and then would hardly ever find it free. */
-enum { FOREIGN_RECENT_MS = 2000, FOREIGN_PAUSE_US = 300 };
+/* SQLite's lock has no queue: who asks for it now and then would hardly ever find it free between groups that
+ * follow each other. So long groups are followed by a pause, a tenth of what they took, and while others are
+ * known to write to the file, all are: a quarter, and no less than the least. */
+enum { LONG_GROUP_US = 5000, OTHERS_RECENT_MS = 10000, PAUSE_US_MIN = 300 };
 
 /* What is committed together: writes in the order they came, and at most one sweep. */
 typedef struct group {
@@ -107,7 +108,7 @@ static tuplet_status apply_group(tp_sqlite_committer *committer, const group *me
   if (status != TUPLET_OK) return status;
   if (before != atomic_load(&committer->committed_version)) {
     atomic_store(&committer->foreign_changes, true);
-    committer->foreign_seen_at_ns = tp_clock_monotonic_ns(&committer->clock);
+    committer->others_seen_at_ns = tp_clock_monotonic_ns(&committer->clock);
   }
 
   int64_t version = before;
@@ -138,7 +139,10 @@ static tuplet_status commit_group(tp_sqlite_committer *committer, const group *m
   (void)pthread_mutex_lock(&committer->commit_mutex);
   committer->log_frames = 0;     /* until a commit makes the log grow */
   tp_sqlite_abandon(connection); /* a transaction that an earlier group could not roll back */
+  connection->busy_since_ns = 0;
   tuplet_status status = tp_sqlite_run(connection, TP_SQL_BEGIN_WRITE, error);
+  int64_t begun_ns = tp_clock_monotonic_ns(&committer->clock);
+  if (connection->busy_since_ns != 0) committer->others_seen_at_ns = begun_ns;
   if (status == TUPLET_OK) status = apply_group(committer, members, error);
   /* SQLite may have rolled back by itself; what is not in a transaction must not be committed bit by bit. */
   if (status == TUPLET_OK && sqlite3_get_autocommit(connection->db)) {
@@ -151,6 +155,7 @@ static tuplet_status commit_group(tp_sqlite_committer *committer, const group *m
   } else {
     tp_sqlite_abandon(connection);
   }
+  committer->held_ns = tp_clock_monotonic_ns(&committer->clock) - begun_ns;
   (void)pthread_mutex_unlock(&committer->commit_mutex);
   if (committer->memory_lock != NULL) (void)pthread_rwlock_unlock(committer->memory_lock);
   return status;
@@ -245,9 +250,15 @@ static group take_group(tp_sqlite_committer *committer) {
 }
 
 static void leave_room_for_others(const tp_sqlite_committer *committer) {
-  if (committer->foreign_seen_at_ns == 0) return;
-  int64_t ago_ns = tp_clock_monotonic_ns(&committer->clock) - committer->foreign_seen_at_ns;
-  if (ago_ns < (int64_t)FOREIGN_RECENT_MS * 1000000) (void)usleep(FOREIGN_PAUSE_US); /* cut short is fine */
+  if (committer->location->in_memory) return;
+  int64_t held_us = committer->held_ns / 1000;
+  int64_t ago_ns = tp_clock_monotonic_ns(&committer->clock) - committer->others_seen_at_ns;
+  bool others = committer->others_seen_at_ns != 0 && ago_ns < (int64_t)OTHERS_RECENT_MS * 1000000;
+  if (!others && held_us < LONG_GROUP_US) return;
+  int64_t pause_us = others ? held_us / 4 : held_us / 10;
+  if (pause_us < PAUSE_US_MIN) pause_us = PAUSE_US_MIN;
+  struct timespec pause = {.tv_sec = pause_us / 1000000, .tv_nsec = pause_us % 1000000 * 1000};
+  (void)nanosleep(&pause, NULL); /* cut short is fine */
 }
 
 static void *run(void *context) {

@@ -24,13 +24,15 @@ typedef struct tp_sqlite_committer {
   tp_sqlite_checkpointer checkpointer;
   int log_frames; /* of the write-ahead log, at the last commit */
   pthread_t thread;
+  int64_t held_ns; /* how long the last group held the file's write lock */
+  int64_t
+      others_seen_at_ns; /* when others were last seen to write to the file, or to hold its lock; monotonic */
 
   /* The number of the last commit this engine made, and of the one it is making: another one in the file is
-   * somebody else's. Whether one was seen, and when last (monotonic). */
+   * somebody else's. */
   _Atomic int64_t committed_version;
   _Atomic int64_t version_in_flight;
   atomic_bool foreign_changes;
-  int64_t foreign_seen_at_ns;
 
   pthread_mutex_t
       commit_mutex;      /* held while a group is written; the checkpointer holds it for its last step */
