@@ -642,7 +642,8 @@ typedef enum tuplet_durability {
 typedef struct tuplet_open_options {
   size_t struct_size;
   bool read_only;   /* writes are refused with TUPLET_READ_ONLY; the file must exist */
-  uint32_t cache_kib; /* page cache of the database, KiB; 0: the default (TUPLET_CACHE_KIB_DEFAULT) */
+  uint32_t cache_kib; /* page cache of each connection, KiB: the writer has one, and so has each thread that
+                         reads at the same time; 0: the default (TUPLET_CACHE_KIB_DEFAULT) */
   tuplet_durability durability;
   const tuplet_allocator *allocator; /* NULL: the C library's; must outlive the database */
 } tuplet_open_options;
@@ -653,13 +654,17 @@ typedef struct tuplet_open_options {
 
 /* Opens a database, making it when it is not there.
  *
- * path: a file (UTF-8); ":memory:" for a database that belongs to this handle alone and ends with it; or NULL
+ * path: a file (UTF-8); ":memory:" for a database that belongs to this handle alone and ends with it (at most
+ *       2 GiB: beyond, writes fail with TUPLET_FULL); or NULL
  *       for the file that DENO_KV_DEFAULT_PATH names or else one under the user's data directory
  *       ($XDG_DATA_HOME/tuplet, ~/.local/share/tuplet) that is bound to the working directory.
  * options: NULL for the defaults.
  * The file is a Deno KV file: Deno and tuplet may use it by turns and at the same time.
+ * Reading a file makes SQLite keep two more beside it, so a file on a medium that cannot be written cannot be opened,
+ * not even with read_only.
  * Errors: TUPLET_FORMAT (not a database, or made by a newer version), TUPLET_CORRUPT, TUPLET_IO, TUPLET_FULL,
- * TUPLET_INVALID, TUPLET_NOMEM. */
+ * TUPLET_READ_ONLY (the file cannot be written), TUPLET_BUSY (others opened it at the same time and did not get
+ * done), TUPLET_UNSUPPORTED (a URL), TUPLET_INVALID, TUPLET_MISUSE, TUPLET_NOMEM. */
 TUPLET_API tuplet_status tuplet_open(const char *path, const tuplet_open_options *options, tuplet_db **ret_db,
                                      tuplet_error *error);
 
@@ -753,7 +758,8 @@ TUPLET_API void tuplet_list_close(tuplet_list *list);
 /* Stores a value, whatever was there. expire_in_ms: milliseconds from now until the entry is gone (0: at once),
  * or TUPLET_NEVER. ret_versionstamp may be NULL. Blocks until durable.
  * Errors: TUPLET_LIMIT, TUPLET_INVALID, TUPLET_READ_ONLY, TUPLET_CLOSED, TUPLET_BUSY, TUPLET_FULL, TUPLET_IO,
- * TUPLET_CORRUPT, TUPLET_NOMEM. After an error nothing was written. */
+ * TUPLET_CORRUPT, TUPLET_NOMEM. After an error nothing was written; but after TUPLET_IO the operation may turn out to be
+ * there, whole, if the system crashes before the next commit. */
 TUPLET_API tuplet_status tuplet_set(tuplet_db *db, tuplet_key key, tuplet_value value, int64_t expire_in_ms,
                                     tuplet_versionstamp *ret_versionstamp, tuplet_error *error);
 
@@ -844,7 +850,12 @@ TUPLET_API void tuplet_watch_close(tuplet_watch *watch);
  * status itself (then the callback is never called). The callback may run before the call returns, on the
  * calling thread (a local database answers reads so), or on a thread of the library: it must not block and must
  * not call blocking functions of this library; asynchronous ones are fine. `error` is valid during the callback
- * and is empty unless status is negative. */
+ * and is empty unless status is negative.
+ *
+ * Reads that are each started from the callback of the one before nest on the stack, where they are answered at once;
+ * tuplet_list_next_async does not: it may be called from its own callback any number of times. Writes wait in memory
+ * until they are committed: a program that can make them faster than the disk takes them must bound how many it has
+ * under way. */
 
 typedef void (*tuplet_entry_callback)(void *context, tuplet_status status, tuplet_entry *entry,
                                       const tuplet_error *error); /* entry: the callback's to free */
