@@ -9,8 +9,8 @@
  *    tuplet_watch or tuplet_tree belongs to one thread at a time.
  *  - Processes: several processes, Deno's among them, may have the same file open. Do not carry an open
  *    database across fork(). Do not put the file on a network file system (SQLite's locks do not work there).
- *  - Acknowledged means durable: a write that returned TUPLET_OK is on stable storage, unless the database was
- *    opened with TUPLET_DURABILITY_RELAXED.
+ *  - Acknowledged means durable: a write that returned TUPLET_OK is on stable storage, unless the database
+ * was opened with TUPLET_DURABILITY_RELAXED.
  *  - Ownership: arguments are borrowed for the length of the call (asynchronous calls copy what they need).
  *    What a ret_ argument gives belongs to the caller, who ends it with the named function. A ret_ argument
  *    is written on success only.
@@ -82,7 +82,8 @@ typedef struct tuplet_error {
   char message[TUPLET_ERROR_MESSAGE_MAX];
 } tuplet_error;
 
-/* The status's name ("TUPLET_LIMIT") and its meaning in a sentence. Static strings; never NULL. Any thread. */
+/* The status's name ("TUPLET_LIMIT") and its meaning in a sentence. Static strings; never NULL. Any thread.
+ */
 TUPLET_API const char *tuplet_status_name(tuplet_status status);
 TUPLET_API const char *tuplet_status_text(tuplet_status status);
 
@@ -326,10 +327,11 @@ TUPLET_API tuplet_status tuplet_key_decode(tuplet_bytes encoded, const tuplet_al
 TUPLET_API void tuplet_key_parts_free(tuplet_key_parts *parts);
 
 /* A key in JavaScript's notation, ["users", 1n, true, new Uint8Array([1, 2])], from text and to text.
- * From text: writes the encoded key. Errors: TUPLET_SYNTAX (with the position), TUPLET_INVALID, TUPLET_MALFORMED,
- * TUPLET_NOMEM. Any thread. */
-TUPLET_API tuplet_status tuplet_key_from_text(const char *text, size_t size, const tuplet_allocator *allocator,
-                                              tuplet_owned *ret_encoded, tuplet_error *error);
+ * From text: writes the encoded key. Errors: TUPLET_SYNTAX (with the position), TUPLET_INVALID,
+ * TUPLET_MALFORMED, TUPLET_NOMEM. Any thread. */
+TUPLET_API tuplet_status tuplet_key_from_text(const char *text, size_t size,
+                                              const tuplet_allocator *allocator, tuplet_owned *ret_encoded,
+                                              tuplet_error *error);
 TUPLET_API tuplet_status tuplet_key_to_text(tuplet_key key, const tuplet_allocator *allocator,
                                             tuplet_owned *ret_text, tuplet_error *error);
 
@@ -352,8 +354,8 @@ typedef enum tuplet_encoding {
 } tuplet_encoding;
 
 /* A stored value: a view. For LE64 the number stands in u64, and in entries that were read also in data; what
- * is written is taken from u64. An entry of a damaged file may have another encoding, or an LE64 that is not 8 bytes:
- * its bytes are in data, and decoding refuses it. */
+ * is written is taken from u64. An entry of a damaged file may have another encoding, or an LE64 that is not
+ * 8 bytes: its bytes are in data, and decoding refuses it. */
 typedef struct tuplet_value {
   tuplet_encoding encoding;
   tuplet_bytes data;
@@ -457,12 +459,12 @@ typedef struct tuplet_pair {
 struct tuplet_node {
   tuplet_node_type type;
   union {
-    bool boolean;        /* BOOL, BOOL_OBJECT */
-    double number;       /* NUMBER, NUMBER_OBJECT, DATE */
-    uint64_t u64;        /* KVU64 */
-    tuplet_bytes string; /* STRING, STRING_OBJECT */
-    tuplet_bytes opaque; /* OPAQUE: the whole encoded value */
-    struct {             /* BIGINT, BIGINT_OBJECT */
+    bool boolean;                 /* BOOL, BOOL_OBJECT */
+    double number;                /* NUMBER, NUMBER_OBJECT, DATE */
+    uint64_t u64;                 /* KVU64 */
+    tuplet_bytes string;          /* STRING, STRING_OBJECT */
+    tuplet_bytes opaque;          /* OPAQUE: the whole encoded value */
+    struct {                      /* BIGINT, BIGINT_OBJECT */
       tuplet_bytes little_endian; /* without zeros at its end; empty is 0n */
       bool negative;
     } bigint;
@@ -484,8 +486,8 @@ struct tuplet_node {
       tuplet_node **items; /* elements 0 .. count - 1; NULL is a hole */
       size_t count;
       size_t capacity;
-      uint32_t length;           /* count <= length; what lies between is holes but for properties */
-      tuplet_pair *properties;   /* elements past count (NUMBER keys, ascending), then named (STRING keys) */
+      uint32_t length;         /* count <= length; what lies between is holes but for properties */
+      tuplet_pair *properties; /* elements past count (NUMBER keys, ascending), then named (STRING keys) */
       size_t property_count;
       size_t property_capacity;
     } array;
@@ -513,15 +515,16 @@ struct tuplet_node {
 
 typedef struct tuplet_tree tuplet_tree;
 
-/* An empty tree; NULL when out of memory. Ends with tuplet_tree_free (NULL is fine), which frees every node. */
+/* An empty tree; NULL when out of memory. Ends with tuplet_tree_free (NULL is fine), which frees every node.
+ */
 TUPLET_API tuplet_tree *tuplet_tree_new(const tuplet_allocator *allocator);
 TUPLET_API void tuplet_tree_free(tuplet_tree *tree);
 
 /* New nodes. Bytes are copied; nodes given to these and to the functions below are of the same tree. Each
- * returns NULL when out of memory (or when an argument cannot be: a string that is not WTF-8, a view that does
- * not fit its buffer or is not aligned to its elements, the flags u and v together). What JavaScript would
- * change is changed: a date becomes whole milliseconds, or NaN outside its range of 8.64e15. A view that tracks
- * its buffer's length needs a resizable one, and its size is ignored. */
+ * returns NULL when out of memory (or when an argument cannot be: a string that is not WTF-8, a view that
+ * does not fit its buffer or is not aligned to its elements, the flags u and v together). What JavaScript
+ * would change is changed: a date becomes whole milliseconds, or NaN outside its range of 8.64e15. A view
+ * that tracks its buffer's length needs a resizable one, and its size is ignored. */
 TUPLET_API tuplet_node *tuplet_node_undefined(tuplet_tree *tree);
 TUPLET_API tuplet_node *tuplet_node_null(tuplet_tree *tree);
 TUPLET_API tuplet_node *tuplet_node_bool(tuplet_tree *tree, bool boolean);
@@ -532,7 +535,8 @@ TUPLET_API tuplet_node *tuplet_node_string(tuplet_tree *tree, const char *wtf8, 
 TUPLET_API tuplet_node *tuplet_node_date(tuplet_tree *tree, double unix_ms);
 /* new Boolean, Number, String or Object(bigint) around a BOOL, NUMBER, STRING or BIGINT node. */
 TUPLET_API tuplet_node *tuplet_node_boxed(tuplet_tree *tree, const tuplet_node *primitive);
-TUPLET_API tuplet_node *tuplet_node_regexp(tuplet_tree *tree, const char *source, size_t size, uint32_t flags);
+TUPLET_API tuplet_node *tuplet_node_regexp(tuplet_tree *tree, const char *source, size_t size,
+                                           uint32_t flags);
 TUPLET_API tuplet_node *tuplet_node_object(tuplet_tree *tree);
 TUPLET_API tuplet_node *tuplet_node_array(tuplet_tree *tree, uint32_t length);
 TUPLET_API tuplet_node *tuplet_node_map(tuplet_tree *tree);
@@ -562,19 +566,20 @@ TUPLET_API tuplet_status tuplet_node_array_set(tuplet_tree *tree, tuplet_node *a
                                                tuplet_node *item);
 /* A named property of an array, as JavaScript allows. */
 TUPLET_API tuplet_status tuplet_node_array_set_property(tuplet_tree *tree, tuplet_node *array,
-                                                        const char *wtf8_name, size_t size, tuplet_node *value);
+                                                        const char *wtf8_name, size_t size,
+                                                        tuplet_node *value);
 
 /* The value of an object's property, or NULL. */
 TUPLET_API tuplet_node *tuplet_node_object_get(const tuplet_node *object, const char *wtf8_name, size_t size);
 
 /* Whether two graphs are the same JavaScript value: same types, numbers by Object.is, same order of keys and
- * items, same sharing and cycles. Takes memory from the C library; false also when there is none. Any thread. */
+ * items, same sharing and cycles. Takes memory from the C library; false also when there is none. Any thread.
+ */
 TUPLET_API bool tuplet_node_equal(const tuplet_node *a, const tuplet_node *b);
 
-/* A stored value as a tree. A V8 value with a host object comes as one OPAQUE node. Time and memory are bounded
- * by the bytes, whatever they claim; depth is not limited.
- * Errors: TUPLET_MALFORMED (with the offset), TUPLET_INVALID (unknown encoding: "The value encoding N is
- * unknown."), TUPLET_NOMEM. */
+/* A stored value as a tree. A V8 value with a host object comes as one OPAQUE node. Time and memory are
+ * bounded by the bytes, whatever they claim; depth is not limited. Errors: TUPLET_MALFORMED (with the
+ * offset), TUPLET_INVALID (unknown encoding: "The value encoding N is unknown."), TUPLET_NOMEM. */
 TUPLET_API tuplet_status tuplet_tree_decode(tuplet_tree *tree, tuplet_value value, tuplet_node **ret_root,
                                             tuplet_error *error);
 
@@ -583,7 +588,8 @@ TUPLET_API tuplet_status tuplet_tree_decode(tuplet_tree *tree, tuplet_value valu
  * Errors: TUPLET_INVALID (a KVU64 or OPAQUE node inside another), TUPLET_LIMIT (a size beyond 32 bits),
  * TUPLET_NOMEM. */
 TUPLET_API tuplet_status tuplet_tree_encode(const tuplet_node *root, const tuplet_allocator *allocator,
-                                            tuplet_value *ret_value, tuplet_owned *ret_owned, tuplet_error *error);
+                                            tuplet_value *ret_value, tuplet_owned *ret_owned,
+                                            tuplet_error *error);
 
 /* A tree from JavaScript text, and as JavaScript text that means the same value when it is parsed again, by
  * tuplet or by Deno. docs/values.md describes the notation. Errors: TUPLET_SYNTAX with line and column,
@@ -601,14 +607,14 @@ TUPLET_API tuplet_status tuplet_tree_print_json(const tuplet_node *root, const t
                                                 tuplet_owned *ret_text, tuplet_error *error);
 
 /* The two steps in one: text to a stored value, and back. ret_value->data points into ret_owned. */
-TUPLET_API tuplet_status tuplet_value_from_text(const char *text, size_t size, const tuplet_allocator *allocator,
-                                                tuplet_value *ret_value, tuplet_owned *ret_owned,
-                                                tuplet_error *error);
+TUPLET_API tuplet_status tuplet_value_from_text(const char *text, size_t size,
+                                                const tuplet_allocator *allocator, tuplet_value *ret_value,
+                                                tuplet_owned *ret_owned, tuplet_error *error);
 TUPLET_API tuplet_status tuplet_value_to_text(tuplet_value value, const tuplet_allocator *allocator,
                                               tuplet_owned *ret_text, tuplet_error *error);
-TUPLET_API tuplet_status tuplet_value_from_json(const char *text, size_t size, const tuplet_allocator *allocator,
-                                                tuplet_value *ret_value, tuplet_owned *ret_owned,
-                                                tuplet_error *error);
+TUPLET_API tuplet_status tuplet_value_from_json(const char *text, size_t size,
+                                                const tuplet_allocator *allocator, tuplet_value *ret_value,
+                                                tuplet_owned *ret_owned, tuplet_error *error);
 TUPLET_API tuplet_status tuplet_value_to_json(tuplet_value value, const tuplet_allocator *allocator,
                                               tuplet_owned *ret_text, tuplet_error *error);
 
@@ -624,7 +630,8 @@ typedef struct tuplet_versionstamp {
 TUPLET_API void tuplet_versionstamp_to_text(const tuplet_versionstamp *versionstamp,
                                             char ret_text[TUPLET_VERSIONSTAMP_TEXT_SIZE]);
 /* text: 20 hex digits, ended by a NUL. Errors: TUPLET_INVALID. */
-TUPLET_API tuplet_status tuplet_versionstamp_from_text(const char *text, tuplet_versionstamp *ret_versionstamp,
+TUPLET_API tuplet_status tuplet_versionstamp_from_text(const char *text,
+                                                       tuplet_versionstamp *ret_versionstamp,
                                                        tuplet_error *error);
 
 /* ---- Opening ------------------------------------------------------------------------------------------ */
@@ -641,7 +648,7 @@ typedef enum tuplet_durability {
 /* Start from TUPLET_OPEN_OPTIONS_INIT, which sets struct_size so that the struct may grow. */
 typedef struct tuplet_open_options {
   size_t struct_size;
-  bool read_only;   /* writes are refused with TUPLET_READ_ONLY; the file must exist */
+  bool read_only;     /* writes are refused with TUPLET_READ_ONLY; the file must exist */
   uint32_t cache_kib; /* page cache of each connection, KiB: the writer has one, and so has each thread that
                          reads at the same time; 0: the default (TUPLET_CACHE_KIB_DEFAULT) */
   tuplet_durability durability;
@@ -660,18 +667,18 @@ typedef struct tuplet_open_options {
  *       ($XDG_DATA_HOME/tuplet, ~/.local/share/tuplet) that is bound to the working directory.
  * options: NULL for the defaults.
  * The file is a Deno KV file: Deno and tuplet may use it by turns and at the same time.
- * Reading a file makes SQLite keep two more beside it, so a file on a medium that cannot be written cannot be opened,
- * not even with read_only.
- * Errors: TUPLET_FORMAT (not a database, or made by a newer version), TUPLET_CORRUPT, TUPLET_IO, TUPLET_FULL,
- * TUPLET_READ_ONLY (the file cannot be written), TUPLET_BUSY (others opened it at the same time and did not get
- * done), TUPLET_UNSUPPORTED (a URL), TUPLET_INVALID, TUPLET_MISUSE, TUPLET_NOMEM. */
+ * Reading a file makes SQLite keep two more beside it, so a file on a medium that cannot be written cannot be
+ * opened, not even with read_only. Errors: TUPLET_FORMAT (not a database, or made by a newer version),
+ * TUPLET_CORRUPT, TUPLET_IO, TUPLET_FULL, TUPLET_READ_ONLY (the file cannot be written), TUPLET_BUSY (others
+ * opened it at the same time and did not get done), TUPLET_UNSUPPORTED (a URL), TUPLET_INVALID,
+ * TUPLET_MISUSE, TUPLET_NOMEM. */
 TUPLET_API tuplet_status tuplet_open(const char *path, const tuplet_open_options *options, tuplet_db **ret_db,
                                      tuplet_error *error);
 
 /* Waits for the writes it has accepted, completes them, and closes. Lists and watches that are still open end
  * with TUPLET_CLOSED and must still be closed by their owners, before or after. The caller makes sure that no
- * other thread is inside a call with `db`, or closes one of its lists or watches meanwhile; threads that wait in
- * tuplet_watch_next are fine. NULL is fine. Not from within a callback. */
+ * other thread is inside a call with `db`, or closes one of its lists or watches meanwhile; threads that wait
+ * in tuplet_watch_next are fine. NULL is fine. Not from within a callback. */
 TUPLET_API void tuplet_close(tuplet_db *db);
 
 /* The file's path; ":memory:" for a database in memory. Valid until tuplet_close. */
@@ -702,7 +709,8 @@ typedef struct tuplet_entries {
 
 /* The entry of a key: TUPLET_OK and *ret_entry, which the caller ends with tuplet_entry_free, or
  * TUPLET_NOT_FOUND. An entry whose expiry has come is not found.
- * Errors: TUPLET_LIMIT, TUPLET_INVALID, TUPLET_CLOSED, TUPLET_BUSY, TUPLET_IO, TUPLET_CORRUPT, TUPLET_NOMEM. */
+ * Errors: TUPLET_LIMIT, TUPLET_INVALID, TUPLET_CLOSED, TUPLET_BUSY, TUPLET_IO, TUPLET_CORRUPT, TUPLET_NOMEM.
+ */
 TUPLET_API tuplet_status tuplet_get(tuplet_db *db, tuplet_key key, tuplet_consistency consistency,
                                     tuplet_entry **ret_entry, tuplet_error *error);
 TUPLET_API void tuplet_entry_free(tuplet_entry *entry);
@@ -730,21 +738,21 @@ typedef struct tuplet_list_options {
 
 typedef struct tuplet_list tuplet_list;
 
-/* Begins to go through the entries that a selector selects, in key order. selector and options are read during
- * this call only; options may be NULL. The caller ends *ret_list with tuplet_list_close.
- * Errors: TUPLET_INVALID (the selector, the cursor), TUPLET_LIMIT, TUPLET_CLOSED, TUPLET_NOMEM. */
+/* Begins to go through the entries that a selector selects, in key order. selector and options are read
+ * during this call only; options may be NULL. The caller ends *ret_list with tuplet_list_close. Errors:
+ * TUPLET_INVALID (the selector, the cursor), TUPLET_LIMIT, TUPLET_CLOSED, TUPLET_NOMEM. */
 TUPLET_API tuplet_status tuplet_list_open(tuplet_db *db, const tuplet_selector *selector,
                                           const tuplet_list_options *options, tuplet_list **ret_list,
                                           tuplet_error *error);
 
 /* The next entry: TUPLET_OK and *ret_entry, valid until the next call with this list; or TUPLET_DONE.
  * Errors: as tuplet_get; the list may be continued after TUPLET_BUSY. */
-TUPLET_API tuplet_status tuplet_list_next(tuplet_list *list, const tuplet_entry **ret_entry, tuplet_error *error);
+TUPLET_API tuplet_status tuplet_list_next(tuplet_list *list, const tuplet_entry **ret_entry,
+                                          tuplet_error *error);
 
-/* The cursor of the entry that tuplet_list_next gave last: URL-safe text to continue from, ended by a NUL. Where
- * the limit ended the list it stays that of the last entry; where the range ended it is "", as it is before the
- * first entry. Valid until the next call with this list.
- * Errors: TUPLET_NOMEM. */
+/* The cursor of the entry that tuplet_list_next gave last: URL-safe text to continue from, ended by a NUL.
+ * Where the limit ended the list it stays that of the last entry; where the range ended it is "", as it is
+ * before the first entry. Valid until the next call with this list. Errors: TUPLET_NOMEM. */
 TUPLET_API tuplet_status tuplet_list_cursor(tuplet_list *list, const char **ret_cursor, tuplet_error *error);
 
 /* NULL is fine. */
@@ -752,13 +760,13 @@ TUPLET_API void tuplet_list_close(tuplet_list *list);
 
 /* ---- Writing ------------------------------------------------------------------------------------------ */
 
-#define TUPLET_NEVER (-1) /* as expire_in_ms: the entry does not expire */
+#define TUPLET_NEVER      (-1) /* as expire_in_ms: the entry does not expire */
 #define TUPLET_CHECKS_MAX 100
 
-/* Stores a value, whatever was there. expire_in_ms: milliseconds from now until the entry is gone (0: at once),
- * or TUPLET_NEVER. ret_versionstamp may be NULL. Blocks until durable.
- * Errors: TUPLET_LIMIT, TUPLET_INVALID, TUPLET_READ_ONLY, TUPLET_CLOSED, TUPLET_BUSY, TUPLET_FULL, TUPLET_IO,
- * TUPLET_CORRUPT, TUPLET_NOMEM. After an error nothing was written; but after TUPLET_IO the operation may turn out to be
+/* Stores a value, whatever was there. expire_in_ms: milliseconds from now until the entry is gone (0: at
+ * once), or TUPLET_NEVER. ret_versionstamp may be NULL. Blocks until durable. Errors: TUPLET_LIMIT,
+ * TUPLET_INVALID, TUPLET_READ_ONLY, TUPLET_CLOSED, TUPLET_BUSY, TUPLET_FULL, TUPLET_IO, TUPLET_CORRUPT,
+ * TUPLET_NOMEM. After an error nothing was written; but after TUPLET_IO the operation may turn out to be
  * there, whole, if the system crashes before the next commit. */
 TUPLET_API tuplet_status tuplet_set(tuplet_db *db, tuplet_key key, tuplet_value value, int64_t expire_in_ms,
                                     tuplet_versionstamp *ret_versionstamp, tuplet_error *error);
@@ -773,8 +781,8 @@ typedef struct tuplet_atomic tuplet_atomic;
 
 /* What came of a commit. */
 typedef struct tuplet_commit {
-  tuplet_versionstamp versionstamp; /* of everything that was written; zero unless TUPLET_OK */
-  uint32_t failed_check_count;      /* of TUPLET_CONFLICT */
+  tuplet_versionstamp versionstamp;          /* of everything that was written; zero unless TUPLET_OK */
+  uint32_t failed_check_count;               /* of TUPLET_CONFLICT */
   uint32_t failed_checks[TUPLET_CHECKS_MAX]; /* indexes of the checks that failed, ascending */
 } tuplet_commit;
 
@@ -786,8 +794,8 @@ TUPLET_API void tuplet_atomic_free(tuplet_atomic *atomic);
  * from tuplet_atomic_commit, so that a program may check there only. Errors: TUPLET_LIMIT, TUPLET_INVALID,
  * TUPLET_MISUSE (already committed), TUPLET_NOMEM. */
 
-/* Commits only if the key's versionstamp is this one; NULL, or all zero as an absent entry's: only if there is no
- * entry. At most 100. */
+/* Commits only if the key's versionstamp is this one; NULL, or all zero as an absent entry's: only if there
+ * is no entry. At most 100. */
 TUPLET_API tuplet_status tuplet_atomic_check(tuplet_atomic *atomic, tuplet_key key,
                                              const tuplet_versionstamp *versionstamp, tuplet_error *error);
 TUPLET_API tuplet_status tuplet_atomic_set(tuplet_atomic *atomic, tuplet_key key, tuplet_value value,
@@ -846,38 +854,41 @@ TUPLET_API void tuplet_watch_close(tuplet_watch *watch);
 
 /* ---- The same with a completion callback -------------------------------------------------------------- */
 
-/* Each call below starts what its namesake does and calls `callback` exactly once, unless it returns a negative
- * status itself (then the callback is never called). The callback may run before the call returns, on the
- * calling thread (a local database answers reads so), or on a thread of the library: it must not block and must
- * not call blocking functions of this library; asynchronous ones are fine. `error` is valid during the callback
- * and is empty unless status is negative.
+/* Each call below starts what its namesake does and calls `callback` exactly once, unless it returns a
+ * negative status itself (then the callback is never called). The callback may run before the call returns,
+ * on the calling thread (a local database answers reads so), or on a thread of the library: it must not block
+ * and must not call blocking functions of this library; asynchronous ones are fine. `error` is valid during
+ * the callback and is empty unless status is negative.
  *
- * Reads that are each started from the callback of the one before nest on the stack, where they are answered at once;
- * tuplet_list_next_async does not: it may be called from its own callback any number of times. Writes wait in memory
- * until they are committed: a program that can make them faster than the disk takes them must bound how many it has
- * under way. */
+ * Reads that are each started from the callback of the one before nest on the stack, where they are answered
+ * at once; tuplet_list_next_async does not: it may be called from its own callback any number of times.
+ * Writes wait in memory until they are committed: a program that can make them faster than the disk takes
+ * them must bound how many it has under way. */
 
 typedef void (*tuplet_entry_callback)(void *context, tuplet_status status, tuplet_entry *entry,
                                       const tuplet_error *error); /* entry: the callback's to free */
 typedef void (*tuplet_entries_callback)(void *context, tuplet_status status, tuplet_entries *entries,
                                         const tuplet_error *error); /* entries: the callback's to free */
-typedef void (*tuplet_list_callback)(void *context, tuplet_status status, const tuplet_entry *entry,
-                                     const tuplet_error *error); /* entry: until the next call with the list */
+typedef void (*tuplet_list_callback)(
+    void *context, tuplet_status status, const tuplet_entry *entry,
+    const tuplet_error *error); /* entry: until the next call with the list */
 typedef void (*tuplet_commit_callback)(void *context, tuplet_status status, const tuplet_commit *commit,
                                        const tuplet_error *error); /* commit: during the callback */
-typedef void (*tuplet_watch_callback)(void *context, tuplet_status status, const tuplet_entries *entries,
-                                      const tuplet_error *error); /* entries: until the next call with the watch */
+typedef void (*tuplet_watch_callback)(
+    void *context, tuplet_status status, const tuplet_entries *entries,
+    const tuplet_error *error); /* entries: until the next call with the watch */
 
 TUPLET_API tuplet_status tuplet_get_async(tuplet_db *db, tuplet_key key, tuplet_consistency consistency,
                                           tuplet_entry_callback callback, void *context, tuplet_error *error);
 TUPLET_API tuplet_status tuplet_get_many_async(tuplet_db *db, const tuplet_key *keys, size_t key_count,
-                                               tuplet_consistency consistency, tuplet_entries_callback callback,
-                                               void *context, tuplet_error *error);
-TUPLET_API tuplet_status tuplet_list_next_async(tuplet_list *list, tuplet_list_callback callback, void *context,
-                                                tuplet_error *error);
+                                               tuplet_consistency consistency,
+                                               tuplet_entries_callback callback, void *context,
+                                               tuplet_error *error);
+TUPLET_API tuplet_status tuplet_list_next_async(tuplet_list *list, tuplet_list_callback callback,
+                                                void *context, tuplet_error *error);
 TUPLET_API tuplet_status tuplet_set_async(tuplet_db *db, tuplet_key key, tuplet_value value,
-                                          int64_t expire_in_ms, tuplet_commit_callback callback, void *context,
-                                          tuplet_error *error);
+                                          int64_t expire_in_ms, tuplet_commit_callback callback,
+                                          void *context, tuplet_error *error);
 TUPLET_API tuplet_status tuplet_delete_async(tuplet_db *db, tuplet_key key, tuplet_commit_callback callback,
                                              void *context, tuplet_error *error);
 /* Takes `atomic` over when it returns TUPLET_OK: it is freed after the callback. */

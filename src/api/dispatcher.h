@@ -18,8 +18,8 @@ typedef struct tp_watch_dispatcher tp_watch_dispatcher;
 /* Starts the thread. Errors: TUPLET_NOMEM. */
 tuplet_status tp_dispatcher_new(const tuplet_allocator *allocator, tp_watch_dispatcher **ret_dispatcher,
                                 tuplet_error *error);
-/* Ends the thread, after what it is serving; what is queued stays so for ever. Not from the thread itself. NULL
- * is fine, twice as well. */
+/* Ends the thread, after what it is serving; what is queued stays so for ever. Not from the thread itself.
+ * NULL is fine, twice as well. */
 void tp_dispatcher_stop(tp_watch_dispatcher *dispatcher);
 /* Ends the thread if need be. NULL is fine. */
 void tp_dispatcher_free(tp_watch_dispatcher *dispatcher);

@@ -1,4 +1,5 @@
-/* alloc.h: memory through the caller's allocator. NULL as allocator is the C library's. Nothing here aborts. */
+/* alloc.h: memory through the caller's allocator. NULL as allocator is the C library's. Nothing here aborts.
+ */
 #ifndef TP_BASE_ALLOC_H
 #define TP_BASE_ALLOC_H
 

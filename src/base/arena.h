@@ -16,7 +16,8 @@ typedef struct tp_arena {
   size_t chunk_size;
 } tp_arena;
 
-/* chunk_size: how much is taken from the allocator at a time, bytes; nothing is taken before the first use. */
+/* chunk_size: how much is taken from the allocator at a time, bytes; nothing is taken before the first use.
+ */
 void tp_arena_init(tp_arena *arena, const tuplet_allocator *allocator, size_t chunk_size);
 void tp_arena_done(tp_arena *arena);
 void tp_arena_clear(tp_arena *arena);

@@ -21,13 +21,15 @@ void tp_buffer_done(tp_buffer *buffer);
 /* Empties it, keeps the memory, and forgets a failure. */
 void tp_buffer_clear(tp_buffer *buffer);
 
-/* Room for `size` more bytes, which the caller fills and then counts in buffer->size; NULL when out of memory. */
+/* Room for `size` more bytes, which the caller fills and then counts in buffer->size; NULL when out of
+ * memory. */
 uint8_t *tp_buffer_reserve(tp_buffer *buffer, size_t size);
 
 void tp_buffer_append(tp_buffer *buffer, const void *data, size_t size);
 void tp_buffer_append_byte(tp_buffer *buffer, uint8_t byte);
 void tp_buffer_append_text(tp_buffer *buffer, const char *text);
-void tp_buffer_append_format(tp_buffer *buffer, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void tp_buffer_append_format(tp_buffer *buffer, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* Removes the first `size` bytes. */
 void tp_buffer_consume(tp_buffer *buffer, size_t size);

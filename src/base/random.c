@@ -27,7 +27,7 @@ tuplet_status tp_random_uuid(char ret_text[TP_UUID_TEXT_SIZE], tuplet_error *err
   b[6] = (uint8_t)((b[6] & 0x0F) | 0x40);
   b[8] = (uint8_t)((b[8] & 0x3F) | 0x80);
   (void)snprintf(ret_text, TP_UUID_TEXT_SIZE,
-                 "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1], b[2], b[3],
-                 b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
+                 "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1], b[2],
+                 b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
   return TUPLET_OK;
 }

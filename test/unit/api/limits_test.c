@@ -201,7 +201,8 @@ static tuplet_status total_key_size(database *d, size_t size) {
     if (key_size > 2000) key_size = left / 2;
     (void)tuplet_atomic_check(atomic, key_of_size(&sized, 2000), NULL, NULL);
     (void)tuplet_atomic_delete(atomic, key_of_size(&sized, 2000), NULL);
-    (void)tuplet_atomic_set(atomic, key_of_size(&sized, key_size), tuplet_value_bytes("", 0), TUPLET_NEVER, NULL);
+    (void)tuplet_atomic_set(atomic, key_of_size(&sized, key_size), tuplet_value_bytes("", 0), TUPLET_NEVER,
+                            NULL);
     left -= key_size;
   }
   return commit(d, atomic);
