@@ -126,15 +126,11 @@ bool model_matches(const model *m, size_t index, const tuplet_entry *entry) {
   const model_slot *slot = &m->slots[index];
   if (entry->exists != slot->exists) return false;
   if (!slot->exists) return entry->value.data.size == 0;
-  char room[MODEL_VALUE_SIZE_MAX];
-  tuplet_value wanted = model_encode(slot->value, room);
-  if (entry->value.encoding != wanted.encoding ||
-      compare_versionstamps(&entry->versionstamp, &slot->versionstamp) != 0) {
-    return false;
-  }
-  if (wanted.encoding == TUPLET_ENCODING_LE64) return entry->value.u64 == wanted.u64;
-  return entry->value.data.size == wanted.data.size &&
-         (wanted.data.size == 0 || memcmp(entry->value.data.data, wanted.data.data, wanted.data.size) == 0);
+  if (compare_versionstamps(&entry->versionstamp, &slot->versionstamp) != 0) return false;
+  if (entry->value.encoding != m->encoded[index].encoding) return false;
+  if (slot->value.kind == MODEL_COUNTER) return entry->value.u64 == (uint64_t)slot->value.number;
+  size_t size = m->encoded[index].size;
+  return entry->value.data.size == size && memcmp(entry->value.data.data, m->encoded[index].bytes, size) == 0;
 }
 
 /* ---- Writing ---- */
@@ -217,10 +213,11 @@ tuplet_status model_commit(model *m, const model_write *write, tuplet_commit *re
   return TUPLET_OK;
 }
 
-void model_stamp(model *m, const model_write *write, const tuplet_versionstamp *versionstamp) {
-  for (size_t i = 0; i < write->mutation_count; i++) {
-    m->slots[write->mutations[i].key].versionstamp = *versionstamp;
-  }
+void model_stamp(model *m, size_t key, const tuplet_versionstamp *versionstamp) {
+  m->slots[key].versionstamp = *versionstamp;
+  tuplet_value value = model_encode(m->slots[key].value, m->encoded[key].bytes);
+  m->encoded[key].encoding = value.encoding;
+  m->encoded[key].size = value.data.size;
 }
 
 /* ---- Listing ---- */

@@ -47,6 +47,11 @@ typedef struct model_slot {
 typedef struct model {
   model_key keys[MODEL_KEY_COUNT];
   model_slot slots[MODEL_KEY_COUNT];
+  struct {
+    tuplet_encoding encoding;
+    size_t size;
+    char bytes[MODEL_VALUE_SIZE_MAX];
+  } encoded[MODEL_KEY_COUNT]; /* the slots' values, as model_stamp found them */
 } model;
 
 /* Key indexes, or MODEL_NO_KEY. start and end extend the prefix when there is one. */
@@ -96,9 +101,9 @@ bool model_extends(const model *m, size_t key, size_t prefix);
 bool model_is_key(const model *m, size_t index, tuplet_bytes encoded);
 
 /* What comes of a write: TUPLET_OK, TUPLET_CONFLICT with ret_commit's failed checks, or the error. With
- * TUPLET_OK the slots are as after it, but for their versionstamps, which model_stamp sets. */
+ * TUPLET_OK the slots are as after it, and model_stamp is to be called for each of its keys. */
 tuplet_status model_commit(model *m, const model_write *write, tuplet_commit *ret_commit);
-void model_stamp(model *m, const model_write *write, const tuplet_versionstamp *versionstamp);
+void model_stamp(model *m, size_t key, const tuplet_versionstamp *versionstamp);
 
 /* The entries selected, as indexes in key order. */
 size_t model_list(const model *m, model_selector selector, size_t ret_indexes[MODEL_KEY_COUNT]);

@@ -25,7 +25,7 @@ static model *fill(database *d, uint64_t seed, dice *dice_of_test) {
   tuplet_commit commit;
   EXPECT(d, TUPLET_OK, tuplet_atomic_commit(atomic, &commit, &d->error));
   tuplet_atomic_free(atomic);
-  for (size_t i = 0; i < MODEL_KEY_COUNT; i++) m->slots[i].versionstamp = commit.versionstamp;
+  for (size_t i = 0; i < MODEL_KEY_COUNT; i++) model_stamp(m, i, &commit.versionstamp);
   return m;
 }
 
