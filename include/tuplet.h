@@ -653,16 +653,17 @@ typedef struct tuplet_open_options {
                          reads at the same time; 0: the default (TUPLET_CACHE_KIB_DEFAULT) */
   tuplet_durability durability;
   const tuplet_allocator *allocator; /* NULL: the C library's; must outlive the database */
+  uint64_t memory_size_max; /* of ":memory:", bytes: beyond, writes fail with TUPLET_FULL; 0: all that SQLite
+                               can, 2 GiB */
 } tuplet_open_options;
 
 #define TUPLET_CACHE_KIB_DEFAULT 16384
 #define TUPLET_OPEN_OPTIONS_INIT                                                                             \
-  { sizeof(tuplet_open_options), false, 0, TUPLET_DURABILITY_FULL, NULL }
+  { sizeof(tuplet_open_options), false, 0, TUPLET_DURABILITY_FULL, NULL, 0 }
 
 /* Opens a database, making it when it is not there.
  *
- * path: a file (UTF-8); ":memory:" for a database that belongs to this handle alone and ends with it (at most
- *       2 GiB: beyond, writes fail with TUPLET_FULL); or NULL
+ * path: a file (UTF-8); ":memory:" for a database that belongs to this handle alone and ends with it; or NULL
  *       for the file that DENO_KV_DEFAULT_PATH names or else one under the user's data directory
  *       ($XDG_DATA_HOME/tuplet, ~/.local/share/tuplet) that is bound to the working directory.
  * options: NULL for the defaults.

@@ -108,6 +108,7 @@ tuplet_status tp_open_store(const char *path, const tuplet_open_options *options
       .path = in_memory ? NULL : resolved.data,
       .read_only = options->read_only,
       .cache_kib = options->cache_kib == 0 ? TUPLET_CACHE_KIB_DEFAULT : options->cache_kib,
+      .memory_size_max = options->memory_size_max,
       .durability = options->durability,
   };
   tp_engine *engine;

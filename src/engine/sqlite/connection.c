@@ -18,7 +18,7 @@ enum { WAL_KEPT_SIZE_MAX = 64 << 20 };
 
 /* memdb keeps a database in one block, and SQLite allocates no larger ones than 2 GiB: stop just below, where
  * it is a full disk rather than a lack of memory. */
-static const sqlite3_int64 memory_size_max = INT64_C(0x7fff0000);
+static const sqlite3_int64 memory_size_limit = INT64_C(0x7fff0000);
 
 static const char *const statement_texts[TP_SQL_STATEMENT_COUNT] = {
     [TP_SQL_BEGIN_READ] = "BEGIN",
@@ -110,7 +110,9 @@ static tuplet_status set_up(tp_sqlite_connection *connection, bool writes, tuple
   if (status != TUPLET_OK) return status;
 
   if (location->in_memory) {
-    sqlite3_int64 size_max = memory_size_max;
+    sqlite3_int64 size_max = memory_size_limit;
+    uint64_t wanted = location->memory_size_max;
+    if (wanted > 0 && wanted < (uint64_t)size_max) size_max = (sqlite3_int64)wanted;
     (void)sqlite3_file_control(connection->db, "main", SQLITE_FCNTL_SIZE_LIMIT, &size_max);
     return run_text(connection, "PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF;", error);
   }

@@ -14,6 +14,7 @@ typedef struct tp_sqlite_location {
   bool in_memory;
   bool read_only;
   uint32_t cache_kib;
+  uint64_t memory_size_max; /* bytes; 0: all that SQLite can */
   tuplet_durability durability;
 } tp_sqlite_location;
 

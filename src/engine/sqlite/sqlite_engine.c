@@ -178,6 +178,7 @@ static tuplet_status set_location(sqlite_engine *engine, const tp_sqlite_config 
       .in_memory = config->path == NULL,
       .read_only = config->read_only && config->path != NULL,
       .cache_kib = config->cache_kib,
+      .memory_size_max = config->memory_size_max,
       .durability = config->durability,
   };
   return TUPLET_OK;

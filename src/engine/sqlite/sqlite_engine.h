@@ -8,9 +8,10 @@
 typedef struct tp_sqlite_config {
   const tuplet_allocator *allocator;
   tp_clock clock;
-  const char *path;   /* UTF-8; NULL: in memory, private to this engine */
-  bool read_only;     /* the file must exist */
-  uint32_t cache_kib; /* page cache of each connection, > 0 */
+  const char *path;         /* UTF-8; NULL: in memory, private to this engine */
+  bool read_only;           /* the file must exist */
+  uint32_t cache_kib;       /* page cache of each connection, > 0 */
+  uint64_t memory_size_max; /* of a database in memory, bytes; 0: all that SQLite can */
   tuplet_durability durability;
 } tp_sqlite_config;
 
