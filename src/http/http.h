@@ -46,7 +46,8 @@ tuplet_bytes tp_http_request_target(const tp_http_request *request);
 tuplet_bytes tp_http_request_authority(const tp_http_request *request);
 
 /* The first header of that name (lower-case), without surrounding blanks; data is NULL when there is none,
- * and never NULL when there is one. Neither "host" nor HTTP/2's pseudo-headers are among the headers. */
+ * and never NULL when there is one. Neither "host" nor "cookie" nor HTTP/2's pseudo-headers are among the
+ * headers. */
 tuplet_bytes tp_http_request_header(const tp_http_request *request, const char *name);
 
 /* The number of the connection it came on, as the transport gave it; 0 when the connection has gone. */

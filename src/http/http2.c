@@ -172,8 +172,7 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
   if (request == NULL || request->state != STATE_RECEIVING || request->refusal != 0) return 0;
   request->head_size += name_size + value_size + FIELD_OVERHEAD;
   size_t head_size_max = conn->config.limits.head_size_max;
-  /* Joined cookies take text beyond what was sent. */
-  if (request->head_size > head_size_max || request->text.size > 2 * head_size_max) {
+  if (request->head_size > head_size_max) {
     request->refusal = bytes_are(name, name_size, ":path") ? 414 : 431;
     return 0;
   }

@@ -177,7 +177,7 @@ tuplet_bytes tp_http_request_view(const tp_http_request *request, tp_http_span s
 /* Adds to request->text; false when out of memory. */
 bool tp_http_request_add_text(tp_http_request *request, tuplet_bytes bytes, tp_http_span *ret_span);
 /* A header whose name and value are in request->text already; name is lower-case. The ones that concern the
- * connection alone are left out; the pieces of a cookie are joined. False when out of memory. */
+ * connection alone and cookies are left out. False when out of memory. */
 bool tp_http_request_add_field(tp_http_request *request, tp_http_span name, tp_http_span value);
 /* The head is complete: what both protocols ask of it. Returns 0, or the status that refuses the request. */
 int tp_http_request_check_head(tp_http_request *request, bool has_length, uint64_t length);

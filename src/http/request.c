@@ -134,26 +134,11 @@ static bool concerns_connection(tuplet_bytes name) {
   return false;
 }
 
-/* HTTP/2 may cut a cookie into fields of their own (RFC 9113, section 8.2.3). */
-static bool join_cookie(tp_http_request *request, tp_http_field *cookie, tp_http_span more) {
-  tp_http_span joined = {request->text.size, cookie->value.size + 2 + more.size};
-  uint8_t *room = tp_buffer_reserve(&request->text, joined.size);
-  if (room == NULL) return false;
-  memcpy(room, request->text.data + cookie->value.offset, cookie->value.size);
-  memcpy(room + cookie->value.size, "; ", 2);
-  memcpy(room + cookie->value.size + 2, request->text.data + more.offset, more.size);
-  request->text.size += joined.size;
-  cookie->value = joined;
-  return true;
-}
-
 bool tp_http_request_add_field(tp_http_request *request, tp_http_span name, tp_http_span value) {
   tuplet_bytes name_bytes = tp_http_request_view(request, name);
-  if (concerns_connection(name_bytes)) return true;
-  if (bytes_are(name_bytes, "cookie")) {
-    tp_http_field *cookie = field_find(request, "cookie");
-    if (cookie != NULL) return join_cookie(request, cookie, value);
-  }
+  /* HTTP/2 may cut a cookie into any number of fields (RFC 9113, section 8.2.3): joining them for nobody
+   * would only cost memory. */
+  if (concerns_connection(name_bytes) || bytes_are(name_bytes, "cookie")) return true;
   tp_http_field field = {name, value};
   tp_buffer_append(&request->fields, &field, sizeof field);
   return !request->fields.failed;

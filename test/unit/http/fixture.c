@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 
+#include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -12,14 +13,20 @@
 
 static void *fault_reallocate(void *context, void *pointer, size_t size) {
   fault_allocator *faults = context;
+  size_t old_size = pointer == NULL ? 0 : malloc_usable_size(pointer);
   if (size == 0) {
     faults->live -= pointer != NULL;
+    faults->size -= old_size;
     free(pointer);
     return NULL;
   }
   if (++faults->count == faults->fail_at) return NULL;
+  void *moved = realloc(pointer, size);
+  if (moved == NULL) return NULL;
   faults->live += pointer == NULL;
-  return realloc(pointer, size);
+  faults->size = faults->size - old_size + malloc_usable_size(moved);
+  if (faults->size > faults->size_peak) faults->size_peak = faults->size;
+  return moved;
 }
 
 void fault_allocator_init(fault_allocator *faults, size_t fail_at) {

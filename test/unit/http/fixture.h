@@ -21,6 +21,7 @@ typedef struct fault_allocator {
   size_t count;
   size_t fail_at;
   size_t live;
+  size_t size, size_peak; /* bytes held, and the most that ever were */
 } fault_allocator;
 
 void fault_allocator_init(fault_allocator *faults, size_t fail_at);
