@@ -79,7 +79,7 @@ tuplet_status tuplet_atomic_commit(tuplet_atomic *atomic, tuplet_commit *ret_com
 /* Commits an operation of a single mutation, which was added with `status`, and frees it. */
 static tuplet_status commit_single(tuplet_atomic *atomic, tuplet_status status,
                                    tuplet_versionstamp *ret_versionstamp, tuplet_error *error) {
-  tuplet_commit commit;
+  tuplet_commit commit = {.failed_check_count = 0};
   if (status == TUPLET_OK) status = tuplet_atomic_commit(atomic, &commit, error);
   if (status == TUPLET_OK && ret_versionstamp != NULL) *ret_versionstamp = commit.versionstamp;
   tuplet_atomic_free(atomic);

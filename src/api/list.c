@@ -191,7 +191,7 @@ static bool deliver(tuplet_list *list, tuplet_status status, const tuplet_error 
   list_delivery delivery = {false};
   tuplet_list_callback callback = list->callback;
   list->callback = NULL;
-  list->delivery = &delivery;
+  list->delivery = &delivery; // cppcheck-suppress autoVariables
   const tuplet_entry *entry = status == TUPLET_OK ? &list->batch.items[list->next_index++] : NULL;
   callback(list->context, status, entry, error);
   if (!delivery.closed) list->delivery = NULL;

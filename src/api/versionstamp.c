@@ -15,7 +15,7 @@ tuplet_status tuplet_versionstamp_from_text(const char *text, tuplet_versionstam
   if (text == NULL || ret_versionstamp == NULL) {
     return tp_fail(error, TUPLET_MISUSE, "the versionstamp or its text is NULL");
   }
-  tuplet_versionstamp versionstamp;
+  tuplet_versionstamp versionstamp = {{0}};
   if (!tp_hex_read(text, strlen(text), versionstamp.bytes, sizeof versionstamp.bytes)) {
     return tp_fail(error, TUPLET_INVALID, "a versionstamp is 20 hexadecimal digits: received \"%s\"", text);
   }

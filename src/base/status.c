@@ -24,18 +24,13 @@ static void vset_message(tuplet_error *error, const char *format, va_list argume
   }
 }
 
-tuplet_status tp_fail(tuplet_error *error, tuplet_status status, const char *format, ...) {
-  if (error == NULL) return status;
+void tp_error_set(tuplet_error *error, tuplet_status status, const char *format, ...) {
+  if (error == NULL) return;
   error->status = status;
   va_list arguments;
   va_start(arguments, format);
   vset_message(error, format, arguments);
   va_end(arguments);
-  return status;
-}
-
-tuplet_status tp_fail_nomem(tuplet_error *error) {
-  return tp_fail(error, TUPLET_NOMEM, "out of memory");
 }
 
 const char *tuplet_status_name(tuplet_status status) {

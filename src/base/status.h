@@ -6,12 +6,18 @@
 
 #include <stdarg.h>
 
-/* Fills `error` (may be NULL) with `status` and the formatted message, and returns `status`, so that callers
- * write `return tp_fail(error, TUPLET_LIMIT, "...")`. Never allocates. Any thread. */
-tuplet_status tp_fail(tuplet_error *error, tuplet_status status, const char *format, ...)
+/* Fills `error` (may be NULL) with `status` and the formatted message. Never allocates. Any thread. */
+void tp_error_set(tuplet_error *error, tuplet_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* The same, with `status` as its value, so that callers write `return tp_fail(error, TUPLET_LIMIT, "...")`. A
+ * macro, so that compilers and checkers see that what is returned is not success. `status` has no side
+ * effects. */
+#define tp_fail(error, status, ...) (tp_error_set((error), (status), __VA_ARGS__), (tuplet_status)(status))
+
 /* The same for out of memory. */
-tuplet_status tp_fail_nomem(tuplet_error *error);
+static inline tuplet_status tp_fail_nomem(tuplet_error *error) {
+  return tp_fail(error, TUPLET_NOMEM, "out of memory");
+}
 
 #endif

@@ -35,7 +35,8 @@ static tp_watch *watch_of(tp_read *read) {
 
 static tuplet_status give_key(tp_watch *watch, const tp_row *row, tuplet_error *error) {
   size_t index = watch->next_index++;
-  tuplet_versionstamp versionstamp = row == NULL ? (tuplet_versionstamp){{0}} : row->versionstamp;
+  tuplet_versionstamp versionstamp = {{0}};
+  if (row != NULL) versionstamp = row->versionstamp;
   bool changed = !watch->has_shown || memcmp(&versionstamp, &watch->shown[index], sizeof versionstamp) != 0;
   watch->seen[index] = versionstamp;
   if (changed) watch->any_changed = true;

@@ -8,6 +8,7 @@
 #include "engine/sqlite/read.h"
 #include "engine/sqlite/schema.h"
 
+#include <assert.h>
 #include <string.h>
 #include <time.h>
 
@@ -194,6 +195,7 @@ static void fail_group(const group *members, tuplet_status status, const tuplet_
 static void process_group(tp_sqlite_committer *committer, const group *members) {
   tuplet_error error = {0};
   if (members->sweep != NULL) members->sweep->status = TUPLET_OK;
+  assert(members->count > 0 || members->sweep != NULL);
   if (members->count == 0 && is_nothing_expired(committer, members->sweep)) {
     members->sweep->on_done(members->sweep);
     return;

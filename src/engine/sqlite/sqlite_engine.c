@@ -10,6 +10,7 @@
 #include "engine/sqlite/reader_pool.h"
 #include "engine/sqlite/schema.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -115,6 +116,7 @@ static tuplet_status poll_foreign_changes(tp_engine *base, bool *ret_changed, tu
     tuplet_status status = tp_sqlite_reader_new(&engine->readers, &engine->poller, error);
     if (status != TUPLET_OK) return status;
   }
+  assert(engine->poller != NULL);
   tp_sqlite_connection *connection = &engine->poller->connection;
   int64_t data_version = -1;
   tuplet_status status = query_integer(connection, TP_SQL_DATA_VERSION, &data_version, error);
