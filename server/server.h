@@ -29,6 +29,10 @@ tuplet_status tp_server_start(const tp_server_config *config, tp_server **ret_se
 /* "127.0.0.1:4512": what it listens on. Lives as long as the server. */
 const char *tp_server_address(const tp_server *server);
 
+/* Bytes of answers that are held for slow readers at this moment, of those that count
+ * (TP_SERVICE_ANSWERS_SIZE_MAX). Any thread. */
+size_t tp_server_answers_size(const tp_server *server);
+
 /* Accepts nothing more, ends watches, answers what was accepted, closes the store, and ends. Blocks, at most
  * for about TP_SERVER_STOP_TIMEOUT_MS beyond the commits under way. NULL is fine. */
 void tp_server_stop(tp_server *server);

@@ -127,6 +127,7 @@ static void stream_start_response(tp_watch_stream *stream) {
 static tuplet_status stream_write_message(tp_watch_stream *stream, tuplet_error *error) {
   tp_service *service = stream->worker->service;
   size_t size = stream->message.size - LENGTH_SIZE;
+  stream_discharge(stream); /* the message before was taken, or this one would not have been polled for */
   stream->charged = stream->message.size;
   if (atomic_fetch_add(&service->answers_size, stream->charged) + stream->charged > service->answers_size_max)
     return tp_fail(error, TUPLET_BUSY, "The server holds too many answers that were not fetched yet.");
@@ -209,9 +210,10 @@ static void run_wake(tp_loop_item *item) {
   if (!stream->polling && tp_http_respond_buffered(stream->request) == 0) stream_poll(stream);
 }
 
+/* A wake-up may have come first and have sent a message that is still to be taken. */
 static void on_writable(void *context, tp_http_request *request) {
-  (void)request;
   tp_watch_stream *stream = context;
+  if (tp_http_respond_buffered(request) > 0) return;
   stream_discharge(stream);
   if (stream->dirty && !stream->polling) stream_poll(stream);
 }

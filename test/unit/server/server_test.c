@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -487,6 +488,39 @@ static void watches_may_go_away_at_any_time(void **state) {
   for (int i = 1; i < COUNT; i += 2) assert_int_equal(close(clients[i]), 0);
 }
 
+/* Streams end on their loop, a moment after their clients have. */
+static void wait_for_no_answers_held(const fixture *f) {
+  const struct timespec moment = {.tv_nsec = 1000000};
+  for (int i = 0; i < 20000 && tp_server_answers_size(f->server) > 0; i++) (void)nanosleep(&moment, NULL);
+  assert_int_equal(tp_server_answers_size(f->server), 0);
+}
+
+/* Reads what has come, at most so much. */
+static void skim(int client, size_t size_max) {
+  static char bytes[65536];
+  for (size_t size = 0; size < size_max;) {
+    ssize_t received = recv(client, bytes, sizeof bytes, MSG_DONTWAIT);
+    if (received <= 0) return;
+    size += (size_t)received;
+  }
+}
+
+/* Clients that are slow, but not always: messages wait for them, and the news that one was taken comes at the
+ * same time as a change. */
+static void what_watches_were_sent_is_not_held_against_them_for_ever(void **state) {
+  const fixture *f = *state;
+  enum { CLIENT_COUNT = 8, WRITE_COUNT = 400, STALL_EVERY = 50, STALL = 45 };
+  int clients[CLIENT_COUNT];
+  for (int i = 0; i < CLIENT_COUNT; i++) clients[i] = start_watch(f);
+  for (size_t i = 0; i < WRITE_COUNT; i++) {
+    set_and_check(f, KEY("watched"), 65000 + i);
+    if (i % STALL_EVERY < STALL) continue;
+    for (int j = 0; j < CLIENT_COUNT; j++) skim(clients[j], (size_t)1 << 20);
+  }
+  for (int i = 0; i < CLIENT_COUNT; i++) assert_int_equal(close(clients[i]), 0);
+  wait_for_no_answers_held(f);
+}
+
 /* ---- Databases in memory ---- */
 
 static void a_database_in_memory_is_apart_and_private(void **state) {
@@ -612,6 +646,7 @@ int main(void) {
       TEST(the_exchange_speaks_the_versions_it_should),
       TEST(a_watch_shows_the_present_and_what_comes_and_ends_with_the_server),
       TEST(watches_may_go_away_at_any_time),
+      TEST(what_watches_were_sent_is_not_held_against_them_for_ever),
       TEST(a_database_in_memory_is_apart_and_private),
       TEST(only_denos_own_client_gets_its_database_in_memory_again),
       TEST(writes_whose_clients_do_not_wait_are_completed),
