@@ -132,7 +132,8 @@ static void deliver(tp_http_conn *conn, tp_http_request *request) {
   }
 }
 
-void tp_http_conn_run_events(tp_http_conn *conn) {
+bool tp_http_conn_run_events(tp_http_conn *conn) {
+  bool has_delivered = false;
   tp_http_request *request = conn->event_oldest;
   while (request != NULL) {
     tp_http_request *next = request->event_next;
@@ -140,6 +141,7 @@ void tp_http_conn_run_events(tp_http_conn *conn) {
     bool waits = request->event == EVENT_READY && (conn->failed || !tp_http_conn_has_room(conn));
     if (!waits) {
       deliver(conn, request);
+      has_delivered = true;
       next = conn->event_oldest; /* whatever the handler did to the list */
       if (!tp_http_conn_has_room(conn)) {
         while (next != NULL && next->event == EVENT_READY) next = next->event_next;
@@ -147,6 +149,7 @@ void tp_http_conn_run_events(tp_http_conn *conn) {
     }
     request = next;
   }
+  return has_delivered;
 }
 
 /* ---- Input ----------------------------------------------------------------------------------------------
@@ -222,13 +225,15 @@ static void give_back(tp_buffer *buffer) {
 
 static void pump(tp_http_conn *conn) {
   conn->depth++;
-  size_t before;
-  do {
-    before = conn->back.size;
-    tp_http_conn_run_events(conn);
+  bool has_moved = true;
+  (void)tp_http_conn_run_events(conn);
+  while (!conn->failed && has_moved && conn->back.size < OUTPUT_CHUNK) {
+    size_t before = conn->back.size;
     conn->codec->pump(conn);
     if (conn->back.failed) conn->failed = true;
-  } while (!conn->failed && conn->back.size != before && conn->back.size < OUTPUT_CHUNK);
+    /* After the last round, too: what it has drained is to be told before anybody can see it. */
+    has_moved = tp_http_conn_run_events(conn) || conn->back.size != before;
+  }
   conn->depth--;
 }
 

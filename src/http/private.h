@@ -160,7 +160,8 @@ void tp_http_conn_wake(tp_http_conn *conn);
 size_t tp_http_conn_unsent(const tp_http_conn *conn);
 /* Whether handlers may get more to do. */
 bool tp_http_conn_has_room(const tp_http_conn *conn);
-void tp_http_conn_run_events(tp_http_conn *conn);
+/* Delivers the events that can be; whether there was one. */
+bool tp_http_conn_run_events(tp_http_conn *conn);
 /* Notes an event in place of the one that waits already, if any; EVENT_ABORT stays. EVENT_NONE takes any
  * back. */
 void tp_http_conn_add_event(tp_http_request *request, tp_http_event event);

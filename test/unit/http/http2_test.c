@@ -121,6 +121,23 @@ static void streams_with_back_pressure(void **state) {
   assert_int_equal(c->answers[index].close_code, NGHTTP2_NO_ERROR);
 }
 
+/* Whoever finds nothing buffered must be able to rely on having been called. */
+static void tells_the_handler_as_soon_as_nothing_is_buffered(void **state) {
+  client *c = *state;
+  client_open(c, 1 << 20);
+  assert_int_equal(nghttp2_session_set_local_window_size(c->session, 0, 0, 1 << 20), 0);
+  (void)client_ask(c, "GET", "/stream", NULL);
+  client_talk(c);
+  tp_http_request *request = c->f.kept[0];
+  static const char chunk[64 * 1024];
+  tp_http_respond_start(request, 200, NULL, 0);
+  tp_http_respond_write(request, (tuplet_bytes){chunk, sizeof chunk});
+  assert_true(tp_http_conn_output(c->f.conn).size >= sizeof chunk);
+  assert_int_equal(tp_http_respond_buffered(request), 0);
+  assert_int_equal(c->f.writable_count, 1);
+  client_talk(c);
+}
+
 static void tells_the_handler_of_a_reset(void **state) {
   client *c = *state;
   client_open(c, 10);
@@ -490,6 +507,7 @@ int main(void) {
       TEST(respects_tiny_windows),
       TEST(takes_uploads_larger_than_a_window),
       TEST(streams_with_back_pressure),
+      TEST(tells_the_handler_as_soon_as_nothing_is_buffered),
       TEST(tells_the_handler_of_a_reset),
       TEST(resets_the_stream_when_the_handler_gives_up),
       TEST(bounds_the_body_of_one_stream_alone),
