@@ -14,6 +14,7 @@ tp_http_limits tp_http_limits_default(void) {
   return (tp_http_limits){.head_size_max = TP_HTTP_HEAD_SIZE_MAX,
                           .body_size_max = TP_HTTP_BODY_SIZE_MAX,
                           .bodies_size_max = TP_HTTP_BODIES_SIZE_MAX,
+                          .bodies_size_free = TP_HTTP_BODIES_SIZE_FREE,
                           .streams_max = TP_HTTP_STREAMS_MAX,
                           .output_size_max = TP_HTTP_OUTPUT_SIZE_MAX,
                           .input_size_max = TP_HTTP_INPUT_SIZE_MAX};
@@ -51,7 +52,7 @@ void tp_http_conn_free(tp_http_conn *conn) {
   while (conn->oldest != NULL) { /* only those that handlers still have */
     tp_http_request *request = conn->oldest;
     conn->oldest = request->next;
-    conn->bodies_size -= request->body_charged;
+    tp_http_request_uncharge_conn(request);
     request->conn = NULL;
     request->previous = request->next = NULL;
   }

@@ -109,18 +109,21 @@ void tp_http_respond_abort(tp_http_request *request);
 /* ---- Connections, as a transport drives them -------------------------------------------------------------
  */
 
-#define TP_HTTP_HEAD_SIZE_MAX   ((size_t)32 * 1024)
-#define TP_HTTP_BODY_SIZE_MAX   ((size_t)4 * 1024 * 1024)
-#define TP_HTTP_BODIES_SIZE_MAX ((size_t)16 * 1024 * 1024)
-#define TP_HTTP_STREAMS_MAX     256u
-#define TP_HTTP_OUTPUT_SIZE_MAX ((size_t)8 * 1024 * 1024)
-#define TP_HTTP_INPUT_SIZE_MAX  ((size_t)64 * 1024)
+#define TP_HTTP_HEAD_SIZE_MAX    ((size_t)32 * 1024)
+#define TP_HTTP_BODY_SIZE_MAX    ((size_t)4 * 1024 * 1024)
+#define TP_HTTP_BODIES_SIZE_MAX  ((size_t)16 * 1024 * 1024)
+#define TP_HTTP_BODIES_SIZE_FREE ((size_t)64 * 1024)
+#define TP_HTTP_STREAMS_MAX      256u
+#define TP_HTTP_OUTPUT_SIZE_MAX  ((size_t)8 * 1024 * 1024)
+#define TP_HTTP_INPUT_SIZE_MAX   ((size_t)64 * 1024)
 
 typedef struct tp_http_limits {
   size_t head_size_max;   /* request line and headers; beyond it 414 or 431 */
   size_t body_size_max;   /* of one request; beyond it 413 */
   size_t bodies_size_max; /* of all unfinished requests of a connection together; beyond it 503 */
-  uint32_t streams_max;   /* HTTP/2: requests at a time */
+  size_t
+      bodies_size_free; /* so much of them is not charged to the budget: small requests get through always */
+  uint32_t streams_max; /* HTTP/2: requests at a time */
   size_t output_size_max; /* while more than that waits to be sent, no request is read or handed to its
                              handler */
   size_t input_size_max;  /* HTTP/1.1: requests sent ahead, while one is being handled */
@@ -154,6 +157,10 @@ typedef struct tp_http_conn_config {
   /* The value of the Date header, 29 characters and a NUL, kept current by the transport; NULL: no such
    * header. */
   const char *date;
+  /* A request's head is complete, and a body is to come. The handler may refuse it already, by
+   * tp_http_respond or tp_http_respond_text: the body is then not kept, and on_request not called. Comes from
+   * inside the parser: nothing else may be done to this or any request. NULL: bodies are kept unseen. */
+  void (*on_head)(void *context, tp_http_request *request);
   /* A request is complete. The handler may finish it before it returns. */
   void (*on_request)(void *context, tp_http_request *request);
   void *context;

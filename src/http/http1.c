@@ -13,7 +13,7 @@
 
 struct tp_http1 {
   llhttp_t parser;
-  tp_http_request *current; /* being received or with the handler */
+  tp_http_request *current; /* being received, with the handler, or being discarded */
   tp_buffer input;          /* sent ahead, from input_offset on */
   size_t input_offset;
   size_t head_size;  /* bytes of the head so far, or of chunk extensions and trailers behind it */
@@ -203,7 +203,15 @@ static int on_headers_complete(llhttp_t *parser) {
   http1->is_head_done = true;
   http1->head_size = 0;
   bool has_body = (parser->flags & F_CHUNKED) != 0 || (has_length && parser->content_length > 0);
-  if (has_body && !request->is_http10 && tp_http_request_header(request, "expect").data != NULL) {
+  bool expects_continue = !request->is_http10 && tp_http_request_header(request, "expect").data != NULL;
+  if (has_body) {
+    /* A peer that is refused the 100 may leave the body out or not: nobody knows what comes next. */
+    bool keep_alive = request->keep_alive;
+    request->keep_alive = keep_alive && !expects_continue;
+    if (tp_http_request_ask(request)) return conn->failed ? HPE_USER : HPE_OK;
+    request->keep_alive = keep_alive;
+  }
+  if (has_body && expects_continue) {
     tp_buffer_append_text(&conn->back, "HTTP/1.1 100 Continue\r\n\r\n");
     if (conn->back.failed) return out_of_memory(conn);
   }
@@ -212,12 +220,21 @@ static int on_headers_complete(llhttp_t *parser) {
 
 static int on_body(llhttp_t *parser, const char *at, size_t size) {
   tp_http_conn *conn = conn_of(parser);
-  int refusal = tp_http_request_add_body(conn->http1->current, (tuplet_bytes){at, size});
+  tp_http_request *request = conn->http1->current;
+  if (request->is_discarding)
+    return tp_http_request_discard(request, size) ? HPE_OK : refuse(conn->http1, 413);
+  int refusal = tp_http_request_add_body(request, (tuplet_bytes){at, size});
   return refusal == 0 ? HPE_OK : refuse(conn->http1, refusal);
 }
 
 static int on_message_complete(llhttp_t *parser) {
-  tp_http_request_complete(conn_of(parser)->http1->current);
+  tp_http1 *http1 = conn_of(parser)->http1;
+  if (http1->current->is_discarding) {
+    tp_http_request_free(http1->current);
+    http1->current = NULL;
+  } else {
+    tp_http_request_complete(http1->current);
+  }
   return HPE_PAUSED;
 }
 
@@ -250,13 +267,18 @@ static bool ensure_state(tp_http_conn *conn) {
   return true;
 }
 
-/* The peer's error: answers with `status` and lets the connection end. */
+static bool is_discarding(const tp_http1 *http1) {
+  return http1->current != NULL && http1->current->is_discarding;
+}
+
+/* The peer's error: answers with `status`, if there was no answer yet, and lets the connection end. */
 static void reject(tp_http_conn *conn, int status) {
   tp_http1 *http1 = conn->http1;
   bool is_head = http1->parser.method == HTTP_HEAD && http1->has_target;
+  bool is_answered = is_discarding(http1);
   if (http1->current != NULL) tp_http_request_drop(http1->current);
   http1->current = NULL;
-  tp_http1_write_refusal(conn, status, is_head);
+  if (!is_answered) tp_http1_write_refusal(conn, status, is_head);
   conn->closing = true;
 }
 
@@ -267,8 +289,8 @@ static int status_of_error(const tp_http1 *http1, llhttp_errno_t error) {
 
 static bool can_parse(const tp_http_conn *conn) {
   const tp_http_request *current = conn->http1->current;
-  return !conn->failed && !conn->closing && (current == NULL || current->state == STATE_RECEIVING) &&
-         tp_http_conn_has_room(conn);
+  bool is_free = current == NULL || current->state == STATE_RECEIVING || current->is_discarding;
+  return is_free && !conn->failed && !conn->closing && tp_http_conn_has_room(conn);
 }
 
 static bool is_in_head(const tp_http1 *http1) {
@@ -315,7 +337,7 @@ static void check_end(tp_http_conn *conn) {
   if (!http1->peer_ended || http1->input_offset < http1->input.size || conn->closing || conn->failed) return;
   if (http1->current == NULL) {
     conn->closing = true;
-  } else if (http1->current->state == STATE_RECEIVING) {
+  } else if (http1->current->state == STATE_RECEIVING || is_discarding(http1)) {
     reject(conn, 400);
   }
 }
@@ -377,6 +399,10 @@ static void http1_pump(tp_http_conn *conn) {
 void tp_http1_finished(tp_http_request *request) {
   tp_http_conn *conn = request->conn;
   if (!request->keep_alive || conn->draining) conn->closing = true;
+  if (request->is_at_head) { /* until its end has come */
+    tp_http_request_release(request);
+    return;
+  }
   conn->http1->current = NULL;
   tp_http_request_free(request);
 }
@@ -394,7 +420,8 @@ static size_t http1_buffered(const tp_http_request *request) {
 
 static void http1_shutdown(tp_http_conn *conn) {
   const tp_http1 *http1 = conn->http1;
-  if (http1 == NULL || (http1->current == NULL && http1->input.size == 0)) conn->closing = true;
+  bool is_idle = http1 == NULL || (http1->current == NULL && http1->input.size == 0) || is_discarding(http1);
+  if (is_idle) conn->closing = true;
 }
 
 static void http1_expire(tp_http_conn *conn, tp_http_request *request) {

@@ -213,7 +213,9 @@ static int head_complete(tp_http_conn *conn, tp_http_request *request, bool has_
   bool has_length = read_length(request, &length);
   int refusal = tp_http_request_check_head(request, has_length, length);
   if (request->refusal == 0) request->refusal = refusal;
-  if (request->refusal != 0 || !has_body || tp_http_request_header(request, "expect").data == NULL) return 0;
+  if (request->refusal != 0 || !has_body || tp_http_request_ask(request) ||
+      tp_http_request_header(request, "expect").data == NULL)
+    return 0;
   uint8_t name[] = ":status", value[] = "100";
   nghttp2_nv header = {name, value, sizeof name - 1, sizeof value - 1, NGHTTP2_NV_FLAG_NONE};
   int result = nghttp2_submit_headers(conn->http2->session, NGHTTP2_FLAG_NONE, request->stream_id, NULL,
@@ -252,6 +254,7 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
   if (request == NULL || request->state != STATE_RECEIVING) return is_end ? 0 : count_idle_frame(conn);
   bool is_head = frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST;
   if (is_head && head_complete(conn, request, !is_end) != 0) return NGHTTP2_ERR_CALLBACK_FAILURE;
+  if (request->is_discarding) return 0;
   if (request->refusal != 0) {
     tp_http2_refuse(request, request->refusal);
     request->is_discarding = !is_end;
@@ -279,8 +282,7 @@ static int on_data_chunk(nghttp2_session *session, uint8_t flags, int32_t stream
   tp_http_request *request = request_of(session, stream_id);
   if (request == NULL) return 0;
   if (request->is_discarding) {
-    request->discarded_size += size;
-    bool is_enough = request->discarded_size > conn->config.limits.body_size_max;
+    bool is_enough = !tp_http_request_discard(request, size);
     bool is_answered = nghttp2_session_get_stream_local_close(session, stream_id) == 1;
     return is_enough && is_answered ? stop_discarding(conn, request) : 0;
   }

@@ -21,7 +21,8 @@
  *   2. A request with conn == NULL is aborted, and in no list.
  *   3. conn->handling counts the requests that are HANDLING or STREAMING, aborted ones included: a peer that
  * resets its requests does not get more of them worked on.
- *   4. conn->bodies_size and the budget count request->body_charged of all requests.
+ *   4. conn->bodies_size counts request->body_charged of all requests, conn->bodies_free what of it is free,
+ * and the budget the rest.
  */
 #ifndef TP_HTTP_PRIVATE_H
 #define TP_HTTP_PRIVATE_H
@@ -67,8 +68,12 @@ struct tp_http_request {
   tp_buffer fields; /* of tp_http_field */
   tp_http_span method, target, authority;
   tp_buffer body;
-  size_t body_charged;
+  size_t body_charged; /* of the body's size, to the connection */
+  size_t body_free;    /* of that, not to the budget */
+  bool is_at_head;     /* on_head is running */
   tp_http_request_events events;
+  bool is_discarding; /* answered, and the peer still sends: curl 7 forgets the answer when it is stopped */
+  size_t discarded_size;
 
   /* HTTP/1.1 */
   bool keep_alive; /* as far as the request is concerned */
@@ -78,9 +83,7 @@ struct tp_http_request {
 
   /* HTTP/2 */
   int32_t stream_id;
-  int refusal;        /* the status that the head earned before it was complete; 0: none */
-  bool is_discarding; /* refused, and the peer still sends: curl 7 forgets the answer when it is stopped */
-  size_t discarded_size;
+  int refusal; /* the status that the head earned before it was complete; 0: none */
   size_t head_size;
   tp_buffer output; /* of the response, from output_offset on not yet in frames */
   size_t output_offset;
@@ -140,6 +143,7 @@ struct tp_http_conn {
   uint64_t number_last;
   size_t handling;
   size_t bodies_size;
+  size_t bodies_free;      /* of that, not charged to the budget */
   size_t streams_buffered; /* sum of what the requests' outputs hold */
   /* Output is written from front while back collects what comes next, so that a view of front stays in place.
    */
@@ -169,6 +173,8 @@ void tp_http_conn_add_event(tp_http_request *request, tp_http_event event);
 /* request.c */
 tp_http_request *tp_http_request_new(tp_http_conn *conn);
 void tp_http_request_free(tp_http_request *request);
+/* Takes its body out of the connection's sums. */
+void tp_http_request_uncharge_conn(const tp_http_request *request);
 /* Gives back all but the response's output. */
 void tp_http_request_release(tp_http_request *request);
 void tp_http_request_enter(tp_http_request *request, tp_http_state state);
@@ -182,8 +188,13 @@ bool tp_http_request_add_text(tp_http_request *request, tuplet_bytes bytes, tp_h
 bool tp_http_request_add_field(tp_http_request *request, tp_http_span name, tp_http_span value);
 /* The head is complete: what both protocols ask of it. Returns 0, or the status that refuses the request. */
 int tp_http_request_check_head(tp_http_request *request, bool has_length, uint64_t length);
+/* A body is to come: asks the handler, if it wants to be asked. Whether it has answered: the rest of the
+ * request is then to be discarded. */
+bool tp_http_request_ask(tp_http_request *request);
 /* 0, or the status that refuses the request; sets conn->failed when out of memory. */
 int tp_http_request_add_body(tp_http_request *request, tuplet_bytes bytes);
+/* More of the body of a request that is answered. False when it is more than is worth reading. */
+bool tp_http_request_discard(tp_http_request *request, size_t size);
 /* Complete: on its way to the handler. */
 void tp_http_request_complete(tp_http_request *request);
 

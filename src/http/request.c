@@ -46,10 +46,16 @@ static void unlink_from_conn(tp_http_request *request) {
   conn->streams_buffered -= request->output.size - request->output_offset;
 }
 
+void tp_http_request_uncharge_conn(const tp_http_request *request) {
+  request->conn->bodies_size -= request->body_charged;
+  request->conn->bodies_free -= request->body_free;
+}
+
 void tp_http_request_release(tp_http_request *request) {
-  if (request->conn != NULL) request->conn->bodies_size -= request->body_charged;
-  if (request->budget != NULL) atomic_fetch_sub(&request->budget->used, request->body_charged);
-  request->body_charged = 0;
+  if (request->conn != NULL) tp_http_request_uncharge_conn(request);
+  if (request->budget != NULL)
+    atomic_fetch_sub(&request->budget->used, request->body_charged - request->body_free);
+  request->body_charged = request->body_free = 0;
   tp_buffer_done(&request->body);
   tp_buffer_done(&request->fields);
   tp_buffer_done(&request->text);
@@ -159,16 +165,38 @@ int tp_http_request_check_head(tp_http_request *request, bool has_length, uint64
   return 0;
 }
 
+bool tp_http_request_ask(tp_http_request *request) {
+  const tp_http_conn_config *config = &request->conn->config;
+  if (config->on_head == NULL) return false;
+  request->is_at_head = true;
+  config->on_head(config->context, request);
+  request->is_at_head = false;
+  request->is_discarding = request->state == STATE_FINISHED;
+  return request->is_discarding;
+}
+
+bool tp_http_request_discard(tp_http_request *request, size_t size) {
+  request->discarded_size += size;
+  return request->discarded_size <= request->conn->config.limits.body_size_max;
+}
+
 static bool charge(tp_http_request *request, size_t size) {
   tp_http_conn *conn = request->conn;
   tp_http_budget *budget = request->budget;
-  if (size > conn->config.limits.bodies_size_max - conn->bodies_size) return false;
-  if (budget != NULL && atomic_fetch_add(&budget->used, size) + size > budget->size_max) {
-    atomic_fetch_sub(&budget->used, size);
+  const tp_http_limits *limits = &conn->config.limits;
+  if (size > limits->bodies_size_max - conn->bodies_size) return false;
+  size_t left_free = limits->bodies_size_free - conn->bodies_free;
+  size_t free = size < left_free ? size : left_free;
+  size_t charged = size - free;
+  if (budget != NULL && atomic_fetch_add(&budget->used, charged) + charged > budget->size_max &&
+      charged > 0) {
+    atomic_fetch_sub(&budget->used, charged);
     return false;
   }
   conn->bodies_size += size;
+  conn->bodies_free += free;
   request->body_charged += size;
+  request->body_free += free;
   return true;
 }
 

@@ -121,6 +121,8 @@ static void finish_lost(tp_http_request *request) {
 
 void tp_http_respond(tp_http_request *request, int status, const tp_http_header *headers, size_t header_count,
                      tuplet_bytes body) {
+  if (request->is_at_head && request->state == STATE_RECEIVING)
+    tp_http_request_enter(request, STATE_HANDLING);
   assert(request->state == STATE_HANDLING);
   if (!headers_are_clean(headers, header_count)) {
     tp_http_respond_text(request, 500, tp_http_refusal_text(500));

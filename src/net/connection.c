@@ -196,6 +196,7 @@ static tuplet_status open_http(tp_connection *connection) {
                                       .limits = listener->config.limits,
                                       .budget = listener->config.budget,
                                       .date = listener->loop->date,
+                                      .on_head = listener->config.on_head,
                                       .on_request = listener->config.on_request,
                                       .context = listener->config.context,
                                       .on_wake = on_wake,

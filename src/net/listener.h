@@ -25,13 +25,15 @@ typedef struct tp_listener_config {
   uint32_t receive_timeout_ms; /* from a request's first byte to its last */
   uint32_t send_timeout_ms;    /* the peer takes nothing of a response */
   uint32_t linger_timeout_ms;  /* after our last byte, for the peer to read it and close */
+  /* As in tp_http_conn_config; may be NULL. */
+  void (*on_head)(void *context, tp_http_request *request);
   /* Called on the loop's thread for every request. tp_http_request_connection gives numbers from 1, each once
    * for this listener. */
   void (*on_request)(void *context, tp_http_request *request);
   void *context;
 } tp_listener_config;
 
-/* The TP_LISTENER_... and TP_HTTP_... constants; no budget; on_request is left NULL. */
+/* The TP_LISTENER_... and TP_HTTP_... constants; no budget; on_head and on_request are left NULL. */
 tp_listener_config tp_listener_config_default(void);
 
 /* Binds and listens. address: "HOST:PORT", "[IPv6]:PORT"; a host name may be looked up, which blocks; port 0

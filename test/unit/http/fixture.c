@@ -89,6 +89,11 @@ static void respond_big(tp_http_request *request) {
   tp_http_respond(request, 200, NULL, 0, (tuplet_bytes){text, BIG_SIZE});
 }
 
+static void on_head(void *context, tp_http_request *request) {
+  ((fixture *)context)->head_count++;
+  if (view_is(tp_http_request_target(request), "/refused")) tp_http_respond_text(request, 401, "Not you.");
+}
+
 static void on_request(void *context, tp_http_request *request) {
   fixture *f = context;
   f->request_count++;
@@ -121,6 +126,7 @@ void fixture_init(fixture *f) {
   tp_buffer_init(&f->output, NULL);
   f->config = (tp_http_conn_config){.allocator = &f->faults.allocator,
                                     .limits = tp_http_limits_default(),
+                                    .on_head = on_head,
                                     .on_request = on_request,
                                     .context = f,
                                     .on_wake = on_wake,

@@ -6,6 +6,8 @@
  *   /big     at once: BIG_SIZE bytes
  *   /split   at once, with a header value that holds a line break
  *   others   kept, for the test to answer
+ *
+ * /refused is answered with 401 at its head, if it has a body.
  */
 #ifndef TEST_HTTP_FIXTURE_H
 #define TEST_HTTP_FIXTURE_H
@@ -33,6 +35,7 @@ typedef struct fixture {
   tp_buffer output;                /* everything the connection has sent */
   tp_http_request *kept[KEPT_MAX]; /* NULL once finished */
   size_t kept_count;
+  size_t head_count; /* calls of on_head */
   size_t request_count;
   size_t abort_count;
   size_t writable_count;

@@ -363,6 +363,7 @@ static void bounds_bodies_by_the_budget_of_all_connections(void **state) {
   tp_http_budget budget;
   tp_http_budget_init(&budget, 15);
   f->config.budget = &budget;
+  f->config.limits.bodies_size_free = 0;
   fixture_open(f);
   fixture_receive(f, "POST /keep HTTP/1.1\r\n" HOST "Content-Length: 10\r\n\r\n0123456789");
   assert_int_equal(atomic_load(&budget.used), 10);
@@ -375,6 +376,83 @@ static void bounds_bodies_by_the_budget_of_all_connections(void **state) {
   assert_int_equal(atomic_load(&budget.used), 10); /* the handler still has it */
   fixture_respond(f, 0, 200, "");
   assert_int_equal(atomic_load(&budget.used), 0);
+}
+
+static void lets_small_bodies_pass_though_the_budget_is_used_up(void **state) {
+  fixture *f = *state;
+  tp_http_budget budget;
+  tp_http_budget_init(&budget, 0);
+  f->config.budget = &budget;
+  f->config.limits.bodies_size_free = 5;
+  fixture_open(f);
+  for (int i = 0; i < 3; i++) fixture_receive(f, post_echo);
+  assert_int_equal(fixture_output_count(f, "HTTP/1.1 200"), 3);
+  fixture_receive(f, "POST /echo HTTP/1.1\r\n" HOST "Content-Length: 6\r\n\r\n012345");
+  assert_true(fixture_output_has(f, "HTTP/1.1 503"));
+  assert_int_equal(atomic_load(&budget.used), 0);
+}
+
+static void refuses_at_the_head_and_goes_on_behind_the_body(void **state) {
+  static const char refused[] = "POST /refused HTTP/1.1\r\n" HOST "Content-Length: 5\r\n\r\nhello"
+                                "POST /refused HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n"
+                                "3\r\nabc\r\n0\r\n\r\nGET /refused HTTP/1.1\r\n" HOST "\r\n";
+  fixture *f = *state;
+  tp_http_budget budget;
+  tp_http_budget_init(&budget, 0);
+  f->config.budget = &budget;
+  f->config.limits.bodies_size_free = 0;
+  fixture_open(f);
+  fixture_receive(f, refused);
+  assert_int_equal(fixture_output_count(f, "HTTP/1.1 401"), 2);
+  assert_int_equal(f->head_count, 2);
+  assert_int_equal(f->request_count, 1);
+  fixture_respond(f, 0, 200, "");
+  fixture_collect(f, 0);
+  for (size_t i = 0; i < sizeof refused - 1; i++) fixture_receive_bytes(f, refused + i, 1);
+  assert_int_equal(fixture_output_count(f, "HTTP/1.1 401"), 4);
+  fixture_respond(f, 1, 200, "");
+  fixture_collect(f, 0);
+  assert_int_equal(fixture_output_count(f, "HTTP/1.1 200"), 2);
+  assert_false(tp_http_conn_wants_close(f->conn));
+}
+
+static void refuses_at_the_head_in_place_of_100(void **state) {
+  fixture *f = *state;
+  fixture_open(f);
+  fixture_receive(f, "POST /refused HTTP/1.1\r\n" HOST "Expect: 100-continue\r\nContent-Length: 5\r\n\r\n");
+  assert_true(fixture_output_has(f, "HTTP/1.1 401"));
+  assert_true(fixture_output_has(f, "connection: close"));
+  assert_false(fixture_output_has(f, "100 Continue"));
+  assert_true(tp_http_conn_wants_close(f->conn));
+}
+
+static void discards_only_so_much_of_a_refused_body(void **state) {
+  fixture *f = *state;
+  f->config.limits.body_size_max = 10;
+  fixture_open(f);
+  fixture_receive(f, "POST /refused HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n6\r\nabcdef\r\n");
+  assert_false(tp_http_conn_wants_close(f->conn));
+  fixture_receive(f, "6\r\nabcdef\r\n");
+  assert_true(tp_http_conn_wants_close(f->conn));
+  assert_int_equal(fixture_output_count(f, "HTTP/1.1"), 1);
+}
+
+static void ends_a_refused_request_that_does_not_arrive_without_another_answer(void **state) {
+  static const char begin[] = "POST /refused HTTP/1.1\r\n" HOST "Content-Length: 5\r\n\r\nhel";
+  for (int i = 0; i < 3; i++) {
+    fixture *f = *state;
+    fixture_open(f);
+    fixture_clear(f);
+    fixture_receive(f, begin);
+    assert_int_not_equal(tp_http_conn_progress(f->conn).receiving, 0);
+    if (i == 0) tp_http_conn_expire_receiving(f->conn);
+    if (i == 1) tp_http_conn_receive_end(f->conn);
+    if (i == 2) tp_http_conn_shutdown(f->conn);
+    fixture_collect(f, 0);
+    assert_int_equal(fixture_output_count(f, "HTTP/1.1"), 1);
+    assert_true(tp_http_conn_wants_close(f->conn));
+    if (i < 2) tp_http_conn_free(f->conn);
+  }
 }
 
 static void never_lets_a_header_value_break_the_head(void **state) {
@@ -576,7 +654,8 @@ static bool converse(fixture *f) {
   fixture_receive(f, post_echo);
   fixture_receive(f, chunked_echo);
   fixture_receive(f, "GET /stream HTTP/1.1\r\n" HOST
-                     "Cookie: a\r\nCookie: b\r\n\r\nGET http://h HTTP/1.1\r\n" HOST "\r\n");
+                     "Cookie: a\r\nCookie: b\r\n\r\nPOST /refused HTTP/1.1\r\n" HOST
+                     "Content-Length: 1\r\n\r\naGET http://h HTTP/1.1\r\n" HOST "\r\n");
   if (f->kept_count > 0) {
     tp_http_request *request = f->kept[0];
     tp_http_respond_start(request, 200, NULL, 0);
@@ -631,6 +710,11 @@ int main(void) {
       TEST(bounds_trailers_and_chunk_extensions),
       TEST(bounds_the_body),
       TEST(bounds_bodies_by_the_budget_of_all_connections),
+      TEST(lets_small_bodies_pass_though_the_budget_is_used_up),
+      TEST(refuses_at_the_head_and_goes_on_behind_the_body),
+      TEST(refuses_at_the_head_in_place_of_100),
+      TEST(discards_only_so_much_of_a_refused_body),
+      TEST(ends_a_refused_request_that_does_not_arrive_without_another_answer),
       TEST(never_lets_a_header_value_break_the_head),
       TEST(streams_in_chunks),
       TEST(streams_to_http_1_0_until_the_close),

@@ -222,6 +222,29 @@ static void bounds_all_bodies_together(void **state) {
   assert_int_equal(c->f.kept_count, 3);
 }
 
+static void refuses_at_the_head_without_keeping_the_body(void **state) {
+  client *c = *state;
+  tp_http_budget budget;
+  tp_http_budget_init(&budget, 0);
+  c->f.config.budget = &budget;
+  c->f.config.limits.bodies_size_free = 5;
+  client_open(c, 0);
+  static const char body[200000];
+  upload long_one = {body, sizeof body, false}, short_one = {"hello", 5, false}, endless = {body, 10, true};
+  size_t refused = client_ask(c, "POST", "/refused", &long_one);
+  size_t echoed = client_ask(c, "POST", "/echo", &short_one);
+  size_t waiting = client_ask(c, "POST", "/refused", &endless);
+  client_talk(c);
+  assert_int_equal(c->answers[refused].status, 401);
+  assert_true(c->answers[refused].is_closed);
+  assert_int_equal(c->answers[refused].close_code, NGHTTP2_NO_ERROR);
+  assert_int_equal(long_one.left, 0);
+  assert_int_equal(c->answers[waiting].status, 401);
+  assert_int_equal(c->answers[echoed].status, 200);
+  assert_int_equal(c->f.request_count, 1);
+  assert_int_equal(tp_http_conn_progress(c->f.conn).handling, 0);
+}
+
 static void bounds_the_head_of_one_stream_alone(void **state) {
   client *c = *state;
   c->f.config.limits.head_size_max = 400;
@@ -464,6 +487,8 @@ static void converse(client *c) {
   (void)client_ask(c, "GET", "/stream", NULL);
   (void)client_ask_with(c, "POST", "/echo", "content-length", "99999999", NULL);
   (void)client_ask_with(c, "GET", "/echo", "cookie", "a", NULL);
+  upload refused = {"hello", 5, false};
+  (void)client_ask(c, "POST", "/refused", &refused);
   client_talk(c);
   if (c->f.kept_count == 1) {
     tp_http_request *request = c->f.kept[0];
@@ -512,6 +537,7 @@ int main(void) {
       TEST(resets_the_stream_when_the_handler_gives_up),
       TEST(bounds_the_body_of_one_stream_alone),
       TEST(bounds_all_bodies_together),
+      TEST(refuses_at_the_head_without_keeping_the_body),
       TEST(bounds_the_head_of_one_stream_alone),
       TEST(refuses_what_http_1_refuses),
       TEST(asks_for_the_body_that_waits_for_100),
