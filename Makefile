@@ -42,8 +42,8 @@ tsan: setup-test build-tsan/build.ninja ## unit tests under the thread sanitizer
 fuzz: setup-test build-fuzz/build.ninja ## search with every fuzz target, for FUZZ_RUNS inputs each
 	scripts/test --fuzz-runs $(FUZZ_RUNS) fuzz
 
-bench: build ## measure, beside bare SQLite
-	meson test -C build --benchmark --verbose
+bench: build ## measure, beside bare SQLite; ARGS="--help" tells what else
+	build/bench/library --dir build $(ARGS)
 
 clean: ## remove what was built
 	rm -rf build build-asan build-tsan build-fuzz

@@ -115,6 +115,12 @@ static void add_rows(tuplet_db *db, const char *prefix, uint32_t first, uint32_t
   tuplet_atomic_free(atomic);
 }
 
+void dataset_settle(const dataset *data) {
+  int directory = open(data->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (directory < 0 || syncfs(directory) != 0) bench_fail("%s: %s", data->directory, strerror(errno));
+  (void)close(directory);
+}
+
 void dataset_fill(dataset *data, dataset_kind kind) {
   char *path = dataset_path(data, kind, DATASET_TUPLET);
   char *copy_path = dataset_path(data, kind, DATASET_SQLITE);

@@ -29,6 +29,9 @@ void dataset_free(dataset *data);
 /* Makes the file of this kind anew, through the library, and a copy of it. */
 void dataset_fill(dataset *data, dataset_kind kind);
 
+/* Waits until the disk has what was written so far, so that one side does not wait for the other's. */
+void dataset_settle(const dataset *data);
+
 /* Where a side's file is; the caller frees the path. */
 char *dataset_path(const dataset *data, dataset_kind kind, dataset_side side);
 

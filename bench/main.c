@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLICES = 9, SECONDS_DEFAULT = 60, SECONDS_MAX = 86400 };
+enum { SLICES = 21, SECONDS_DEFAULT = 60, SECONDS_MAX = 86400 };
 
 typedef struct bench_workload {
   const char *name;
@@ -144,23 +144,46 @@ static char *command_of(int argc, char **argv) {
 
 /* ---- Measuring ---- */
 
+/* 0 for what was not measured. */
 static double rate_of(bench_slice slice) {
-  return (double)slice.operations * 1e9 / (double)slice.duration_ns;
+  return slice.duration_ns == 0 ? 0 : (double)slice.operations * 1e9 / (double)slice.duration_ns;
+}
+
+/* What is measured beside each other; a side that is not wanted is NULL. */
+typedef struct bench_sides {
+  const bench_workload *workload;
+  const dataset *data;
+  library *tuplet;
+  sqlite_peer *sqlite;
+} bench_sides;
+
+static bench_slice run_tuplet(const bench_sides *sides, int64_t duration_ns) {
+  if (sides->tuplet == NULL) return (bench_slice){0};
+  dataset_settle(sides->data);
+  return sides->workload->tuplet(sides->tuplet, duration_ns);
+}
+
+static bench_slice run_sqlite(const bench_sides *sides, int64_t duration_ns) {
+  if (sides->sqlite == NULL) return (bench_slice){0};
+  dataset_settle(sides->data);
+  return sides->workload->sqlite(sides->sqlite, duration_ns);
 }
 
 /* One slice of each side; the number decides who goes first. */
-static void run_pair(const bench_workload *workload, library *tuplet, sqlite_peer *sqlite, size_t number,
-                     int64_t duration_ns, report_row *row) {
-  bench_slice ours = {0}, theirs = {0};
-  bool sqlite_first = number % 2 == 1;
-  if (sqlite != NULL && sqlite_first) theirs = workload->sqlite(sqlite, duration_ns);
-  if (tuplet != NULL) ours = workload->tuplet(tuplet, duration_ns);
-  if (sqlite != NULL && !sqlite_first) theirs = workload->sqlite(sqlite, duration_ns);
-  if (tuplet != NULL && sqlite != NULL && ours.checksum != theirs.checksum) {
-    bench_fail("%s: the two sides did not read the same", workload->name);
+static void run_pair(const bench_sides *sides, size_t number, int64_t duration_ns, report_row *row) {
+  bench_slice ours, theirs;
+  if (number % 2 == 0) {
+    ours = run_tuplet(sides, duration_ns);
+    theirs = run_sqlite(sides, duration_ns);
+  } else {
+    theirs = run_sqlite(sides, duration_ns);
+    ours = run_tuplet(sides, duration_ns);
   }
-  row->tuplet[number] = tuplet == NULL ? 0 : rate_of(ours);
-  row->sqlite[number] = sqlite == NULL ? 0 : rate_of(theirs);
+  if (sides->tuplet != NULL && sides->sqlite != NULL && ours.checksum != theirs.checksum) {
+    bench_fail("%s: the two sides did not read the same", sides->workload->name);
+  }
+  row->tuplet[number] = rate_of(ours);
+  row->sqlite[number] = rate_of(theirs);
 }
 
 static void measure(const bench_workload *workload, dataset *data, const bench_options *options,
@@ -168,13 +191,14 @@ static void measure(const bench_workload *workload, dataset *data, const bench_o
   *ret_row = (report_row){
       .name = workload->name, .title = workload->title, .peer = workload->peer, .aim = workload->aim};
   dataset_fill(data, workload->kind);
-  library *tuplet = options->tuplet ? library_open(data, workload->kind) : NULL;
-  sqlite_peer *sqlite = options->sqlite ? sqlite_peer_open(data, workload->kind) : NULL;
-  run_pair(workload, tuplet, sqlite, 0, slice_ns / 4, ret_row); /* fills the caches; measured over below */
-  for (size_t i = 0; i < SLICES; i++) run_pair(workload, tuplet, sqlite, i, slice_ns, ret_row);
+  bench_sides sides = {.workload = workload, .data = data};
+  if (options->tuplet) sides.tuplet = library_open(data, workload->kind);
+  if (options->sqlite) sides.sqlite = sqlite_peer_open(data, workload->kind);
+  run_pair(&sides, 0, slice_ns / 4, ret_row); /* fills the caches; measured over below */
+  for (size_t i = 0; i < SLICES; i++) run_pair(&sides, i, slice_ns, ret_row);
   ret_row->slice_count = SLICES;
-  library_close(tuplet);
-  sqlite_peer_close(sqlite);
+  library_close(sides.tuplet);
+  sqlite_peer_close(sides.sqlite);
 }
 
 int main(int argc, char **argv) {
