@@ -3,7 +3,7 @@
  * To repeat one: TUPLET_TEST_SEED=n (printed by a failure) and TUPLET_TEST_STEPS=n in the environment. */
 #include "support/model.h"
 
-enum { SEEDS = 4, STEPS = 3000 };
+enum { SEEDS = 4, STEPS = 2500 };
 
 typedef struct run {
   database *d;

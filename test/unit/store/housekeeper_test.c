@@ -99,8 +99,11 @@ static void many_rows_are_removed_in_small_steps(void **state) {
   start(f, true);
   tp_housekeeper_note_expiry(&f->housekeeper, 1);
   assert_true(latch_wait(&f->engine.swept, 1));
-  assert_true(f->engine.row_max > 0 && f->engine.row_max <= 1000);
-  size_t steps = 10000 / f->engine.row_max + 1; /* the last one finds fewer */
+  (void)pthread_mutex_lock(&f->engine.mutex);
+  uint32_t row_max = f->engine.row_max;
+  (void)pthread_mutex_unlock(&f->engine.mutex);
+  assert_true(row_max > 0 && row_max <= 1000);
+  size_t steps = 10000 / row_max + 1; /* the last one finds fewer */
   assert_true(latch_wait(&f->engine.swept, steps));
   stop(f);
   assert_int_equal(f->engine.left, 0);
