@@ -15,10 +15,11 @@ struct tp_database {
   uint8_t id[TP_AUTH_DATABASE_ID_SIZE];
   uint64_t connection; /* whose exchange made it; 0: nobody gets it a second time */
   tp_store *store;     /* NULL until it is first used */
+  bool opening;        /* somebody is at it, who counts as a user; the others wait for `opened` */
   size_t user_count;
   int64_t used_at_ms;        /* monotonic */
   struct tp_database *older; /* in order of use */
-  struct tp_database *newer;
+  struct tp_database *newer; /* of those to be ended: the next */
   struct tp_database *same_bucket;
 };
 
@@ -29,10 +30,12 @@ struct tp_databases {
   tp_databases_config config;
   tp_database default_database;
 
-  pthread_mutex_t mutex; /* for all below; stores of the list are opened under it, and closed outside of it */
+  pthread_mutex_t mutex; /* for all below; stores are opened and closed outside of it */
+  pthread_cond_t opened; /* an attempt to open a store is over */
   tp_database *buckets[BUCKET_COUNT];
   tp_database *oldest; /* the one not used for longest */
   tp_database *newest;
+  tp_database *evicted; /* forgotten, and to be ended by tp_databases_end_evicted */
   tp_databases_count count;
 };
 
@@ -44,32 +47,51 @@ tuplet_status tp_databases_new(const tp_databases_config *config, tp_databases *
                                tuplet_error *error) {
   tp_databases *databases = tp_alloc_array_zeroed(config->allocator, 1, sizeof *databases);
   if (databases == NULL) return tp_fail_nomem(error);
-  if (pthread_mutex_init(&databases->mutex, NULL) != 0) {
-    tp_free(config->allocator, databases);
-    return tp_fail_nomem(error);
+  if (pthread_mutex_init(&databases->mutex, NULL) != 0) goto fail;
+  if (pthread_cond_init(&databases->opened, NULL) != 0) {
+    (void)pthread_mutex_destroy(&databases->mutex);
+    goto fail;
   }
   databases->config = *config;
   databases->default_database.store = config->store;
   memcpy(databases->default_database.id, config->id, sizeof config->id);
   *ret_databases = databases;
   return TUPLET_OK;
+fail:
+  tp_free(config->allocator, databases);
+  return tp_fail_nomem(error);
+}
+
+/* Any open store, taken out of its entry; NULL when there is none. */
+static tp_store *take_store(tp_databases *databases) {
+  tp_store *store = NULL;
+  (void)pthread_mutex_lock(&databases->mutex);
+  for (tp_database *database = databases->oldest; database != NULL && store == NULL;
+       database = database->newer) {
+    store = database->store;
+    database->store = NULL;
+  }
+  if (store != NULL) databases->count.open--;
+  (void)pthread_mutex_unlock(&databases->mutex);
+  return store;
 }
 
 void tp_databases_close(tp_databases *databases) {
-  for (tp_database *database = databases->oldest; database != NULL; database = database->newer) {
-    tp_store_close(database->store);
-    database->store = NULL;
-  }
+  /* Closing a store completes its requests, and so loops release entries meanwhile, which moves them. */
+  for (tp_store *store; (store = take_store(databases)) != NULL;) tp_store_close(store);
+  tp_databases_end_evicted(databases);
 }
 
 void tp_databases_free(tp_databases *databases) {
   if (databases == NULL) return;
+  assert(databases->evicted == NULL);
   for (tp_database *database = databases->oldest; database != NULL;) {
     tp_database *newer = database->newer;
     assert(database->store == NULL && database->user_count == 0);
     tp_free(databases->config.allocator, database);
     database = newer;
   }
+  (void)pthread_cond_destroy(&databases->opened);
   (void)pthread_mutex_destroy(&databases->mutex);
   tp_free(databases->config.allocator, databases);
 }
@@ -131,25 +153,41 @@ static void forget(tp_databases *databases, tp_database *database) {
   if (database->store != NULL) databases->count.open--;
 }
 
-/* The database that was not used for longest, among those with a store or those without; NULL if all are in
- * use. */
-static tp_database *find_oldest(const tp_databases *databases, bool open) {
+/* The database that was not used for longest, and not within the last `unused_ms`, among those with a store
+ * or those without; NULL if there is none. */
+static tp_database *find_oldest(const tp_databases *databases, bool open, int64_t unused_ms) {
   tp_database *database = databases->oldest;
   while (database != NULL && (database->user_count > 0 || (database->store != NULL) != open))
     database = database->newer;
+  if (database == NULL || now_ms(databases) - database->used_at_ms < unused_ms) return NULL;
   return database;
 }
 
-static tp_database *find_closable(tp_databases *databases) {
-  tp_database *database = find_oldest(databases, true);
-  if (database == NULL || now_ms(databases) - database->used_at_ms < databases->config.busy_ms) return NULL;
-  return database;
+/* Forgets a database, and leaves it to others to end it, since that may take its time. */
+static void evict(tp_databases *databases, tp_database *database) {
+  bool first = databases->evicted == NULL;
+  forget(databases, database);
+  database->newer = databases->evicted;
+  databases->evicted = database;
+  if (first && databases->config.on_evicted != NULL)
+    databases->config.on_evicted(databases->config.on_evicted_context);
 }
 
-static void end(tp_databases *databases, tp_database *database) {
-  if (database == NULL) return;
+static void end(const tp_databases *databases, tp_database *database) {
   tp_store_close(database->store);
   tp_free(databases->config.allocator, database);
+}
+
+void tp_databases_end_evicted(tp_databases *databases) {
+  (void)pthread_mutex_lock(&databases->mutex);
+  tp_database *database = databases->evicted;
+  databases->evicted = NULL;
+  (void)pthread_mutex_unlock(&databases->mutex);
+  while (database != NULL) {
+    tp_database *next = database->newer;
+    end(databases, database);
+    database = next;
+  }
 }
 
 /* ---- Exchanges ---- */
@@ -162,18 +200,16 @@ bool tp_databases_has_path(tuplet_bytes path) {
   return path_is(path, "/") || path_is(path, "/:memory:");
 }
 
-/* A new entry; *ret_forgotten is what had to make room for it, to be ended without the mutex. */
+/* A new entry. */
 static tuplet_status add_entry(tp_databases *databases, uint64_t connection, tp_database **ret_database,
-                               tp_database **ret_forgotten, tuplet_error *error) {
-  *ret_forgotten = NULL;
+                               tuplet_error *error) {
   if (databases->count.entries >= databases->config.entry_max) {
-    tp_database *victim = find_oldest(databases, false);
-    if (victim == NULL) victim = find_closable(databases);
+    tp_database *victim = find_oldest(databases, false, databases->config.entry_busy_ms);
+    if (victim == NULL) victim = find_oldest(databases, true, databases->config.entry_busy_ms);
     if (victim == NULL)
       return tp_fail(error, TUPLET_BUSY, "All of the server's %zu databases in memory are in use.",
                      databases->count.entries);
-    forget(databases, victim);
-    *ret_forgotten = victim;
+    evict(databases, victim);
   }
   tp_database *database = tp_alloc_array_zeroed(databases->config.allocator, 1, sizeof *database);
   if (database == NULL) return tp_fail_nomem(error);
@@ -202,40 +238,55 @@ tuplet_status tp_databases_exchange(tp_databases *databases, tuplet_bytes path, 
     return tp_fail(error, TUPLET_INVALID, "There is no database at this path.");
 
   tuplet_status status = TUPLET_OK;
-  tp_database *forgotten = NULL;
   (void)pthread_mutex_lock(&databases->mutex);
   tp_database *database = find_connection(databases, connection);
   if (database != NULL)
     touch(databases, database);
   else
-    status = add_entry(databases, connection, &database, &forgotten, error);
+    status = add_entry(databases, connection, &database, error);
   if (status == TUPLET_OK) {
     memcpy(ret_id, database->id, TP_AUTH_DATABASE_ID_SIZE);
     *ret_lasting = false;
   }
   (void)pthread_mutex_unlock(&databases->mutex);
-  end(databases, forgotten);
   return status;
 }
 
 /* ---- Use ---- */
 
-static tuplet_status open_store(tp_databases *databases, tp_database *database, tp_database **ret_forgotten,
-                                tuplet_error *error) {
-  if (databases->count.open >= databases->config.open_max) {
-    tp_database *victim = find_closable(databases);
-    if (victim == NULL)
-      return tp_fail(error, TUPLET_BUSY,
-                     "%zu databases in memory are open, and all of them in use; try again later.",
-                     databases->count.open);
-    forget(databases, victim);
-    *ret_forgotten = victim;
-  }
+/* Room for one more open store. With the mutex held. */
+static tuplet_status make_room(tp_databases *databases, tuplet_error *error) {
+  if (databases->count.open < databases->config.open_max) return TUPLET_OK;
+  tp_database *victim = find_oldest(databases, true, databases->config.busy_ms);
+  if (victim == NULL)
+    return tp_fail(error, TUPLET_BUSY,
+                   "%zu databases in memory are open, and all of them in use; try again later.",
+                   databases->count.open);
+  evict(databases, victim);
+  return TUPLET_OK;
+}
+
+/* Opens the store of a database that the caller uses. With the mutex held, but not all the time. */
+static tuplet_status open_store(tp_databases *databases, tp_database *database, tuplet_error *error) {
+  tuplet_status status = make_room(databases, error);
+  if (status != TUPLET_OK) return status;
+  databases->count.open++; /* those that are being opened count, too */
+  database->opening = true;
+  (void)pthread_mutex_unlock(&databases->mutex);
+
+  tp_store *store = NULL;
   tuplet_open_options options = TUPLET_OPEN_OPTIONS_INIT;
   options.allocator = databases->config.allocator;
-  tuplet_status status =
-      tp_open_store(":memory:", &options, databases->config.clock, &database->store, NULL, error);
-  if (status == TUPLET_OK) databases->count.open++;
+  options.memory_size_max = databases->config.memory_size_max;
+  status = tp_open_store(":memory:", &options, databases->config.clock, &store, NULL, error);
+
+  (void)pthread_mutex_lock(&databases->mutex);
+  if (status == TUPLET_OK)
+    database->store = store;
+  else
+    databases->count.open--;
+  database->opening = false;
+  (void)pthread_cond_broadcast(&databases->opened);
   return status;
 }
 
@@ -245,21 +296,20 @@ tuplet_status tp_databases_acquire(tp_databases *databases, const uint8_t id[TP_
     *ret_database = &databases->default_database;
     return TUPLET_OK;
   }
-  tuplet_status status = TUPLET_OK;
-  tp_database *forgotten = NULL;
+  tuplet_status status = TUPLET_NOT_FOUND;
   (void)pthread_mutex_lock(&databases->mutex);
   tp_database *database = find(databases, id);
-  if (database == NULL)
-    status = TUPLET_NOT_FOUND;
-  else if (database->store == NULL)
-    status = open_store(databases, database, &forgotten, error);
-  if (status == TUPLET_OK) {
-    database->user_count++;
-    touch(databases, database);
-    *ret_database = database;
+  if (database != NULL) {
+    database->user_count++; /* so that it stays, whatever happens while the mutex is not held */
+    while (database->opening) (void)pthread_cond_wait(&databases->opened, &databases->mutex);
+    status = database->store != NULL ? TUPLET_OK : open_store(databases, database, error);
+    if (status == TUPLET_OK)
+      touch(databases, database);
+    else
+      database->user_count--;
   }
   (void)pthread_mutex_unlock(&databases->mutex);
-  end(databases, forgotten);
+  if (status == TUPLET_OK) *ret_database = database;
   return status;
 }
 

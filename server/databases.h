@@ -8,8 +8,9 @@
  *
  * An entry for a database in memory that nobody has used yet costs a few bytes, and so an exchange that comes
  * to nothing costs nothing. Entries and open stores are bounded: beyond entry_max the entry that was unused
- * for longest is forgotten, stores that are open last; beyond open_max the open store that was unused for
- * longest is closed, unless it was in use a moment ago.
+ * for longest is evicted, stores that are open last; beyond open_max the open store that was unused for
+ * longest is, in both cases unless it was in use a moment ago. What was evicted cannot be found any more;
+ * closing it takes its time, and is left to a thread that serves nobody.
  *
  * Deno's client repeats its exchange every minute while a database is open, and goes on with what the answer
  * names: with a new id its data would be gone. It does so over the connection on which it opened the
@@ -33,13 +34,21 @@ typedef struct tp_databases_config {
   size_t entry_max;                     /* databases in memory, used or not */
   size_t open_max;                      /* of them, open at a time */
   int64_t idle_timeout_ms;              /* how long one is kept without being used */
-  int64_t busy_ms;                      /* used within that time, one is not closed to make room */
+  int64_t busy_ms;                      /* used within that time, one is not closed to open another */
+  int64_t entry_busy_ms;                /* used or made within that time, none is forgotten for another */
+  uint64_t memory_size_max;             /* of a database in memory, bytes; beyond, writes are TUPLET_FULL */
+  /* There is something for tp_databases_end_evicted, and was not before. Called with a lock held: it may only
+   * make a note. NULL: nobody is told. */
+  void (*on_evicted)(void *context);
+  void *on_evicted_context;
 } tp_databases_config;
 
 #define TP_DATABASES_ENTRY_MAX       4096u
 #define TP_DATABASES_OPEN_MAX        256u
 #define TP_DATABASES_IDLE_TIMEOUT_MS ((int64_t)5 * 60 * 1000)
 #define TP_DATABASES_BUSY_MS         ((int64_t)5 * 1000)
+#define TP_DATABASES_ENTRY_BUSY_MS   ((int64_t)60 * 1000)
+#define TP_DATABASES_MEMORY_SIZE_MAX ((uint64_t)64 * 1024 * 1024)
 
 /* Errors: TUPLET_NOMEM. */
 tuplet_status tp_databases_new(const tp_databases_config *config, tp_databases **ret_databases,
@@ -66,7 +75,7 @@ tuplet_status tp_databases_exchange(tp_databases *databases, tuplet_bytes path, 
                                     tuplet_error *error);
 
 /* The database of that id, opened now if need be; it stays until it is released. May block for the
- * milliseconds that opening one takes. TUPLET_OK, or TUPLET_NOT_FOUND: there is none (any more). Errors:
+ * milliseconds that opening this one takes. TUPLET_OK, or TUPLET_NOT_FOUND: there is none (any more). Errors:
  * TUPLET_BUSY (too many are open), and those of opening. */
 tuplet_status tp_databases_acquire(tp_databases *databases, const uint8_t id[TP_AUTH_DATABASE_ID_SIZE],
                                    tp_database **ret_database, tuplet_error *error);
@@ -81,9 +90,12 @@ bool tp_database_is_default(const tp_databases *databases, const tp_database *da
  */
 void tp_databases_sweep(tp_databases *databases);
 
+/* Ends what was evicted. Blocks likewise. */
+void tp_databases_end_evicted(tp_databases *databases);
+
 typedef struct tp_databases_count {
   size_t entries;
-  size_t open;
+  size_t open; /* of them, open or being opened */
 } tp_databases_count;
 
 /* Of the databases in memory. */

@@ -1,7 +1,7 @@
 /* server.c: a database, served.
  *
  * Each worker is a loop with a listening socket and a reader of its own; one more loop, which serves nobody,
- * forgets databases in memory that are not used any more, since closing one takes its time. */
+ * closes databases in memory that are not used any more, since closing one takes its time. */
 #include "server/server.h"
 
 #include "base/alloc.h"
@@ -10,6 +10,7 @@
 #include "server/watch_stream.h"
 
 #include <sched.h>
+#include <stddef.h>
 #include <string.h>
 
 /* How often databases that are not used are looked for. */
@@ -23,6 +24,7 @@ struct tp_server {
   tp_http_budget bodies;
   tp_loop *housekeeping;
   tp_timer *sweep_timer;
+  tp_loop_item end_evicted; /* posted at most once at a time */
   tp_worker *workers;
   uint32_t worker_count;
 };
@@ -68,6 +70,16 @@ static void on_sweep(void *context) {
   tp_databases_sweep(server->service.databases);
 }
 
+static void run_end_evicted(tp_loop_item *item) {
+  const tp_server *server = (tp_server *)(void *)((char *)item - offsetof(tp_server, end_evicted));
+  tp_databases_end_evicted(server->service.databases);
+}
+
+static void on_evicted(void *context) {
+  tp_server *server = context;
+  tp_loop_post(server->housekeeping, &server->end_evicted);
+}
+
 typedef struct housekeeping_call {
   tp_server *server;
   tuplet_status status;
@@ -96,7 +108,12 @@ static tuplet_status start_databases(tp_server *server, const tp_server_config *
                                    .entry_max = TP_DATABASES_ENTRY_MAX,
                                    .open_max = TP_DATABASES_OPEN_MAX,
                                    .idle_timeout_ms = TP_DATABASES_IDLE_TIMEOUT_MS,
-                                   .busy_ms = TP_DATABASES_BUSY_MS};
+                                   .busy_ms = TP_DATABASES_BUSY_MS,
+                                   .entry_busy_ms = TP_DATABASES_ENTRY_BUSY_MS,
+                                   .memory_size_max = TP_DATABASES_MEMORY_SIZE_MAX,
+                                   .on_evicted = on_evicted,
+                                   .on_evicted_context = server};
+  server->end_evicted.run = run_end_evicted;
   memcpy(databases.id, config->database_id, sizeof databases.id);
   tuplet_status status = tp_databases_new(&databases, &server->service.databases, error);
   if (status != TUPLET_OK) return status;
@@ -120,6 +137,7 @@ static tuplet_status start_worker(tp_server *server, tp_worker *worker, const ch
   tp_listener_config listener = tp_listener_config_default();
   listener.limits.body_size_max = TP_SERVICE_BODY_SIZE_MAX;
   listener.budget = &server->bodies;
+  listener.on_head = tp_protocol_check;
   listener.on_request = tp_protocol_handle;
   listener.context = worker;
   if (first != NULL) return tp_listener_join(worker->loop, first, &listener, &worker->listener, error);
@@ -172,6 +190,10 @@ tuplet_status tp_server_start(const tp_server_config *config, tp_server **ret_se
 
 const char *tp_server_address(const tp_server *server) {
   return tp_listener_address(server->workers[0].listener);
+}
+
+size_t tp_server_answers_size(const tp_server *server) {
+  return atomic_load(&server->service.answers_size);
 }
 
 /* ---- The end ---- */
