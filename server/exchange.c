@@ -133,8 +133,12 @@ static void answer_metadata(tp_worker *worker, tp_http_request *request, json_in
   free(text); /* jansson's is the C library's */
 }
 
-static bool authorize(const tp_worker *worker, tp_http_request *request) {
+bool tp_exchange_check(const tp_worker *worker, tp_http_request *request, tuplet_bytes path) {
   tuplet_bytes token;
+  if (!tp_databases_has_path(path)) {
+    tp_http_respond_text(request, 404, "There is no database at this path. This server has / and /:memory:.");
+    return false;
+  }
   if (!tp_auth_bearer(tp_http_request_header(request, "authorization"), &token)) {
     tp_answer_unauthorized(request, "Malformed authorization header.");
     return false;
@@ -146,6 +150,15 @@ static bool authorize(const tp_worker *worker, tp_http_request *request) {
   return true;
 }
 
+/* Whether a proxy says that it stands in between: its connections are shared by its clients. */
+static bool came_through_proxy(const tp_http_request *request) {
+  static const char *const marks[] = {"via", "forwarded", "x-forwarded-for"};
+  for (size_t i = 0; i < sizeof marks / sizeof *marks; i++) {
+    if (tp_http_request_header(request, marks[i]).data != NULL) return true;
+  }
+  return false;
+}
+
 /* The connection that stands for a client, as tp_databases_exchange wants it. Deno's KV client has a
  * connection for each database that it opens; it does not say a language, as all requests of fetch() do, and
  * those share connections. */
@@ -155,16 +168,13 @@ static uint64_t client_connection(const tp_worker *worker, const tp_http_request
   tuplet_bytes agent = tp_http_request_header(request, "user-agent");
   bool is_deno = agent.size >= sizeof product - 1 && memcmp(agent.data, product, sizeof product - 1) == 0;
   if (!is_deno || tp_http_request_header(request, "accept-language").data != NULL) return 0;
+  if (came_through_proxy(request)) return 0;
   return (uint64_t)worker->number << WORKER_SHIFT | tp_http_request_connection(request);
 }
 
 void tp_exchange_handle(tp_worker *worker, tp_http_request *request, tuplet_bytes path) {
   tp_service *service = worker->service;
-  if (!tp_databases_has_path(path)) {
-    tp_http_respond_text(request, 404, "There is no database at this path. This server has / and /:memory:.");
-    return;
-  }
-  if (!authorize(worker, request)) return;
+  if (!tp_exchange_check(worker, request, path)) return;
 
   json_int_t version;
   tuplet_error error = {0};

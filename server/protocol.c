@@ -134,6 +134,18 @@ static void answer_page(const tp_worker *worker, tp_http_request *request) {
   tp_buffer_done(&text);
 }
 
+void tp_protocol_check(void *context, tp_http_request *request) {
+  const tp_worker *worker = context;
+  tuplet_bytes path = path_of(request);
+  tp_session session;
+  if (!equals(tp_http_request_method(request), "POST"))
+    tp_protocol_handle(context, request); /* needs no body */
+  else if (find_route(path) != NULL)
+    (void)read_session(worker, request, &session);
+  else
+    (void)tp_exchange_check(worker, request, path);
+}
+
 void tp_protocol_handle(void *context, tp_http_request *request) {
   tp_worker *worker = context;
   tuplet_bytes method = tp_http_request_method(request);
