@@ -119,21 +119,38 @@ static void print(const tp_secrets *secrets, tp_buffer *out) {
 
 /* ---- The file ---- */
 
+/* Who owns the file could give the server secrets that he knows. */
+static tuplet_status check_file(const char *file, const struct stat *attributes, tuplet_error *error) {
+  if (!S_ISREG(attributes->st_mode)) return tp_fail(error, TUPLET_IO, "%s is not a regular file.", file);
+  if (attributes->st_uid != geteuid())
+    return tp_fail(error, TUPLET_IO, "%s must belong to the server's user, %u; it belongs to %u.", file,
+                   (unsigned)geteuid(), (unsigned)attributes->st_uid);
+  return TUPLET_OK;
+}
+
 /* TUPLET_NOT_FOUND when there is none. */
 static tuplet_status read_file(const char *file, tp_secrets *ret_secrets, tp_secrets_source *ret_source,
                                tuplet_error *error) {
   char text[FILE_SIZE_MAX];
   struct stat attributes;
   tuplet_status status = TUPLET_OK;
-  int descriptor = open(file, O_RDONLY | O_CLOEXEC);
+  /* Without O_NONBLOCK a pipe of that name would make the server wait. */
+  int descriptor = open(file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
   if (descriptor < 0) {
     if (errno == ENOENT) return TUPLET_NOT_FOUND;
+    if (errno == ELOOP) return tp_fail(error, TUPLET_IO, "%s must not be a symbolic link.", file);
     return tp_fail(error, TUPLET_IO, "Cannot open %s: %s.", file, strerror(errno));
   }
-  ssize_t size = read(descriptor, text, sizeof text);
-  if (size < 0 || fstat(descriptor, &attributes) != 0) {
-    status = tp_fail(error, TUPLET_IO, "Cannot read %s: %s.", file, strerror(errno));
-  } else {
+  ssize_t size = 0;
+  if (fstat(descriptor, &attributes) != 0)
+    status = tp_fail(error, TUPLET_IO, "Cannot look at %s: %s.", file, strerror(errno));
+  else
+    status = check_file(file, &attributes, error);
+  if (status == TUPLET_OK) {
+    size = read(descriptor, text, sizeof text);
+    if (size < 0) status = tp_fail(error, TUPLET_IO, "Cannot read %s: %s.", file, strerror(errno));
+  }
+  if (status == TUPLET_OK) {
     *ret_source = (attributes.st_mode & (S_IRWXG | S_IRWXO)) != 0 ? TP_SECRETS_EXPOSED : TP_SECRETS_KEPT;
     status = parse(file, text, (size_t)size, ret_secrets, error);
   }
@@ -168,6 +185,42 @@ static bool write_and_sync(int descriptor, const tp_buffer *text) {
   return fsync(descriptor) == 0;
 }
 
+/* Makes a file that holds the text, or does not stay. False: errno tells why. */
+static bool create_file(const char *name, const tp_buffer *text) {
+  int descriptor = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR);
+  if (descriptor < 0) return false;
+  bool written = write_and_sync(descriptor, text);
+  int reason = errno;
+  if (close(descriptor) != 0 && written) {
+    written = false;
+    reason = errno;
+  }
+  if (!written) (void)unlink(name);
+  errno = reason;
+  return written;
+}
+
+/* Whether an error number means that the file system cannot do such a thing at all. */
+static bool is_unsupported(int number) {
+  return number == EPERM || number == EOPNOTSUPP || number == ENOSYS || number == EINVAL;
+}
+
+/* Gives the draft its name, unless something has it (EEXIST). Not every file system has hard links, or can
+ * rename without replacing; without either the file is written again in its place, where others might see
+ * half of it. False: errno tells why. */
+static bool give_name(const char *draft, const char *file, const tp_buffer *text) {
+  if (link(draft, file) == 0) return true;
+  if (!is_unsupported(errno) && errno != EMLINK) return false;
+  if (renameat2(AT_FDCWD, draft, AT_FDCWD, file, RENAME_NOREPLACE) == 0) return true;
+  if (!is_unsupported(errno)) return false;
+  return create_file(file, text);
+}
+
+/* Whether no file can be made in a folder, as opposed to something having gone wrong. */
+static bool is_hopeless(int number) {
+  return number == EROFS || number == EACCES || is_unsupported(number);
+}
+
 /* Writes the whole text under another name first, so that nobody ever sees half of it, then gives it its
  * name, unless somebody else was faster. TUPLET_UNSUPPORTED when no file can be made there. */
 static tuplet_status write_file(const char *file, const tp_buffer *text, tuplet_error *error) {
@@ -177,20 +230,18 @@ static tuplet_status write_file(const char *file, const tp_buffer *text, tuplet_
   if (status != TUPLET_OK) return status;
   if (asprintf(&draft, "%s.%s", file, uuid) < 0) return tp_fail_nomem(error);
 
-  int descriptor = open(draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR);
-  if (descriptor < 0) {
-    bool hopeless = errno == EROFS || errno == EACCES || errno == EPERM;
-    status = tp_fail(error, hopeless ? TUPLET_UNSUPPORTED : TUPLET_IO, "Cannot create %s: %s.", draft,
-                     strerror(errno));
-    free(draft);
-    return status;
+  bool made = create_file(draft, text);
+  if (made) {
+    made = give_name(draft, file, text) || errno == EEXIST;
+    int reason = errno;
+    (void)unlink(draft);
+    errno = reason;
   }
-  bool written = write_and_sync(descriptor, text);
-  if (close(descriptor) != 0) written = false;
-  if (!written || (link(draft, file) != 0 && errno != EEXIST))
-    status = tp_fail(error, TUPLET_IO, "Cannot write %s: %s.", file, strerror(errno));
-  (void)unlink(draft);
-  sync_folder(file);
+  if (made)
+    sync_folder(file);
+  else
+    status = tp_fail(error, is_hopeless(errno) ? TUPLET_UNSUPPORTED : TUPLET_IO, "Cannot make %s: %s.", file,
+                     strerror(errno));
   free(draft);
   return status;
 }

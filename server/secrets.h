@@ -32,7 +32,8 @@ tuplet_status tp_secrets_make(const tuplet_allocator *allocator, tp_secrets *ret
 
 /* Those of the database at `path`, from its file of secrets, which is made when it is not there. Two servers
  * that make it at the same time end up with the same. ret_file gets the file's name, the caller's to free.
- * Errors: TUPLET_FORMAT (the file holds something else), TUPLET_IO, TUPLET_NOMEM. */
+ * Errors: TUPLET_FORMAT (the file holds something else), TUPLET_IO (also when it is not a regular file, or
+ * not the user's own), TUPLET_NOMEM. */
 tuplet_status tp_secrets_load(const tuplet_allocator *allocator, const char *path, tp_secrets *ret_secrets,
                               tp_secrets_source *ret_source, tuplet_owned *ret_file, tuplet_error *error);
 

@@ -1,6 +1,8 @@
 /* secrets_test.c: what a server remembers is the same next time, and nobody else's to read. */
 #include "server/secrets.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,9 +10,27 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cmocka.h>
+
+/* A file system that lacks what others have: these stand before the C library's. */
+
+static int link_errno; /* 0: links are made */
+static int rename_errno;
+
+int link(const char *from, const char *to) {
+  if (link_errno == 0) return (int)syscall(SYS_linkat, AT_FDCWD, from, AT_FDCWD, to, 0);
+  errno = link_errno;
+  return -1;
+}
+
+int renameat2(int from_folder, const char *from, int to_folder, const char *to, unsigned flags) {
+  if (rename_errno == 0) return (int)syscall(SYS_renameat2, from_folder, from, to_folder, to, flags);
+  errno = rename_errno;
+  return -1;
+}
 
 typedef struct fixture {
   char folder[64];
@@ -30,6 +50,8 @@ static int setup(void **state) {
 }
 
 static int teardown(void **state) {
+  link_errno = 0;
+  rename_errno = 0;
   fixture *f = *state;
   (void)unlink(f->file);
   int result = rmdir(f->folder); /* fails if a draft was left behind */
@@ -174,6 +196,78 @@ static void where_no_file_can_be_made_they_are_fleeting_but_for_the_id(void **st
   assert_string_not_equal(first.access_token, second.access_token);
 }
 
+static void a_file_system_needs_no_hard_links_nor_renames_without_replacing(void **state) {
+  fixture *f = *state;
+  static const int reasons[] = {EPERM, EOPNOTSUPP, ENOSYS};
+  for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++) {
+    for (int can_rename = 0; can_rename <= 1; can_rename++) {
+      tp_secrets first;
+      tp_secrets second;
+      tp_secrets_source source;
+      link_errno = reasons[i];
+      rename_errno = can_rename != 0 ? 0 : EINVAL;
+      assert_int_equal(load(f, &first, &source, NULL), TUPLET_OK);
+      assert_int_equal(source, TP_SECRETS_KEPT);
+      assert_int_equal(load(f, &second, &source, NULL), TUPLET_OK);
+      assert_memory_equal(&first, &second, sizeof first);
+      struct stat attributes;
+      assert_int_equal(stat(f->file, &attributes), 0);
+      assert_int_equal(attributes.st_mode & 07777, 0600);
+      assert_int_equal(unlink(f->file), 0);
+    }
+  }
+}
+
+static void another_reason_not_to_link_is_an_error(void **state) {
+  fixture *f = *state;
+  tp_secrets secrets;
+  tp_secrets_source source;
+  tuplet_error error = {0};
+  link_errno = EIO;
+  assert_int_equal(load(f, &secrets, &source, &error), TUPLET_IO);
+  assert_non_null(strstr(error.message, f->file));
+}
+
+/* ---- Files that somebody else may have put there ---- */
+
+static void a_link_a_pipe_and_a_folder_are_refused(void **state) {
+  fixture *f = *state;
+  tp_secrets secrets;
+  tp_secrets_source source;
+  tuplet_error error = {0};
+  char target[192];
+  (void)snprintf(target, sizeof target, "%s/elsewhere", f->folder);
+  assert_int_equal(load(f, &secrets, &source, NULL), TUPLET_OK);
+  assert_int_equal(rename(f->file, target), 0);
+  assert_int_equal(symlink(target, f->file), 0);
+  assert_int_equal(load(f, &secrets, &source, &error), TUPLET_IO);
+  assert_non_null(strstr(error.message, "must not be a symbolic link"));
+  assert_int_equal(unlink(f->file), 0);
+  assert_int_equal(unlink(target), 0);
+
+  assert_int_equal(mkfifo(f->file, 0600), 0);
+  assert_int_equal(load(f, &secrets, &source, &error), TUPLET_IO);
+  assert_non_null(strstr(error.message, "is not a regular file"));
+  assert_int_equal(unlink(f->file), 0);
+
+  assert_int_equal(mkdir(f->file, 0700), 0);
+  assert_int_equal(load(f, &secrets, &source, &error), TUPLET_IO);
+  assert_non_null(strstr(error.message, "is not a regular file"));
+  assert_int_equal(rmdir(f->file), 0);
+}
+
+static void a_file_of_another_user_is_refused(void **state) {
+  fixture *f = *state;
+  if (geteuid() != 0) return; /* only root can make one */
+  tp_secrets secrets;
+  tp_secrets_source source;
+  tuplet_error error = {0};
+  assert_int_equal(load(f, &secrets, &source, NULL), TUPLET_OK);
+  assert_int_equal(chown(f->file, 65534, 65534), 0);
+  assert_int_equal(load(f, &secrets, &source, &error), TUPLET_IO);
+  assert_non_null(strstr(error.message, "must belong to the server's user, 0; it belongs to 65534."));
+}
+
 /* ---- Several servers at once ---- */
 
 enum { THREAD_COUNT = 8 };
@@ -219,6 +313,10 @@ int main(void) {
       TEST(anything_else_is_refused_and_left_alone),
       cmocka_unit_test(a_folder_that_is_not_there_is_an_error),
       TEST(where_no_file_can_be_made_they_are_fleeting_but_for_the_id),
+      TEST(a_file_system_needs_no_hard_links_nor_renames_without_replacing),
+      TEST(another_reason_not_to_link_is_an_error),
+      TEST(a_link_a_pipe_and_a_folder_are_refused),
+      TEST(a_file_of_another_user_is_refused),
       TEST(those_who_make_them_at_once_get_the_same),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
