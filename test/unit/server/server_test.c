@@ -580,6 +580,9 @@ static void only_denos_own_client_gets_its_database_in_memory_again(void **state
   } clients[] = {
       {"User-Agent: Deno/2.9.6\r\n", true},
       {"User-Agent: Deno/2.9.6\r\nAccept-Language: *\r\n", false},
+      {"User-Agent: Deno/2.9.6\r\nVia: 1.1 proxy\r\n", false},
+      {"User-Agent: Deno/2.9.6\r\nForwarded: for=192.0.2.1\r\n", false},
+      {"User-Agent: Deno/2.9.6\r\nX-Forwarded-For: 192.0.2.1\r\n", false},
       {"User-Agent: node\r\nAccept-Language: *\r\n", false},
       {"", false},
   };
