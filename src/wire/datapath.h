@@ -15,14 +15,17 @@
 
 /* All results live in `arena`, and nothing of them in `message`. Decoding takes at most
  * TP_DATAPATH_DECODE_OVERHEAD + 2 * message.size bytes of it, whatever the message says.
- * Errors of all: TUPLET_MALFORMED (not such a message), TUPLET_INVALID (a field's value), TUPLET_LIMIT (too
- * many of something), TUPLET_NOMEM. Any thread. */
-#define TP_DATAPATH_DECODE_OVERHEAD ((size_t)4 * 1024 * 1024)
+ * That is enough for the largest requests that the limits allow. Errors of all: TUPLET_MALFORMED (not such a
+ * message), TUPLET_INVALID (a field's value), TUPLET_LIMIT (too many of something), TUPLET_NOMEM. Any thread.
+ */
+#define TP_DATAPATH_DECODE_OVERHEAD ((size_t)512 * 1024)
 
 tuplet_status tp_snapshot_read_decode(tuplet_bytes message, tp_arena *arena, tp_read_range **ret_ranges,
                                       size_t *ret_range_count, tuplet_error *error);
 
-/* Fills all of *ret_write but on_done: checks, mutations, enqueues, arena, and the room for failed_checks. */
+/* Every key to be stored, checked or deleted is one (tp_key_validate); whether it may be empty is the store's
+ * to say. Fills all of *ret_write but on_done: checks, mutations, enqueues, arena, and the room for
+ * failed_checks. */
 tuplet_status tp_atomic_write_decode(tuplet_bytes message, tp_arena *arena, tp_write *ret_write,
                                      tuplet_error *error);
 

@@ -6,6 +6,7 @@
 #include "wire/datapath.h"
 
 #include "base/status.h"
+#include "codec/key.h"
 #include "codec/limits.h"
 #include "datapath.pb-c.h"
 
@@ -155,6 +156,16 @@ tuplet_status tp_snapshot_read_decode(tuplet_bytes message, tp_arena *arena, tp_
 
 /* ---- AtomicWrite ---- */
 
+/* A key that is none could be stored, but never be listed or deleted by anybody who decodes keys. */
+static tuplet_status decode_key(ProtobufCBinaryData key, const char *what, size_t index,
+                                tuplet_bytes *ret_key, tuplet_error *error) {
+  tuplet_error reason = {0};
+  *ret_key = view(key);
+  if (tp_key_validate(*ret_key, &reason) == TUPLET_OK) return TUPLET_OK;
+  return tp_fail(error, TUPLET_INVALID, "The key of %s %zu is not the encoding of one: %s", what, index,
+                 reason.message);
+}
+
 static tuplet_status decode_check(const Com__Deno__Kv__Datapath__Check *check, size_t index,
                                   tp_check *ret_check, tuplet_error *error) {
   size_t size = check->versionstamp.len;
@@ -163,9 +174,9 @@ static tuplet_status decode_check(const Com__Deno__Kv__Datapath__Check *check, s
         error, TUPLET_INVALID,
         "The versionstamp of check %zu has %zu bytes; it must have %d, or none if there must be no entry.",
         index, size, VERSIONSTAMP_SIZE);
-  *ret_check = (tp_check){.key = view(check->key), .must_be_absent = size == 0};
+  *ret_check = (tp_check){.must_be_absent = size == 0};
   if (size > 0) memcpy(ret_check->versionstamp.bytes, check->versionstamp.data, VERSIONSTAMP_SIZE);
-  return TUPLET_OK;
+  return decode_key(check->key, "check", index, &ret_check->key, error);
 }
 
 static bool mutation_type_decode(int32_t number, tp_mutation_type *ret_type) {
@@ -198,7 +209,9 @@ static tuplet_status decode_value(const Com__Deno__Kv__Datapath__KvValue *value,
 
 static tuplet_status decode_mutation(const Com__Deno__Kv__Datapath__Mutation *mutation, size_t index,
                                      tp_mutation *ret_mutation, tuplet_error *error) {
-  *ret_mutation = (tp_mutation){.key = view(mutation->key), .expires_at_ms = TP_EXPIRES_NEVER};
+  *ret_mutation = (tp_mutation){.expires_at_ms = TP_EXPIRES_NEVER};
+  tuplet_status status = decode_key(mutation->key, "mutation", index, &ret_mutation->key, error);
+  if (status != TUPLET_OK) return status;
   if (!mutation_type_decode((int32_t)mutation->mutation_type, &ret_mutation->type))
     return tp_fail(error, TUPLET_INVALID, "The type %" PRId32 " of mutation %zu is unknown.",
                    (int32_t)mutation->mutation_type, index);
@@ -236,7 +249,11 @@ static tuplet_status decode_enqueue(const Com__Deno__Kv__Datapath__Enqueue *enqu
   }
   tuplet_bytes *keys = tp_arena_alloc_array_zeroed(arena, enqueue->n_keys_if_undelivered, sizeof *keys);
   if (keys == NULL) return tp_fail_nomem(error);
-  for (size_t i = 0; i < enqueue->n_keys_if_undelivered; i++) keys[i] = view(enqueue->keys_if_undelivered[i]);
+  for (size_t i = 0; i < enqueue->n_keys_if_undelivered; i++) {
+    tuplet_status status =
+        decode_key(enqueue->keys_if_undelivered[i], "keysIfUndelivered", i, &keys[i], error);
+    if (status != TUPLET_OK) return status;
+  }
   *ret_enqueue = (tp_enqueue){.payload = view(enqueue->payload),
                               .due_at_ms = enqueue->deadline_ms,
                               .keys_if_undelivered = keys,

@@ -12,6 +12,9 @@
 
 #define BYTES(text) ((ProtobufCBinaryData){sizeof(text) - 1, (uint8_t *)(uintptr_t)(text)})
 
+/* [true, false], without a NUL to get lost at the end of a text */
+#define A_KEY "\x27\x26"
+
 /* A message of protobuf-c's making. */
 typedef struct packed {
   uint8_t *data;
@@ -185,10 +188,10 @@ static void an_empty_body_is_an_empty_write(void **state) {
 static void a_check_is_for_a_versionstamp_or_for_absence(void **state) {
   fixture *f = *state;
   pb_check check = COM__DENO__KV__DATAPATH__CHECK__INIT;
-  check.key = BYTES("key");
+  check.key = BYTES(A_KEY);
   assert_int_equal(decode_one_check(f, &check), TUPLET_OK);
   assert_int_equal(f->write.check_count, 1);
-  assert_bytes(f->write.checks[0].key, "key");
+  assert_bytes(f->write.checks[0].key, A_KEY);
   assert_true(f->write.checks[0].must_be_absent);
   assert_non_null(f->write.failed_checks);
 
@@ -239,14 +242,48 @@ static void every_mutation_type_is_understood(void **state) {
   for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
     pb_mutation mutation = COM__DENO__KV__DATAPATH__MUTATION__INIT;
     mutation.mutation_type = types[i].wire;
-    mutation.key = BYTES("k");
+    mutation.key = BYTES(A_KEY);
     mutation.value = &value;
     assert_int_equal(decode_one_mutation(f, &mutation), TUPLET_OK);
     assert_int_equal(f->write.mutations[0].type, types[i].type);
-    assert_bytes(f->write.mutations[0].key, "k");
+    assert_bytes(f->write.mutations[0].key, A_KEY);
     if (types[i].type == TP_MUTATION_DELETE) continue;
     assert_int_equal(f->write.mutations[0].encoding, TUPLET_ENCODING_LE64);
     assert_bytes(f->write.mutations[0].value, "12345678");
+  }
+}
+
+static void keys_that_are_none_are_refused(void **state) {
+  fixture *f = *state;
+  static const struct {
+    const char *bytes;
+    size_t size;
+  } keys[] = {{"\xff\xff", 2},
+              {"\x02"
+               "a",
+               2},
+              {A_KEY "\x00", 3},
+              {"text", 4},
+              {"\x21\x00", 2}};
+  for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+    ProtobufCBinaryData key = {keys[i].size, (uint8_t *)(uintptr_t)keys[i].bytes};
+    pb_check check = COM__DENO__KV__DATAPATH__CHECK__INIT;
+    check.key = key;
+    assert_int_equal(decode_one_check(f, &check), TUPLET_INVALID);
+    assert_non_null(strstr(f->error.message, "The key of check 0 is not the encoding of one: "));
+
+    pb_mutation mutation = COM__DENO__KV__DATAPATH__MUTATION__INIT;
+    mutation.mutation_type = COM__DENO__KV__DATAPATH__MUTATION_TYPE__M_DELETE;
+    mutation.key = key;
+    assert_int_equal(decode_one_mutation(f, &mutation), TUPLET_INVALID);
+    assert_non_null(strstr(f->error.message, "The key of mutation 0 is"));
+
+    ProtobufCBinaryData undelivered[] = {BYTES(A_KEY), key};
+    pb_enqueue enqueue = COM__DENO__KV__DATAPATH__ENQUEUE__INIT;
+    enqueue.keys_if_undelivered = undelivered;
+    enqueue.n_keys_if_undelivered = 2;
+    assert_int_equal(decode_one_enqueue(f, &enqueue), TUPLET_INVALID);
+    assert_non_null(strstr(f->error.message, "The key of keysIfUndelivered 1 is"));
   }
 }
 
@@ -340,7 +377,7 @@ static void the_bounds_of_a_sum_are_there_or_not(void **state) {
 
 static void an_enqueue_has_payload_deadline_keys_and_schedule(void **state) {
   fixture *f = *state;
-  ProtobufCBinaryData keys[] = {BYTES("a"), BYTES("bc")};
+  ProtobufCBinaryData keys[] = {BYTES("\x26"), BYTES(A_KEY)};
   uint32_t schedule[] = {0, 100, 3600000};
   pb_enqueue enqueue = COM__DENO__KV__DATAPATH__ENQUEUE__INIT;
   enqueue.payload = BYTES("payload");
@@ -358,7 +395,7 @@ static void an_enqueue_has_payload_deadline_keys_and_schedule(void **state) {
   assert_bytes(decoded->payload, "payload");
   assert_int_equal(decoded->due_at_ms, 1234567890123);
   assert_int_equal(decoded->keys_if_undelivered_count, 2);
-  assert_bytes(decoded->keys_if_undelivered[1], "bc");
+  assert_bytes(decoded->keys_if_undelivered[1], A_KEY);
   assert_true(decoded->has_backoff);
   assert_int_equal(decoded->backoff_count, 3);
   assert_int_equal(decoded->backoff_ms[2], 3600000);
@@ -421,6 +458,49 @@ static void more_checks_or_mutations_than_allowed_are_refused(void **state) {
   assert_string_equal(f->error.message, "Too many checks (max 100)");
 }
 
+/* Small values and keys cost the most for each of their bytes. */
+static void the_largest_writes_fit_the_budget(void **state) {
+  fixture *f = *state;
+  enum { CHECK_COUNT = 100, CHANGE_COUNT = 1000, KEY_COUNT = 10 };
+  static pb_check *checks[CHECK_COUNT];
+  static pb_mutation *mutations[CHANGE_COUNT];
+  static pb_enqueue *enqueues[CHANGE_COUNT];
+  ProtobufCBinaryData keys[KEY_COUNT];
+  uint32_t schedule[KEY_COUNT] = {0};
+  for (size_t i = 0; i < KEY_COUNT; i++) keys[i] = BYTES("\x26");
+  pb_check check = COM__DENO__KV__DATAPATH__CHECK__INIT;
+  check.key = BYTES("\x26");
+  pb_value value = COM__DENO__KV__DATAPATH__KV_VALUE__INIT;
+  value.encoding = COM__DENO__KV__DATAPATH__VALUE_ENCODING__VE_BYTES;
+  pb_mutation mutation = COM__DENO__KV__DATAPATH__MUTATION__INIT;
+  mutation.key = BYTES("\x26");
+  mutation.value = &value;
+  mutation.mutation_type = COM__DENO__KV__DATAPATH__MUTATION_TYPE__M_SET;
+  pb_enqueue enqueue = COM__DENO__KV__DATAPATH__ENQUEUE__INIT;
+  enqueue.keys_if_undelivered = keys;
+  enqueue.n_keys_if_undelivered = KEY_COUNT;
+  enqueue.backoff_schedule = schedule;
+  enqueue.n_backoff_schedule = KEY_COUNT;
+  for (size_t i = 0; i < CHECK_COUNT; i++) checks[i] = &check;
+  for (size_t i = 0; i < CHANGE_COUNT; i++) mutations[i] = &mutation;
+  for (size_t i = 0; i < CHANGE_COUNT; i++) enqueues[i] = &enqueue;
+  pb_write write = COM__DENO__KV__DATAPATH__ATOMIC_WRITE__INIT;
+  write.checks = checks;
+  write.n_checks = CHECK_COUNT;
+  write.mutations = mutations;
+  write.enqueues = enqueues;
+
+  static const size_t mutation_counts[] = {CHANGE_COUNT, 0, CHANGE_COUNT / 2};
+  for (size_t i = 0; i < sizeof mutation_counts / sizeof *mutation_counts; i++) {
+    write.n_mutations = mutation_counts[i];
+    write.n_enqueues = CHANGE_COUNT - mutation_counts[i];
+    tuplet_status status = decode_write(f, &write);
+    if (status != TUPLET_OK) fail_msg("%zu mutations: %s", mutation_counts[i], f->error.message);
+    tp_arena_clear(&f->arena);
+    enqueue.n_backoff_schedule = 0; /* the next time without */
+  }
+}
+
 /* ---- Watch ---- */
 
 static void a_watch_has_its_keys_at_most_ten(void **state) {
@@ -445,16 +525,16 @@ static void a_watch_has_its_keys_at_most_ten(void **state) {
 static packed a_large_write(void) {
   static ProtobufCBinaryData keys[2];
   static uint32_t schedule[] = {1, 100000};
-  keys[0] = BYTES("a");
-  keys[1] = BYTES("b");
+  keys[0] = BYTES("\x26");
+  keys[1] = BYTES(A_KEY);
   pb_check check = COM__DENO__KV__DATAPATH__CHECK__INIT;
-  check.key = BYTES("key");
+  check.key = BYTES(A_KEY);
   check.versionstamp = BYTES("0123456789");
   pb_value value = COM__DENO__KV__DATAPATH__KV_VALUE__INIT;
   value.data = BYTES("12345678");
   value.encoding = COM__DENO__KV__DATAPATH__VALUE_ENCODING__VE_LE64;
   pb_mutation mutation = COM__DENO__KV__DATAPATH__MUTATION__INIT;
-  mutation.key = BYTES("key");
+  mutation.key = BYTES(A_KEY);
   mutation.value = &value;
   mutation.mutation_type = COM__DENO__KV__DATAPATH__MUTATION_TYPE__M_SUM;
   mutation.expire_at_ms = 1234567890123;
@@ -636,6 +716,7 @@ int main(void) {
       TEST(a_check_for_versionstamp_zero_is_not_one_for_absence),
       TEST(a_versionstamp_of_another_size_is_refused),
       TEST(every_mutation_type_is_understood),
+      TEST(keys_that_are_none_are_refused),
       TEST(unknown_mutation_types_are_refused),
       TEST(all_but_deletes_need_a_value),
       TEST(unknown_value_encodings_are_refused),
@@ -645,6 +726,7 @@ int main(void) {
       TEST(an_enqueue_has_payload_deadline_keys_and_schedule),
       TEST(an_enqueue_beyond_its_limits_is_refused),
       TEST(more_checks_or_mutations_than_allowed_are_refused),
+      TEST(the_largest_writes_fit_the_budget),
       TEST(a_watch_has_its_keys_at_most_ten),
       TEST(every_prefix_of_a_message_is_decoded_or_refused),
       TEST(every_flipped_bit_is_decoded_or_refused),
