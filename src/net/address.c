@@ -1,4 +1,4 @@
-/* address.c: "HOST:PORT" as a bound socket, and back. */
+/* address.c: "HOST:PORT" as a listening socket, and back. */
 #include "base/status.h"
 #include "net/private.h"
 
@@ -80,21 +80,23 @@ static int open_socket(const tp_address *address, bool shares_port) {
   return -1;
 }
 
-tuplet_status tp_address_bind(const tp_address *address, bool is_first, int *ret_socket,
-                              tuplet_error *error) {
-  int fd = -1;
-  bool is_free = true;
-  if (is_first && tp_address_port(address) != 0) {
-    /* Without SO_REUSEPORT this fails when anybody has the port; with it, another server of the same user
-     * would silently get half of our connections. */
-    int probe = open_socket(address, false);
-    is_free = probe >= 0;
-    if (is_free) (void)close(probe);
-  }
-  if (is_free) fd = open_socket(address, true);
-  if (fd < 0) {
+/* The first socket listens before it allows others beside it: of two servers that start at the same moment
+ * only one gets that far. With SO_REUSEPORT from the start both would, as programs of one user, and each
+ * would silently get half of the connections. */
+static bool start_listening(int fd, bool is_first) {
+  int on = 1;
+  return listen(fd, TP_LISTENER_BACKLOG) == 0 &&
+         (!is_first || setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0);
+}
+
+tuplet_status tp_address_listen(const tp_address *address, bool is_first, int *ret_socket,
+                                tuplet_error *error) {
+  int fd = open_socket(address, !is_first);
+  bool is_listening = fd >= 0 && start_listening(fd, is_first);
+  if (!is_listening) {
     int code = errno;
     char text[ADDRESS_TEXT_SIZE];
+    if (fd >= 0) (void)close(fd);
     tp_address_print(address, text);
     return tp_fail(error, TUPLET_IO, "cannot listen on %s: %s", text, strerror(code));
   }

@@ -166,7 +166,7 @@ static tuplet_status open_listener(tp_loop *loop, const tp_address *address, boo
   tp_listener *listener = NULL;
   tuplet_status status = make_listener(loop, config, &listener, error);
   if (status != TUPLET_OK) return status;
-  status = tp_address_bind(address, is_first, &listener->socket, error);
+  status = tp_address_listen(address, is_first, &listener->socket, error);
   if (status == TUPLET_OK) status = tp_address_of_socket(listener->socket, &listener->address, error);
   if (status != TUPLET_OK) {
     free_listener(listener);

@@ -54,9 +54,10 @@ typedef struct tp_address {
   socklen_t size;
 } tp_address;
 
-/* A bound socket that others may share the port of. The first one makes sure that nobody else has it. */
 tuplet_status tp_address_parse(const char *text, tp_address *ret_address, tuplet_error *error);
-tuplet_status tp_address_bind(const tp_address *address, bool is_first, int *ret_socket, tuplet_error *error);
+/* A listening socket, whose port further ones may share. The first fails when anybody else listens there. */
+tuplet_status tp_address_listen(const tp_address *address, bool is_first, int *ret_socket,
+                                tuplet_error *error);
 /* What a socket is bound to. */
 tuplet_status tp_address_of_socket(int socket, tp_address *ret_address, tuplet_error *error);
 void tp_address_print(const tp_address *address, char ret_text[ADDRESS_TEXT_SIZE]);

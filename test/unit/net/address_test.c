@@ -49,7 +49,7 @@ static void tells_the_port_that_was_free(void **state) {
   tp_address wanted, bound;
   int socket = -1;
   assert_int_equal(tp_address_parse("127.0.0.1:0", &wanted, NULL), TUPLET_OK);
-  assert_int_equal(tp_address_bind(&wanted, true, &socket, NULL), TUPLET_OK);
+  assert_int_equal(tp_address_listen(&wanted, true, &socket, NULL), TUPLET_OK);
   assert_int_equal(tp_address_of_socket(socket, &bound, NULL), TUPLET_OK);
   assert_int_not_equal(tp_address_port(&bound), 0);
   assert_int_equal(close(socket), 0);
@@ -61,11 +61,10 @@ static void shares_a_port_only_when_asked_to(void **state) {
   tuplet_error error;
   int first = -1, second = -1, third = -1;
   assert_int_equal(tp_address_parse("127.0.0.1:0", &address, NULL), TUPLET_OK);
-  assert_int_equal(tp_address_bind(&address, true, &first, NULL), TUPLET_OK);
+  assert_int_equal(tp_address_listen(&address, true, &first, NULL), TUPLET_OK);
   assert_int_equal(tp_address_of_socket(first, &address, NULL), TUPLET_OK);
-  assert_int_equal(listen(first, 1), 0);
-  assert_int_equal(tp_address_bind(&address, false, &second, NULL), TUPLET_OK);
-  assert_int_equal(tp_address_bind(&address, true, &third, &error), TUPLET_IO);
+  assert_int_equal(tp_address_listen(&address, false, &second, NULL), TUPLET_OK);
+  assert_int_equal(tp_address_listen(&address, true, &third, &error), TUPLET_IO);
   assert_non_null(strstr(error.message, "cannot listen on 127.0.0.1:"));
   assert_int_equal(close(first), 0);
   assert_int_equal(close(second), 0);

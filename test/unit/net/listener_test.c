@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -299,6 +300,46 @@ static void shares_its_port_with_a_joined_listener(void **state) {
   tp_listener_close(second, WAIT_MS);
 }
 
+typedef struct rival {
+  server server;
+  const char *address;
+  atomic_bool *begin;
+  tuplet_status status;
+} rival;
+
+static void *open_as_rival(void *context) {
+  rival *r = context;
+  while (!atomic_load(r->begin)) continue;
+  r->status = tp_listener_open(r->server.loop, r->address, &r->server.config, &r->server.listener, NULL);
+  return NULL;
+}
+
+static void lets_one_of_two_have_a_port_that_both_ask_for(void **state) {
+  server *s = *state;
+  for (int round = 0; round < 50; round++) {
+    char address[64];
+    start(s); /* finds a free port */
+    (void)snprintf(address, sizeof address, "%s", tp_listener_address(s->listener));
+    tp_listener_close(s->listener, 0);
+    s->listener = NULL;
+    atomic_bool begin = false;
+    rival rivals[2];
+    pthread_t threads[2];
+    for (int i = 0; i < 2; i++) {
+      rivals[i] = (rival){.server = {.config = s->config}, .address = address, .begin = &begin};
+      assert_int_equal(tp_loop_start(NULL, &rivals[i].server.loop, NULL), TUPLET_OK);
+      assert_int_equal(pthread_create(&threads[i], NULL, open_as_rival, &rivals[i]), 0);
+    }
+    atomic_store(&begin, true);
+    for (int i = 0; i < 2; i++) assert_int_equal(pthread_join(threads[i], NULL), 0);
+    assert_false(rivals[0].status == TUPLET_OK && rivals[1].status == TUPLET_OK);
+    for (int i = 0; i < 2; i++) {
+      tp_listener_close(rivals[i].server.listener, 0);
+      tp_loop_stop(rivals[i].server.loop);
+    }
+  }
+}
+
 /* Shared by the loop's thread and the test's. */
 typedef struct failing {
   tuplet_allocator allocator;
@@ -365,6 +406,7 @@ int main(void) {
       TEST(finishes_requests_while_it_drains),
       TEST(cuts_what_does_not_end_in_time),
       TEST(shares_its_port_with_a_joined_listener),
+      TEST(lets_one_of_two_have_a_port_that_both_ask_for),
       cmocka_unit_test(survives_every_failing_allocation),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
