@@ -34,6 +34,7 @@ struct tp_watch_stream {
   tp_database *database;
   tp_watch *watch;
   tp_timer *keep_alive;
+  tp_timer *expiry;                 /* of the session */
   tp_watch_stream *previous, *next; /* in worker->watches */
   bool started;                     /* the response's head is out */
   bool dirty;                       /* woken, and not polled since */
@@ -73,6 +74,7 @@ static void stream_close(tp_watch_stream *stream) {
   stream_discharge(stream);
   stream->request = NULL;
   tp_timer_free(stream->keep_alive);
+  tp_timer_free(stream->expiry);
   tp_watch_close(stream->watch); /* from here on no wake-up is posted any more */
   tp_database_release(stream->worker->service->databases, stream->database);
   if (!atomic_load_explicit(&stream->wake_posted, memory_order_acquire)) stream_free(stream);
@@ -92,7 +94,7 @@ static void stream_end(tp_watch_stream *stream, bool abort) {
   else if (started)
     tp_http_respond_end(request);
   else
-    tp_http_respond_text(request, 503, "The server is shutting down.");
+    tp_http_respond_text(request, 503, "The watch was ended before it began; try again.");
 }
 
 /* ---- Polling ---- */
@@ -230,6 +232,11 @@ static void on_keep_alive(void *context) {
     tp_http_respond_write(stream->request, (tuplet_bytes){nothing, sizeof nothing});
 }
 
+/* Clients have a newer session by now, with which they come again. */
+static void on_expiry(void *context) {
+  stream_end(context, false);
+}
+
 /* ---- The start ---- */
 
 /* TUPLET_BUSY: no watch more for now. */
@@ -241,8 +248,14 @@ static tuplet_status check_room(const tp_worker *worker, tuplet_error *error) {
   return TUPLET_OK;
 }
 
-static tuplet_status stream_new(tp_worker *worker, tp_http_request *request, tp_database *database,
-                                const tuplet_bytes *keys, size_t key_count, tuplet_error *error) {
+static uint64_t session_left_ms(const tp_worker *worker, const tp_session *session) {
+  int64_t now_ms = tp_clock_unix_ms(&worker->service->clock);
+  return session->expires_at_ms > now_ms ? (uint64_t)(session->expires_at_ms - now_ms) : 0;
+}
+
+static tuplet_status stream_new(tp_worker *worker, tp_http_request *request, const tp_session *session,
+                                tp_database *database, const tuplet_bytes *keys, size_t key_count,
+                                tuplet_error *error) {
   const tuplet_allocator *allocator = worker->service->allocator;
   tp_watch_stream *stream = tp_alloc_array_zeroed(allocator, 1, sizeof *stream);
   if (stream == NULL) return tp_fail_nomem(error);
@@ -253,12 +266,14 @@ static tuplet_status stream_new(tp_worker *worker, tp_http_request *request, tp_
   stream->database = database;
   tp_buffer_init(&stream->message, allocator);
   tuplet_status status = tp_timer_new(worker->loop, on_keep_alive, stream, &stream->keep_alive, error);
+  if (status == TUPLET_OK) status = tp_timer_new(worker->loop, on_expiry, stream, &stream->expiry, error);
   if (status == TUPLET_OK)
     status =
         tp_watch_open(tp_database_store(database), keys, key_count, on_wake, stream, &stream->watch, error);
   if (status != TUPLET_OK) {
     stream->request = NULL;
     tp_timer_free(stream->keep_alive);
+    tp_timer_free(stream->expiry);
     if (!atomic_load_explicit(&stream->wake_posted, memory_order_acquire)) stream_free(stream);
     return status;
   }
@@ -267,6 +282,7 @@ static tuplet_status stream_new(tp_worker *worker, tp_http_request *request, tp_
   worker->watches = stream;
   worker->watch_count++;
   tp_timer_start(stream->keep_alive, worker->service->keep_alive_ms, worker->service->keep_alive_ms);
+  tp_timer_start(stream->expiry, session_left_ms(worker, session), 0);
   const tp_http_request_events events = {stream, on_writable, on_abort};
   tp_http_request_set_events(request, &events);
   return TUPLET_OK;
@@ -274,18 +290,22 @@ static tuplet_status stream_new(tp_worker *worker, tp_http_request *request, tp_
 
 void tp_watch_stream_start(tp_worker *worker, tp_http_request *request, const tp_session *session,
                            tp_database *database) {
-  (void)session; /* whoever has a session may watch */
-  tuplet_error error = {0};
+  tuplet_error error = {0}; /* whoever has a session may watch, for as long as it is valid */
   tuplet_bytes *keys;
   size_t key_count;
   tuplet_status status = check_room(worker, &error);
   if (status == TUPLET_OK)
     status = tp_watch_decode(tp_http_request_body(request), tp_http_request_arena(request), &keys, &key_count,
                              &error);
-  if (status == TUPLET_OK) status = stream_new(worker, request, database, keys, key_count, &error);
-  if (status == TUPLET_OK) return; /* the watch wakes the stream at once, and so it starts */
+  if (status == TUPLET_OK && key_count > 0) {
+    status = stream_new(worker, request, session, database, keys, key_count, &error);
+    if (status == TUPLET_OK) return; /* the watch wakes the stream at once, and so it starts */
+  }
   tp_database_release(worker->service->databases, database);
-  tp_answer_failure(worker, request, status, &error);
+  if (status == TUPLET_OK)
+    tp_answer_bytes(request, TP_CONTENT_STREAM, (tuplet_bytes){0}); /* nothing can ever change */
+  else
+    tp_answer_failure(worker, request, status, &error);
 }
 
 void tp_watch_streams_stop(tp_worker *worker) {

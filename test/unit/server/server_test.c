@@ -488,6 +488,35 @@ static void watches_may_go_away_at_any_time(void **state) {
   for (int i = 1; i < COUNT; i += 2) assert_int_equal(close(clients[i]), 0);
 }
 
+static void a_watch_ends_with_its_session(void **state) {
+  fixture *f = *state;
+  fixture brief = *f;
+  const tp_clock clock = tp_clock_system();
+  tp_session session = {.may_write = false, .expires_at_ms = tp_clock_unix_ms(&clock) + 1000};
+  memcpy(session.database_id, database_id, sizeof database_id);
+  assert_int_equal(tp_auth_session_sign(f->auth, &session, brief.session, NULL), TUPLET_OK);
+  int client = start_watch(&brief);
+  http_response response = {0};
+  tp_buffer_init(&response.body, NULL);
+  read_head(client, &response);
+  assert_int_equal(response.status, 200);
+  Com__Deno__Kv__Datapath__WatchOutput *output = next_output(client, &response);
+  com__deno__kv__datapath__watch_output__free_unpacked(output, NULL);
+  while (read_chunk(client, &response)) continue; /* the last one is there: it ends, and is not cut */
+  assert_true(tp_clock_unix_ms(&clock) >= session.expires_at_ms - 1); /* timers round */
+  assert_int_equal(close(client), 0);
+  tp_buffer_done(&response.body);
+}
+
+static void a_watch_of_nothing_is_over_at_once(void **state) {
+  const fixture *f = *state;
+  Com__Deno__Kv__Datapath__Watch watch = COM__DENO__KV__DATAPATH__WATCH__INIT;
+  http_response response = call_data(f, "/v2/watch", &watch);
+  assert_int_equal(response.status, 200);
+  assert_int_equal(response.body.size, 0);
+  tp_buffer_done(&response.body);
+}
+
 /* Streams end on their loop, a moment after their clients have. */
 static void wait_for_no_answers_held(const fixture *f) {
   const struct timespec moment = {.tv_nsec = 1000000};
@@ -649,6 +678,8 @@ int main(void) {
       TEST(the_exchange_speaks_the_versions_it_should),
       TEST(a_watch_shows_the_present_and_what_comes_and_ends_with_the_server),
       TEST(watches_may_go_away_at_any_time),
+      TEST(a_watch_ends_with_its_session),
+      TEST(a_watch_of_nothing_is_over_at_once),
       TEST(what_watches_were_sent_is_not_held_against_them_for_ever),
       TEST(a_database_in_memory_is_apart_and_private),
       TEST(only_denos_own_client_gets_its_database_in_memory_again),
