@@ -3,6 +3,7 @@
 
 #include "base/status.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { CHARGE_STEP = 1024 * 1024 };
@@ -23,13 +24,47 @@ int tp_answer_http_status(tuplet_status status) {
   }
 }
 
+void tp_answer_log(const tp_worker *worker, tp_service_log kind, const char *what, const char *message) {
+  tp_service *service = worker->service;
+  int64_t now_ms = tp_clock_monotonic_ns(&service->clock) / 1000000;
+  size_t left_out;
+  if (!tp_log_limit_admits(&service->log_limits[kind], now_ms, &left_out)) return;
+  if (left_out == 0)
+    tp_log_write(service->log, TP_LOG_WARNING, "%s: %s", what, message);
+  else
+    tp_log_write(service->log, TP_LOG_WARNING, "%s: %s (and %zu more of the kind since the last line)", what,
+                 message, left_out);
+}
+
+/* What a client is told of an error of the server's. */
+static const char *failure_sentence(tuplet_status status) {
+  switch (status) {
+  case TUPLET_FULL: return "The database is full.";
+  case TUPLET_BUSY: return "The server is too busy for this request; try again later.";
+  case TUPLET_CLOSED: return "The server is shutting down; try again later.";
+  case TUPLET_NOMEM: return "The server is out of memory; try again later.";
+  default: return "The server cannot use the database; its log tells why.";
+  }
+}
+
+static tp_service_log failure_kind(int http_status) {
+  switch (http_status) {
+  case 503: return TP_SERVICE_LOG_BUSY;
+  case 507: return TP_SERVICE_LOG_FULL;
+  default: return TP_SERVICE_LOG_FAILED;
+  }
+}
+
 void tp_answer_failure(const tp_worker *worker, tp_http_request *request, tuplet_status status,
                        const tuplet_error *error) {
   const char *message = error->message[0] != '\0' ? error->message : tuplet_status_text(status);
   int http_status = tp_answer_http_status(status);
-  if (http_status >= 500)
-    tp_log_write(worker->service->log, TP_LOG_WARNING, "a request was answered with %d: %s", http_status,
-                 message);
+  if (http_status >= 500) {
+    char what[64];
+    (void)snprintf(what, sizeof what, "a request was answered with %d", http_status);
+    tp_answer_log(worker, failure_kind(http_status), what, message);
+    message = failure_sentence(status);
+  }
   tp_http_respond_text(request, http_status, message);
 }
 

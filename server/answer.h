@@ -17,9 +17,13 @@
  * try again. */
 int tp_answer_http_status(tuplet_status status);
 
-/* The error's message as plain text. Errors that are the server's own are logged, too. */
+/* Tells why in plain text: the error's message where the request is to blame; where the server is, what a
+ * client has to know, while the message, which may name the server's files, is logged. */
 void tp_answer_failure(const tp_worker *worker, tp_http_request *request, tuplet_status status,
                        const tuplet_error *error);
+
+/* Logs a warning "WHAT: MESSAGE", unless there was one of its kind a moment ago. */
+void tp_answer_log(const tp_worker *worker, tp_service_log kind, const char *what, const char *message);
 
 /* 401, with the challenge that it needs. */
 void tp_answer_unauthorized(tp_http_request *request, const char *sentence);

@@ -48,3 +48,14 @@ void tp_log_write(const tp_log *log, tp_log_level level, const char *format, ...
   line[size++] = '\n';
   write_all(log->descriptor, line, size);
 }
+
+bool tp_log_limit_admits(tp_log_limit *limit, int64_t now_ms, size_t *ret_left_out) {
+  int_fast64_t next_ms = atomic_load(&limit->next_ms);
+  if (now_ms < next_ms ||
+      !atomic_compare_exchange_strong(&limit->next_ms, &next_ms, now_ms + TP_LOG_LIMIT_INTERVAL_MS)) {
+    atomic_fetch_add(&limit->left_out, 1);
+    return false;
+  }
+  *ret_left_out = atomic_exchange(&limit->left_out, 0);
+  return true;
+}

@@ -2,6 +2,11 @@
 #ifndef TP_SERVER_LOG_H
 #define TP_SERVER_LOG_H
 
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
 typedef enum tp_log_level {
   TP_LOG_ERROR,   /* "error: ...": something was lost or cannot be done */
   TP_LOG_WARNING, /* "warning: ...": works, but somebody should look at it */
@@ -20,5 +25,18 @@ enum { TP_LOG_LINE_SIZE_MAX = 1024 };
  */
 void tp_log_write(const tp_log *log, tp_log_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* How many lines of a kind there may be: one a second, so that requests that fail by the thousand neither
+ * fill the disk nor hide everything else. Zeroed is a fresh one. */
+typedef struct tp_log_limit {
+  atomic_int_fast64_t next_ms; /* when the next line may be written, monotonic */
+  atomic_size_t left_out;      /* since the last one */
+} tp_log_limit;
+
+enum { TP_LOG_LIMIT_INTERVAL_MS = 1000 };
+
+/* Whether a line is to be written now (a monotonic time); *ret_left_out is then how many were not since the
+ * one before. Any thread. */
+bool tp_log_limit_admits(tp_log_limit *limit, int64_t now_ms, size_t *ret_left_out);
 
 #endif

@@ -152,7 +152,7 @@ static void stream_fail(tp_watch_stream *stream) {
     tp_answer_failure(worker, request, status, &error);
     return;
   }
-  tp_log_write(worker->service->log, TP_LOG_WARNING, "a watch was ended: %s", error.message);
+  tp_answer_log(worker, TP_SERVICE_LOG_WATCH, "a watch was ended", error.message);
   stream_end(stream, false);
 }
 

@@ -19,10 +19,20 @@
 /* Of a database in memory: the session ends with the database, which ends when it is not used. */
 #define TP_SERVICE_MEMORY_SESSION_MS ((int64_t)30 * 24 * 60 * 60 * 1000)
 
+/* Kinds of log lines that strangers can bring about; see tp_log_limit. */
+typedef enum tp_service_log {
+  TP_SERVICE_LOG_FAILED, /* the database cannot be used */
+  TP_SERVICE_LOG_BUSY,   /* no room, no memory */
+  TP_SERVICE_LOG_FULL,
+  TP_SERVICE_LOG_WATCH, /* a watch was ended */
+  TP_SERVICE_LOG_COUNT
+} tp_service_log;
+
 typedef struct tp_service {
   const tuplet_allocator *allocator;
   tp_clock clock;
   const tp_log *log;
+  tp_log_limit log_limits[TP_SERVICE_LOG_COUNT];
   const tp_auth *auth;
   tp_databases *databases;
   bool read_only;

@@ -69,6 +69,20 @@ static void a_long_line_is_cut(void **state) {
   assert_string_equal(end + 1, "next\n");
 }
 
+static void a_kind_of_line_comes_once_a_second_and_counts_the_others(void **state) {
+  (void)state;
+  tp_log_limit limit = {0};
+  size_t left_out = 99;
+  assert_true(tp_log_limit_admits(&limit, 5000, &left_out));
+  assert_int_equal(left_out, 0);
+  assert_false(tp_log_limit_admits(&limit, 5000, &left_out));
+  assert_false(tp_log_limit_admits(&limit, 5999, &left_out));
+  assert_true(tp_log_limit_admits(&limit, 6000, &left_out));
+  assert_int_equal(left_out, 2);
+  assert_true(tp_log_limit_admits(&limit, 7000, &left_out));
+  assert_int_equal(left_out, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
@@ -77,6 +91,7 @@ int main(void) {
       TEST(what_is_below_the_level_is_dropped),
       TEST(nobody_can_forge_a_line),
       TEST(a_long_line_is_cut),
+      cmocka_unit_test(a_kind_of_line_comes_once_a_second_and_counts_the_others),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
