@@ -246,9 +246,20 @@ tuplet_bytes tp_http_conn_output(tp_http_conn *conn) {
     tp_buffer swapped = conn->front;
     conn->front = conn->back;
     conn->back = swapped;
+    conn->front_data = conn->back_data;
+    conn->back_data = 0;
   }
   if (conn->failed || conn->front.size == 0) return (tuplet_bytes){0};
   return (tuplet_bytes){conn->front.data + conn->front_written, conn->front.size - conn->front_written};
+}
+
+/* Of HTTP/2 only bodies count: a peer that takes answers to its pings does not take its responses. */
+static void count_sent(tp_http_conn *conn, size_t size) {
+  if (conn->http1 == NULL) {
+    if (size > conn->front_data) size = conn->front_data;
+    conn->front_data -= size;
+  }
+  conn->sent += size;
 }
 
 void tp_http_conn_output_written(tp_http_conn *conn, size_t size) {
@@ -256,7 +267,7 @@ void tp_http_conn_output_written(tp_http_conn *conn, size_t size) {
   assert(conn->depth == 0);
   conn->depth++;
   conn->front_written += size;
-  if (conn->http1 != NULL) conn->sent += size; /* HTTP/2 counts what it frames, not pings and the like */
+  count_sent(conn, size);
   if (conn->front_written == conn->front.size) {
     give_back(&conn->front);
     conn->front_written = 0;
@@ -294,25 +305,43 @@ void tp_http_conn_shutdown(tp_http_conn *conn) {
   tp_http_conn_wake(conn);
 }
 
-static tp_http_request *oldest_receiving(const tp_http_conn *conn) {
-  tp_http_request *request = conn->oldest;
-  while (request != NULL && request->state != STATE_RECEIVING && !request->is_discarding)
-    request = request->next;
-  return request;
+static bool is_receiving(const tp_http_request *request) {
+  return request->state == STATE_RECEIVING || request->is_discarding;
 }
 
 tp_http_progress tp_http_conn_progress(const tp_http_conn *conn) {
-  const tp_http_request *receiving = oldest_receiving(conn);
-  return (tp_http_progress){.receiving = receiving == NULL ? 0 : receiving->number,
+  size_t receiving = 0;
+  for (const tp_http_request *request = conn->oldest; request != NULL; request = request->next)
+    receiving += is_receiving(request);
+  return (tp_http_progress){.receiving = receiving,
                             .requests = conn->number_last,
                             .handling = conn->handling,
-                            .sending = tp_http_conn_unsent(conn) > 0,
+                            .unsent = tp_http_conn_unsent(conn),
                             .sent = conn->sent};
 }
 
-void tp_http_conn_expire_receiving(tp_http_conn *conn) {
-  tp_http_request *request = oldest_receiving(conn);
-  if (request == NULL || conn->failed) return;
-  conn->codec->expire(conn, request);
+static bool is_overdue(tp_http_request *request, uint64_t now_ms, uint64_t timeout_ms) {
+  if (!is_receiving(request)) return false;
+  if (!request->is_seen) request->seen_ms = now_ms;
+  request->is_seen = true;
+  return now_ms - request->seen_ms >= timeout_ms;
+}
+
+void tp_http_conn_expire_receiving(tp_http_conn *conn, uint64_t now_ms, uint64_t timeout_ms) {
+  bool has_expired = false;
+  for (tp_http_request *request = conn->oldest, *next; request != NULL && !conn->failed; request = next) {
+    next = request->next;
+    if (!is_overdue(request, now_ms, timeout_ms)) continue;
+    conn->codec->expire(conn, request);
+    has_expired = true;
+  }
+  if (has_expired) tp_http_conn_wake(conn);
+}
+
+void tp_http_conn_expire_shutdown(tp_http_conn *conn) {
+  assert(conn->draining);
+  tp_http_conn_expire_receiving(conn, 0, 0);
+  if (conn->codec == NULL || conn->closing || conn->failed) return;
+  conn->codec->expire_shutdown(conn);
   tp_http_conn_wake(conn);
 }

@@ -211,17 +211,23 @@ void tp_http_conn_shutdown(tp_http_conn *conn);
 
 /* What a transport with a clock needs to end connections that do not move. */
 typedef struct tp_http_progress {
-  uint64_t receiving; /* the number of the request whose end has been missing for longest; 0: none */
-  uint64_t requests;  /* so far, whatever became of them */
-  size_t handling;    /* requests that handlers have */
-  bool sending;       /* response bytes wait for the transport or for the peer's window */
-  uint64_t sent;      /* grows with the response bytes that have left */
+  size_t receiving;  /* requests whose end is missing */
+  uint64_t requests; /* so far, whatever became of them */
+  size_t handling;   /* requests that handlers have */
+  size_t unsent;     /* response bytes that wait for the transport or for the peer's window */
+  uint64_t sent;     /* grows with the response bytes that have left */
 } tp_http_progress;
 
 tp_http_progress tp_http_conn_progress(const tp_http_conn *conn);
 
-/* Ends the request whose end has been missing for longest: 408 and close (HTTP/1.1); 408, and at the second
- * call a reset, of that stream alone (HTTP/2). */
-void tp_http_conn_expire_receiving(tp_http_conn *conn);
+/* Ends all requests whose end has been missing for timeout_ms, counted from the first call that saw them,
+ * which the transport so makes now and then: 408 and close (HTTP/1.1); 408, and at the next call a reset, of
+ * that stream alone (HTTP/2). now_ms: any clock that only goes forward. */
+void tp_http_conn_expire_receiving(tp_http_conn *conn, uint64_t now_ms, uint64_t timeout_ms);
+
+/* After tp_http_conn_shutdown, when the peer has had its time, and then now and then: nothing of the peer's
+ * is waited for any more. Ends all requests whose end is missing, as above; only what handlers have and what
+ * is unsent is still finished. */
+void tp_http_conn_expire_shutdown(tp_http_conn *conn);
 
 #endif

@@ -429,6 +429,10 @@ static void http1_expire(tp_http_conn *conn, tp_http_request *request) {
   reject(conn, 408);
 }
 
+static void http1_expire_shutdown(tp_http_conn *conn) {
+  (void)conn; /* there is nothing but requests */
+}
+
 static void http1_free(tp_http_conn *conn) {
   if (conn->http1 == NULL) return;
   tp_buffer_done(&conn->http1->input);
@@ -446,5 +450,6 @@ const tp_http_codec tp_http1_codec = {.receive = http1_receive,
                                       .buffered = http1_buffered,
                                       .shutdown = http1_shutdown,
                                       .expire = http1_expire,
+                                      .expire_shutdown = http1_expire_shutdown,
                                       .wants_receive = http1_wants_receive,
                                       .free = http1_free};

@@ -433,6 +433,10 @@ static void http2_expire(tp_http_conn *conn, tp_http_request *request) {
   }
 }
 
+static void http2_expire_shutdown(tp_http_conn *conn) {
+  (void)send_final_goaway(conn);
+}
+
 static void http2_free(tp_http_conn *conn) {
   if (conn->http2 == NULL) return;
   session_free(conn->http2);
@@ -450,5 +454,6 @@ const tp_http_codec tp_http2_codec = {.receive = http2_receive,
                                       .buffered = http2_buffered,
                                       .shutdown = http2_shutdown,
                                       .expire = http2_expire,
+                                      .expire_shutdown = http2_expire_shutdown,
                                       .wants_receive = http2_wants_receive,
                                       .free = http2_free};

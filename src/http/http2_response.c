@@ -34,7 +34,7 @@ static ssize_t read_output(nghttp2_session *session, int32_t stream_id, uint8_t 
   if (size > 0) memcpy(room, request->output.data + request->output_offset, size);
   request->output_offset += size;
   conn->streams_buffered -= size;
-  conn->sent += size;
+  conn->back_data += size;
   tp_http2_progress(conn);
   if (request->output_offset < request->output.size) return (ssize_t)size;
   tp_buffer_clear(&request->output);

@@ -72,6 +72,8 @@ struct tp_http_request {
   size_t body_free;    /* of that, not to the budget */
   bool is_at_head;     /* on_head is running */
   tp_http_request_events events;
+  bool is_seen;       /* by tp_http_conn_expire_receiving, */
+  uint64_t seen_ms;   /* then for the first time */
   bool is_discarding; /* answered, and the peer still sends: curl 7 forgets the answer when it is stopped */
   size_t discarded_size;
 
@@ -115,6 +117,8 @@ typedef struct tp_http_codec {
   void (*shutdown)(tp_http_conn *conn);
   /* Ends `request`, which is RECEIVING or being discarded, with a 408 if it has had no answer. */
   void (*expire)(tp_http_conn *conn, tp_http_request *request);
+  /* The peer has had its time to do its part of the shutdown. */
+  void (*expire_shutdown)(tp_http_conn *conn);
   bool (*wants_receive)(const tp_http_conn *conn);
   void (*free)(tp_http_conn *conn);
 } tp_http_codec;
@@ -150,6 +154,7 @@ struct tp_http_conn {
   tp_buffer front;
   size_t front_written;
   tp_buffer back;
+  size_t front_data, back_data; /* HTTP/2: what of it is the responses' bodies */
   uint64_t sent;
   int depth;     /* calls of the transport that are running */
   bool woken;    /* on_wake was called, and output not yet */

@@ -1,4 +1,6 @@
 /* address.c: "HOST:PORT" as a listening socket, and back. */
+#include "net/address.h"
+
 #include "base/status.h"
 #include "net/private.h"
 
@@ -45,14 +47,27 @@ static bool is_port(const char *text) {
   return port <= UINT16_MAX;
 }
 
+static tuplet_status take_apart(const char *text, char ret_host[HOST_SIZE], const char **ret_port,
+                                tuplet_error *error) {
+  if (!split(text, ret_host, ret_port)) return malformed(text, error);
+  if (!is_port(*ret_port)) {
+    return tp_fail(error, TUPLET_SYNTAX, "the port '%s' in the address '%s' is not a number from 0 to 65535",
+                   *ret_port, text);
+  }
+  return TUPLET_OK;
+}
+
+tuplet_status tp_address_check(const char *text, tuplet_error *error) {
+  char host[HOST_SIZE];
+  const char *port;
+  return take_apart(text, host, &port, error);
+}
+
 tuplet_status tp_address_parse(const char *text, tp_address *ret_address, tuplet_error *error) {
   char host[HOST_SIZE];
   const char *port;
-  if (!split(text, host, &port)) return malformed(text, error);
-  if (!is_port(port)) {
-    return tp_fail(error, TUPLET_SYNTAX, "the port '%s' in the address '%s' is not a number from 0 to 65535",
-                   port, text);
-  }
+  tuplet_status status = take_apart(text, host, &port, error);
+  if (status != TUPLET_OK) return status;
   struct addrinfo hints = {.ai_flags = AI_NUMERICSERV | AI_PASSIVE, .ai_socktype = SOCK_STREAM};
   struct addrinfo *found = NULL;
   int result = getaddrinfo(host, port, &hints, &found);

@@ -11,8 +11,9 @@
 #include <string.h>
 
 enum {
-  REFUSED_MAX = 64
-}; /* connections beyond the maximum that are being told so; the rest is just closed */
+  REFUSED_MAX = 64, /* connections beyond the maximum that are being told so; the rest is just closed */
+  SEND_SIZE_MIN = 4096
+};
 
 static const char refusal[] =
     "HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain; charset=utf-8\r\n"
@@ -266,6 +267,18 @@ static void end_idle(tp_connection *connection, uint64_t now_ms) {
   tp_http_conn_shutdown(connection->http);
 }
 
+/* Within each send_timeout_ms the peer has to take a little, or all that waited at its begin: who takes a
+ * byte now and then would hold a connection and what waits in it for good. */
+static bool has_stopped_reading(tp_connection *connection, const tp_http_progress *progress,
+                                uint64_t now_ms) {
+  if (progress->unsent == 0 || progress->sent >= connection->sent_wanted) {
+    size_t wanted = progress->unsent < SEND_SIZE_MIN ? progress->unsent : SEND_SIZE_MIN;
+    connection->sent_wanted = progress->sent + wanted;
+    connection->sent_since_ms = now_ms;
+  }
+  return is_over(now_ms, connection->sent_since_ms, connection->listener->config.send_timeout_ms);
+}
+
 void tp_connection_tick(tp_connection *connection) {
   const tp_listener_config *config = &connection->listener->config;
   uint64_t now_ms = tp_loop_now_ms(connection->listener->loop);
@@ -274,24 +287,23 @@ void tp_connection_tick(tp_connection *connection) {
   if (connection->state != CONNECTION_OPEN) return;
   tp_http_progress progress = tp_http_conn_progress(connection->http);
 
-  if (!progress.sending || progress.sent != connection->sent) connection->sent_since_ms = now_ms;
-  connection->sent = progress.sent;
-  if (is_over(now_ms, connection->sent_since_ms, config->send_timeout_ms)) {
+  if (has_stopped_reading(connection, &progress, now_ms)) {
     tp_connection_cut(connection);
     return;
   }
-  if (progress.receiving != connection->receiving) connection->receiving_since_ms = now_ms;
-  connection->receiving = progress.receiving;
-  if (progress.receiving != 0 &&
-      is_over(now_ms, connection->receiving_since_ms, config->receive_timeout_ms)) {
-    tp_http_conn_expire_receiving(connection->http);
-  }
-  bool is_idle = progress.receiving == 0 && progress.handling == 0 && !progress.sending;
+  tp_http_conn_expire_receiving(connection->http, now_ms, config->receive_timeout_ms);
+  bool is_idle = progress.receiving == 0 && progress.handling == 0 && progress.unsent == 0;
   if (!is_idle || progress.requests != connection->requests) connection->idle_since_ms = now_ms;
   connection->requests = progress.requests;
   if (is_over(now_ms, connection->idle_since_ms, config->idle_timeout_ms)) end_idle(connection, now_ms);
+  bool is_draining = connection->is_draining && connection->state == CONNECTION_OPEN;
+  if (is_draining && is_over(now_ms, connection->drain_since_ms, config->drain_timeout_ms))
+    tp_http_conn_expire_shutdown(connection->http);
 }
 
 void tp_connection_drain(tp_connection *connection) {
-  if (connection->state == CONNECTION_OPEN) tp_http_conn_shutdown(connection->http);
+  if (connection->state != CONNECTION_OPEN) return;
+  connection->is_draining = true;
+  connection->drain_since_ms = tp_loop_now_ms(connection->listener->loop);
+  tp_http_conn_shutdown(connection->http);
 }

@@ -16,6 +16,7 @@ typedef struct tp_listener tp_listener;
 #define TP_LISTENER_RECEIVE_TIMEOUT_MS 30000u
 #define TP_LISTENER_SEND_TIMEOUT_MS    30000u
 #define TP_LISTENER_LINGER_TIMEOUT_MS  1000u
+#define TP_LISTENER_DRAIN_TIMEOUT_MS   1000u
 
 typedef struct tp_listener_config {
   tp_http_limits limits;
@@ -23,8 +24,9 @@ typedef struct tp_listener_config {
   uint32_t connections_max;    /* of this listener; beyond it a connection gets a 503 and is closed */
   uint32_t idle_timeout_ms;    /* a connection without any request */
   uint32_t receive_timeout_ms; /* from a request's first byte to its last */
-  uint32_t send_timeout_ms;    /* the peer takes nothing of a response */
+  uint32_t send_timeout_ms;    /* the peer takes neither 4 KiB of responses nor all that there is */
   uint32_t linger_timeout_ms;  /* after our last byte, for the peer to read it and close */
+  uint32_t drain_timeout_ms;   /* while draining, for the rest of requests and HTTP/2's answer to its end */
   /* As in tp_http_conn_config; may be NULL. */
   void (*on_head)(void *context, tp_http_request *request);
   /* Called on the loop's thread for every request. tp_http_request_connection gives numbers from 1, each once

@@ -90,11 +90,14 @@ typedef struct tp_connection {
   bool has_ended;  /* the peer has closed its side */
   bool is_refused;
   bool is_told_to_end; /* for idleness */
+  bool is_draining;
   size_t write_size;
   uint64_t linger_until_ms;
-  /* When each of these last changed, by tp_http_progress. */
-  uint64_t receiving, sent, requests;
-  uint64_t receiving_since_ms, sent_since_ms, idle_since_ms;
+  uint64_t drain_since_ms;
+  /* By tp_http_progress: */
+  uint64_t sent_wanted;   /* what `sent` is to reach, */
+  uint64_t sent_since_ms; /* within the timeout from then */
+  uint64_t requests, idle_since_ms;
 } tp_connection;
 
 struct tp_listener {

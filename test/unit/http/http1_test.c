@@ -445,7 +445,7 @@ static void ends_a_refused_request_that_does_not_arrive_without_another_answer(v
     fixture_clear(f);
     fixture_receive(f, begin);
     assert_int_not_equal(tp_http_conn_progress(f->conn).receiving, 0);
-    if (i == 0) tp_http_conn_expire_receiving(f->conn);
+    if (i == 0) tp_http_conn_expire_receiving(f->conn, 0, 0);
     if (i == 1) tp_http_conn_receive_end(f->conn);
     if (i == 2) tp_http_conn_shutdown(f->conn);
     fixture_collect(f, 0);
@@ -628,13 +628,17 @@ static void lets_a_request_under_way_at_shutdown_arrive(void **state) {
   assert_true(tp_http_conn_wants_close(f->conn));
 }
 
-static void tells_which_request_has_not_arrived(void **state) {
+static void ends_a_request_that_does_not_arrive(void **state) {
   fixture *f = *state;
   fixture_open(f);
   assert_int_equal(tp_http_conn_progress(f->conn).receiving, 0);
   fixture_receive(f, "GET /echo HTTP/1.1\r\n" HOST "\r\nGE");
-  assert_int_equal(tp_http_conn_progress(f->conn).receiving, 2);
-  tp_http_conn_expire_receiving(f->conn);
+  assert_int_equal(tp_http_conn_progress(f->conn).receiving, 1);
+  tp_http_conn_expire_receiving(f->conn, 1000, 100);
+  tp_http_conn_expire_receiving(f->conn, 1099, 100);
+  fixture_collect(f, 0);
+  assert_false(tp_http_conn_wants_close(f->conn));
+  tp_http_conn_expire_receiving(f->conn, 1100, 100);
   fixture_collect(f, 0);
   assert_true(fixture_output_has(f, "HTTP/1.1 408"));
   assert_true(tp_http_conn_wants_close(f->conn));
@@ -727,7 +731,7 @@ int main(void) {
       TEST(cuts_the_connection_when_the_handler_gives_up),
       TEST(finishes_what_it_accepted_at_shutdown),
       TEST(lets_a_request_under_way_at_shutdown_arrive),
-      TEST(tells_which_request_has_not_arrived),
+      TEST(ends_a_request_that_does_not_arrive),
       TEST(writes_the_date_that_the_transport_gives),
       cmocka_unit_test(survives_every_failing_allocation),
   };

@@ -62,7 +62,7 @@ static void respects_tiny_windows(void **state) {
   client_talk(c);
   assert_int_equal(c->answers[big].body.size, 10);
   assert_int_equal(c->answers[small].body.size, 10);
-  assert_true(tp_http_conn_progress(c->f.conn).sending);
+  assert_int_not_equal(tp_http_conn_progress(c->f.conn).unsent, 0);
   uint64_t sent = tp_http_conn_progress(c->f.conn).sent;
   assert_int_equal(nghttp2_submit_window_update(c->session, 0, 3, 100), 0);
   client_talk(c);
@@ -73,7 +73,7 @@ static void respects_tiny_windows(void **state) {
   client_talk(c);
   assert_true(c->answers[big].is_closed);
   assert_int_equal(c->answers[big].body.size, BIG_SIZE);
-  assert_false(tp_http_conn_progress(c->f.conn).sending);
+  assert_int_equal(tp_http_conn_progress(c->f.conn).unsent, 0);
 }
 
 static void takes_uploads_larger_than_a_window(void **state) {
@@ -150,7 +150,7 @@ static void tells_the_handler_of_a_reset(void **state) {
   assert_int_equal(nghttp2_submit_rst_stream(c->session, 0, 1, NGHTTP2_CANCEL), 0);
   client_talk(c);
   assert_int_equal(c->f.abort_count, 1);
-  assert_false(tp_http_conn_progress(c->f.conn).sending);
+  assert_int_equal(tp_http_conn_progress(c->f.conn).unsent, 0);
   assert_int_equal(tp_http_respond_buffered(c->f.kept[0]), 0);
   assert_int_equal(tp_http_conn_progress(c->f.conn).handling, 2); /* until the handler lets go */
   tp_http_request *request = c->f.kept[0];
@@ -197,7 +197,7 @@ static void bounds_the_body_of_one_stream_alone(void **state) {
   assert_int_equal(c->answers[good].status, 200);
   assert_int_equal(c->f.request_count, 1);
   /* What goes on sending is reset in the end. */
-  assert_int_equal(tp_http_conn_progress(c->f.conn).receiving, 2);
+  assert_int_equal(tp_http_conn_progress(c->f.conn).receiving, 1);
   endless = (upload){"0123456789a", 11, true};
   assert_int_equal(nghttp2_session_resume_data(c->session, 3), 0);
   client_talk(c);
@@ -458,16 +458,67 @@ static void expires_a_request_and_leaves_the_others(void **state) {
   client_talk(c);
   assert_int_equal(tp_http_conn_progress(c->f.conn).receiving, 1);
   assert_int_equal(c->answers[good].status, 200);
-  tp_http_conn_expire_receiving(c->f.conn);
+  tp_http_conn_expire_receiving(c->f.conn, 0, 0);
   client_talk(c);
   assert_int_equal(c->answers[expired].status, 408);
-  tp_http_conn_expire_receiving(c->f.conn);
+  tp_http_conn_expire_receiving(c->f.conn, 0, 0);
   client_talk(c);
   assert_true(c->answers[expired].is_closed);
   assert_int_equal(tp_http_conn_progress(c->f.conn).receiving, 0);
   size_t more = client_ask(c, "GET", "/echo", NULL);
   client_talk(c);
   assert_int_equal(c->answers[more].status, 200);
+}
+
+static void expires_all_that_is_overdue_at_once(void **state) {
+  client *c = *state;
+  client_open(c, 0);
+  upload slow[3] = {{"a", 1, true}, {"b", 1, true}, {"c", 1, true}};
+  (void)client_ask(c, "POST", "/echo", &slow[0]);
+  (void)client_ask(c, "POST", "/echo", &slow[1]);
+  client_talk(c);
+  tp_http_conn_expire_receiving(c->f.conn, 1000, 100);
+  (void)client_ask(c, "POST", "/echo", &slow[2]);
+  client_talk(c);
+  tp_http_conn_expire_receiving(c->f.conn, 1050, 100);
+  client_talk(c);
+  assert_int_equal(c->answers[0].status, 0);
+  tp_http_conn_expire_receiving(c->f.conn, 1100, 100);
+  client_talk(c);
+  assert_int_equal(c->answers[0].status, 408);
+  assert_int_equal(c->answers[1].status, 408);
+  assert_int_equal(c->answers[2].status, 0);
+  tp_http_conn_expire_receiving(c->f.conn, 1150, 100);
+  client_talk(c);
+  assert_true(c->answers[0].is_closed && c->answers[1].is_closed);
+  assert_int_equal(c->answers[2].status, 408);
+}
+
+/* The peer neither answers the PING nor ends its request; what a handler has is still finished. */
+static void ends_without_the_peer_when_its_time_is_over(void **state) {
+  client *c = *state;
+  client_open(c, 0);
+  upload slow = {"a", 1, true};
+  size_t kept = client_ask(c, "GET", "/keep", NULL), endless = client_ask(c, "POST", "/echo", &slow);
+  client_talk(c);
+  tp_http_conn_shutdown(c->f.conn);
+  fixture_collect(&c->f, 0);
+  assert_int_equal(nghttp2_session_mem_recv(c->session, c->f.output.data, c->f.output.size),
+                   c->f.output.size);
+  tp_http_conn_expire_shutdown(c->f.conn);
+  fixture_clear(&c->f);
+  fixture_collect(&c->f, 0);
+  tp_http_conn_expire_shutdown(c->f.conn);
+  fixture_collect(&c->f, 0);
+  assert_int_equal(nghttp2_session_mem_recv(c->session, c->f.output.data, c->f.output.size),
+                   c->f.output.size);
+  assert_int_equal(c->answers[endless].status, 408);
+  assert_true(c->answers[endless].is_closed);
+  assert_false(tp_http_conn_wants_close(c->f.conn));
+  fixture_respond(&c->f, 0, 200, "last");
+  client_talk(c);
+  assert_body(c, kept, "last");
+  assert_true(tp_http_conn_wants_close(c->f.conn));
 }
 
 static void never_sends_a_header_value_with_a_line_break(void **state) {
@@ -552,6 +603,8 @@ int main(void) {
       TEST(drains_an_idle_connection),
       TEST(aborts_all_when_the_connection_ends),
       TEST(expires_a_request_and_leaves_the_others),
+      TEST(expires_all_that_is_overdue_at_once),
+      TEST(ends_without_the_peer_when_its_time_is_over),
       TEST(never_sends_a_header_value_with_a_line_break),
       cmocka_unit_test(survives_every_failing_allocation),
   };

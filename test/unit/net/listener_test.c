@@ -282,6 +282,40 @@ static void cuts_what_does_not_end_in_time(void **state) {
   assert_false(read_to_end(fd, text, sizeof text));
 }
 
+/* It takes some now and then, but less than anybody who wants it. */
+static void ends_connections_that_hardly_read(void **state) {
+  server *s = *state;
+  s->config.send_timeout_ms = 200;
+  start(s);
+  int fd = connect_to(s);
+  send_text(fd, "GET /big HTTP/1.1\r\nHost: h\r\n\r\n");
+  wait_for_connections(s, 1);
+  char byte;
+  for (int i = 0; i < WAIT_MS && tp_listener_connection_count(s->listener) != 0; i++) {
+    (void)recv(fd, &byte, 1, MSG_DONTWAIT);
+    (void)usleep(1000);
+  }
+  assert_int_equal(tp_listener_connection_count(s->listener), 0);
+  assert_int_equal(close(fd), 0);
+}
+
+static void does_not_wait_for_the_peer_when_it_drains(void **state) {
+  server *s = *state;
+  s->config.drain_timeout_ms = s->config.linger_timeout_ms = 40;
+  start(s);
+  char text[1024];
+  int slow = connect_to(s), silent = connect_to(s);
+  send_text(slow, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\nabc");
+  static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0"; /* and SETTINGS */
+  assert_int_equal(send(silent, preface, sizeof preface, MSG_NOSIGNAL), (ssize_t)sizeof preface);
+  assert_true(recv(silent, text, sizeof text, 0) > 0);
+  wait_for_connections(s, 2);
+  tp_listener_drain(s->listener);
+  wait_for_connections(s, 0); /* sooner than any other timeout */
+  assert_true(read_to_end(slow, text, sizeof text));
+  assert_int_equal(close(silent), 0);
+}
+
 static void shares_its_port_with_a_joined_listener(void **state) {
   server *s = *state;
   start(s);
@@ -405,6 +439,8 @@ int main(void) {
       TEST(tells_the_handler_that_the_peer_went),
       TEST(finishes_requests_while_it_drains),
       TEST(cuts_what_does_not_end_in_time),
+      TEST(ends_connections_that_hardly_read),
+      TEST(does_not_wait_for_the_peer_when_it_drains),
       TEST(shares_its_port_with_a_joined_listener),
       TEST(lets_one_of_two_have_a_port_that_both_ask_for),
       cmocka_unit_test(survives_every_failing_allocation),
