@@ -47,7 +47,10 @@ static decimal_number decimal_nearest(double number, int count) {
     if (*at >= '0' && *at <= '9') result.digits[result.count++] = *at;
   }
   assert(result.count == count);
-  result.point = atoi(at + 1) + 1;
+  char *end;
+  long exponent = strtol(at + 1, &end, 10);
+  assert(end > at + 1 && *end == '\0');
+  result.point = (int)exponent + 1;
   return result;
 }
 

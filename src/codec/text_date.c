@@ -128,13 +128,13 @@ static bool take_time(cursor *c, int64_t *ret_ms) {
   }
   bool midnight = hour == 24 && minute == 0 && second == 0 && ms == 0;
   if ((hour > 23 && !midnight) || minute > 59 || second > 59) return false;
-  *ret_ms = (int64_t)hour * HOUR_MS + minute * MINUTE_MS + second * SECOND_MS + ms;
+  *ret_ms = (int64_t)hour * HOUR_MS + (int64_t)minute * MINUTE_MS + (int64_t)second * SECOND_MS + ms;
   if (take(c, 'Z')) return true;
   bool plus = take(c, '+');
   if (!plus && !take(c, '-')) return false;
   if (!take_digits(c, 2, &hour) || !take(c, ':') || !take_digits(c, 2, &minute)) return false;
   if (hour > 23 || minute > 59) return false;
-  int64_t offset = (int64_t)hour * HOUR_MS + minute * MINUTE_MS;
+  int64_t offset = (int64_t)hour * HOUR_MS + (int64_t)minute * MINUTE_MS;
   *ret_ms += plus ? -offset : offset;
   return true;
 }

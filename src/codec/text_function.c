@@ -7,6 +7,7 @@
 #include "codec/text_leaf.h"
 #include "codec/text_parse.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -66,6 +67,7 @@ static tuplet_status fill_buffer(tp_parser *p) {
   size_t start = p->lexer.token.start, end = p->lexer.token.end;
   if (status == TUPLET_OK) status = tp_parse_reference(p, &name);
   if (status != TUPLET_OK) return status;
+  assert(name != NULL);
   tuplet_node *node = name->node;
   if (node->type != TUPLET_NODE_BUFFER) return tp_lexer_fail_at(&p->lexer, start, end, "an ArrayBuffer");
   status = tp_parse_expect(p, ')');
@@ -99,6 +101,7 @@ static tuplet_status begin_change(tp_parser *p, size_t start) {
   tuplet_node *key = NULL;
   tuplet_status status = tp_parse_reference(p, &target);
   if (status != TUPLET_OK) return status;
+  assert(target != NULL);
   tuplet_node *node = target->node;
   size_t target_end = p->lexer.token.start, key_start = target_end;
   if (tp_parse_at(p, '[')) {

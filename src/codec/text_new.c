@@ -4,6 +4,7 @@
 #include "codec/text_leaf.h"
 #include "codec/text_parse.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -85,6 +86,7 @@ static tuplet_status new_regexp(tp_parser *p, tuplet_node **ret_value) {
   }
   if (status == TUPLET_OK) status = tp_parse_expect(p, ')');
   if (status != TUPLET_OK) return status;
+  assert(source != NULL);
   tuplet_node *node = tuplet_node_regexp(p->tree, source->as.string.data, source->as.string.size, flags);
   return tp_parse_give(p, node, ret_value);
 }
@@ -126,10 +128,13 @@ static tuplet_status reserve_zeros(tp_parser *p, double size, tuplet_bytes *ret_
                    TP_TEXT_ZEROS_MAX);
   p->zeros_left -= (size_t)size;
   tp_buffer_clear(&p->scratch);
-  uint8_t *zeros = tp_buffer_reserve(&p->scratch, (size_t)size);
-  if (zeros == NULL && size > 0) return tp_fail_nomem(p->error);
-  if (size > 0) memset(zeros, 0, (size_t)size);
-  *ret_zeros = (tuplet_bytes){zeros, (size_t)size};
+  size_t count = (size_t)size;
+  uint8_t *zeros = tp_buffer_reserve(&p->scratch, count);
+  if (count > 0) {
+    if (zeros == NULL) return tp_fail_nomem(p->error);
+    memset(zeros, 0, count);
+  }
+  *ret_zeros = (tuplet_bytes){zeros, count};
   return TUPLET_OK;
 }
 

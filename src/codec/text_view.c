@@ -10,19 +10,19 @@
 #include <string.h>
 
 static const tp_view_kind kinds[] = {
-    {TUPLET_VIEW_INT8, "Int8Array", false},
-    {TUPLET_VIEW_UINT8, "Uint8Array", false},
-    {TUPLET_VIEW_UINT8_CLAMPED, "Uint8ClampedArray", false},
-    {TUPLET_VIEW_INT16, "Int16Array", false},
-    {TUPLET_VIEW_UINT16, "Uint16Array", false},
-    {TUPLET_VIEW_INT32, "Int32Array", false},
-    {TUPLET_VIEW_UINT32, "Uint32Array", false},
-    {TUPLET_VIEW_FLOAT16, "Float16Array", false},
-    {TUPLET_VIEW_FLOAT32, "Float32Array", false},
-    {TUPLET_VIEW_FLOAT64, "Float64Array", false},
-    {TUPLET_VIEW_BIGINT64, "BigInt64Array", true},
-    {TUPLET_VIEW_BIGUINT64, "BigUint64Array", true},
-    {TUPLET_VIEW_DATA, "DataView", false},
+    {"Int8Array", TUPLET_VIEW_INT8, false},
+    {"Uint8Array", TUPLET_VIEW_UINT8, false},
+    {"Uint8ClampedArray", TUPLET_VIEW_UINT8_CLAMPED, false},
+    {"Int16Array", TUPLET_VIEW_INT16, false},
+    {"Uint16Array", TUPLET_VIEW_UINT16, false},
+    {"Int32Array", TUPLET_VIEW_INT32, false},
+    {"Uint32Array", TUPLET_VIEW_UINT32, false},
+    {"Float16Array", TUPLET_VIEW_FLOAT16, false},
+    {"Float32Array", TUPLET_VIEW_FLOAT32, false},
+    {"Float64Array", TUPLET_VIEW_FLOAT64, false},
+    {"BigInt64Array", TUPLET_VIEW_BIGINT64, true},
+    {"BigUint64Array", TUPLET_VIEW_BIGUINT64, true},
+    {"DataView", TUPLET_VIEW_DATA, false},
 };
 
 enum { KIND_COUNT = sizeof kinds / sizeof kinds[0] };

@@ -6,8 +6,8 @@
 #include "base/buffer.h"
 
 typedef struct tp_view_kind {
-  tuplet_view_type type;
   const char *name; /* the constructor's */
+  tuplet_view_type type;
   bool is_bigint;
 } tp_view_kind;
 

@@ -14,6 +14,7 @@
 #include "codec/v8_scan.h"
 #include "codec/v8_tags.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -225,6 +226,7 @@ static tuplet_status read_view(reader *r, tuplet_node *buffer, tuplet_node **ret
 
 /* A view stands right behind its buffer, or a reference to it, and then is what is meant. */
 static tuplet_status read_view_behind(reader *r, tuplet_node **value) {
+  assert(*value != NULL);
   if ((*value)->type != TUPLET_NODE_BUFFER || !tp_v8_scan_if_tag(&r->scan, TP_V8_VIEW)) return TUPLET_OK;
   return read_view(r, *value, value);
 }
