@@ -20,7 +20,7 @@ typedef struct tp_server_config {
 } tp_server_config;
 
 /* How long a server that stops waits for answers to be taken. */
-#define TP_SERVER_STOP_TIMEOUT_MS 10000u
+#define TP_SERVER_STOP_TIMEOUT_MS 5000u
 
 /* Serves from the moment it returns. Blocks for a moment. Errors: TUPLET_SYNTAX (the address), TUPLET_IO, and
  * those of opening a reader. */

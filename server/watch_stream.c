@@ -122,6 +122,7 @@ static void poll_on_done(tp_watch_poll *poll, tuplet_status status, bool any_cha
 static void stream_start_response(tp_watch_stream *stream) {
   const tp_http_header header = {"content-type", TP_CONTENT_STREAM};
   tp_http_respond_start(stream->request, 200, &header, 1);
+  tp_http_respond_endless(stream->request);
   stream->started = true;
 }
 

@@ -17,6 +17,7 @@ tp_http_limits tp_http_limits_default(void) {
                           .bodies_size_free = TP_HTTP_BODIES_SIZE_FREE,
                           .streams_max = TP_HTTP_STREAMS_MAX,
                           .output_size_max = TP_HTTP_OUTPUT_SIZE_MAX,
+                          .ahead_size_max = TP_HTTP_AHEAD_SIZE_MAX,
                           .input_size_max = TP_HTTP_INPUT_SIZE_MAX};
 }
 
@@ -110,8 +111,10 @@ size_t tp_http_conn_unsent(const tp_http_conn *conn) {
 }
 
 bool tp_http_conn_has_room(const tp_http_conn *conn) {
-  return tp_http_conn_unsent(conn) <= conn->config.limits.output_size_max &&
-         conn->handling < conn->config.limits.streams_max;
+  const tp_http_limits *limits = &conn->config.limits;
+  size_t size_max = limits->output_size_max;
+  if (conn->http1 != NULL && limits->ahead_size_max < size_max) size_max = limits->ahead_size_max;
+  return tp_http_conn_unsent(conn) <= size_max && conn->handling < limits->streams_max;
 }
 
 static void deliver(tp_http_conn *conn, tp_http_request *request) {

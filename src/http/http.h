@@ -94,6 +94,9 @@ void tp_http_respond_text(tp_http_request *request, int status, const char *text
  * soon (all of one loop turn together), never held back to fill a frame. */
 void tp_http_respond_start(tp_http_request *request, int status, const tp_http_header *headers,
                            size_t header_count);
+/* Between start and end: the response has no end of its own. Then a peer that closes its side of an HTTP/1.1
+ * connection is taken to be gone; who waits for the end of a response may do that and still gets it. */
+void tp_http_respond_endless(tp_http_request *request);
 void tp_http_respond_write(tp_http_request *request, tuplet_bytes chunk);
 void tp_http_respond_end(tp_http_request *request);
 
@@ -115,6 +118,7 @@ void tp_http_respond_abort(tp_http_request *request);
 #define TP_HTTP_BODIES_SIZE_FREE ((size_t)64 * 1024)
 #define TP_HTTP_STREAMS_MAX      256u
 #define TP_HTTP_OUTPUT_SIZE_MAX  ((size_t)8 * 1024 * 1024)
+#define TP_HTTP_AHEAD_SIZE_MAX   ((size_t)256 * 1024)
 #define TP_HTTP_INPUT_SIZE_MAX   ((size_t)64 * 1024)
 
 typedef struct tp_http_limits {
@@ -126,7 +130,9 @@ typedef struct tp_http_limits {
   uint32_t streams_max; /* HTTP/2: requests at a time */
   size_t output_size_max; /* while more than that waits to be sent, no request is read or handed to its
                              handler */
-  size_t input_size_max;  /* HTTP/1.1: requests sent ahead, while one is being handled */
+  size_t ahead_size_max; /* HTTP/1.1: the same, for requests sent ahead, whose answers the peer takes in order
+                            anyway */
+  size_t input_size_max; /* HTTP/1.1: requests sent ahead, while one is being handled */
 } tp_http_limits;
 
 /* The TP_HTTP_... constants above. */

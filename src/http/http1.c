@@ -368,14 +368,14 @@ static void http1_receive(tp_http_conn *conn, tuplet_bytes bytes) {
   if (http1->input.failed) tp_http_conn_fail(conn);
 }
 
-/* A peer that has closed its side may still read: `nc` does that, and gets its answers. But a stream has no
- * end of its own, and this is how a peer that went away shows itself. */
+/* A peer that has closed its side may still read: `nc` does that, and gets its answers. But an endless one it
+ * cannot wait for, and this is how a peer that went away shows itself. */
 static void http1_receive_end(tp_http_conn *conn) {
   if (!ensure_state(conn)) return;
   tp_http1 *http1 = conn->http1;
   http1->peer_ended = true;
   tp_http_request *current = http1->current;
-  if (current != NULL && current->state == STATE_STREAMING) {
+  if (current != NULL && current->state == STATE_STREAMING && current->is_endless) {
     http1->current = NULL;
     tp_http_request_drop(current);
     conn->failed = true;

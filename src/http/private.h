@@ -82,6 +82,7 @@ struct tp_http_request {
   bool is_http10;
   bool is_chunked;  /* the streaming response */
   bool is_bodiless; /* the streaming response has no body: HEAD, 204, 304 */
+  bool is_endless;  /* the streaming response */
 
   /* HTTP/2 */
   int32_t stream_id;

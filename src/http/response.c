@@ -160,6 +160,11 @@ void tp_http_respond_start(tp_http_request *request, int status, const tp_http_h
   tp_http_conn_wake(request->conn);
 }
 
+void tp_http_respond_endless(tp_http_request *request) {
+  assert(request->state == STATE_STREAMING);
+  request->is_endless = true;
+}
+
 void tp_http_respond_write(tp_http_request *request, tuplet_bytes chunk) {
   assert(request->state == STATE_STREAMING);
   if (is_lost(request) || request->is_bodiless || chunk.size == 0) return;

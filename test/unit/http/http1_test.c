@@ -112,6 +112,21 @@ static void stops_reading_while_output_is_not_taken(void **state) {
   assert_int_equal(fixture_output_count(f, "content-length: 200000"), 10);
 }
 
+static void answers_what_is_sent_ahead_only_as_fast_as_it_is_taken(void **state) {
+  fixture *f = *state;
+  fixture_open(f);
+  for (int i = 0; i < 10; i++) {
+    const char get[] = "GET /big HTTP/1.1\r\n" HOST "\r\n";
+    tp_http_conn_receive(f->conn, (tuplet_bytes){get, sizeof get - 1});
+  }
+  (void)tp_http_conn_output(f->conn);
+  assert_int_equal(f->request_count, 2);
+  assert_true(tp_http_conn_progress(f->conn).unsent < 2 * TP_HTTP_AHEAD_SIZE_MAX);
+  fixture_collect(f, 1000);
+  assert_int_equal(f->request_count, 10);
+  assert_int_equal(fixture_output_count(f, "content-length: 200000"), 10);
+}
+
 static void keeps_the_view_of_the_output_in_place(void **state) {
   fixture *f = *state;
   fixture_open(f);
@@ -528,6 +543,7 @@ static void tells_the_handler_of_an_end_and_lets_it_finish_later(void **state) {
   fixture_receive(f, "POST /stream HTTP/1.1\r\n" HOST "Content-Length: 4\r\n\r\nbody");
   tp_http_request *request = f->kept[0];
   tp_http_respond_start(request, 200, NULL, 0);
+  tp_http_respond_endless(request);
   tp_http_conn_receive_end(f->conn);
   assert_int_equal(f->abort_count, 1);
   assert_true(tp_http_conn_wants_close(f->conn));
@@ -564,6 +580,27 @@ static void answers_a_peer_that_has_closed_its_side(void **state) {
   assert_true(fixture_output_has(f, "late"));
   assert_true(fixture_output_has(f, "/echo"));
   assert_true(tp_http_conn_wants_close(f->conn));
+}
+
+static void streams_to_a_peer_that_has_closed_its_side(void **state) {
+  fixture *f = *state;
+  fixture_open(f);
+  fixture_receive(f, "GET /keep HTTP/1.1\r\n" HOST "\r\n");
+  tp_http_request *request = f->kept[0];
+  tp_http_respond_start(request, 200, NULL, 0);
+  tp_http_respond_write(request, (tuplet_bytes){"abc", 3});
+  fixture_collect(f, 0);
+  tp_http_conn_receive_end(f->conn);
+  fixture_collect(f, 0);
+  assert_int_equal(f->abort_count, 0);
+  assert_false(tp_http_conn_wants_close(f->conn));
+  tp_http_respond_write(request, (tuplet_bytes){"def", 3});
+  f->kept[0] = NULL;
+  tp_http_respond_end(request);
+  fixture_collect(f, 0);
+  assert_true(fixture_output_has(f, "3\r\ndef\r\n0\r\n\r\n"));
+  assert_true(tp_http_conn_wants_close(f->conn));
+  assert_false(tp_http_conn_wants_cut(f->conn));
 }
 
 static void refuses_a_request_that_ends_early(void **state) {
@@ -702,6 +739,7 @@ int main(void) {
       TEST(answers_pipelined_requests_in_order),
       TEST(stops_reading_when_too_much_is_sent_ahead),
       TEST(stops_reading_while_output_is_not_taken),
+      TEST(answers_what_is_sent_ahead_only_as_fast_as_it_is_taken),
       TEST(keeps_the_view_of_the_output_in_place),
       TEST(asks_for_the_body_that_waits_for_100),
       TEST(refuses_a_body_before_it_is_sent),
@@ -726,6 +764,7 @@ int main(void) {
       TEST(tells_the_handler_of_an_end_and_lets_it_finish_later),
       TEST(lets_the_handler_finish_from_on_abort),
       TEST(answers_a_peer_that_has_closed_its_side),
+      TEST(streams_to_a_peer_that_has_closed_its_side),
       TEST(refuses_a_request_that_ends_early),
       TEST(closes_an_idle_connection_at_its_end),
       TEST(cuts_the_connection_when_the_handler_gives_up),

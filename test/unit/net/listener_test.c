@@ -47,6 +47,7 @@ static void on_request(void *context, tp_http_request *request) {
     tp_http_request_set_events(request, &events);
     s->kept = request;
     tp_http_respond_start(request, 200, NULL, 0);
+    tp_http_respond_endless(request);
     atomic_fetch_add(&s->kept_count, 1);
   } else {
     tp_http_respond_text(request, 200, "hello");
