@@ -46,6 +46,6 @@ static inline uint64_t bench_touch(uint64_t checksum, const void *data, size_t s
 
 /* Prints the message to standard error and ends the program: a benchmark that met an error measured nothing.
  */
-_Noreturn void bench_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void bench_fail(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
 
 #endif

@@ -9,6 +9,7 @@
 #include "report.h"
 #include "sqlite_peer.h"
 
+#include <assert.h>
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -135,10 +136,8 @@ static char *command_of(int argc, char **argv) {
   for (int i = 0; i < argc; i++) size += strlen(argv[i]) + 1;
   char *command = calloc(1, size);
   if (command == NULL) bench_fail("out of memory");
-  for (int i = 0; i < argc; i++) {
-    if (i > 0) strcat(command, " ");
-    strcat(command, argv[i]);
-  }
+  char *end = command;
+  for (int i = 0; i < argc; i++) end = stpcpy(i > 0 ? stpcpy(end, " ") : end, argv[i]);
   return command;
 }
 
@@ -208,8 +207,9 @@ int main(int argc, char **argv) {
   machine_look(&machine, data->directory);
 
   int sides = (options.tuplet ? 1 : 0) + (options.sqlite ? 1 : 0);
+  assert(sides > 0); /* see parse_side() */
   int workload_count = options.only == NULL ? WORKLOAD_COUNT : 1;
-  int64_t slice_ns = (int64_t)(options.seconds * 1e9) / (workload_count * sides * SLICES);
+  int64_t slice_ns = (int64_t)(options.seconds * 1e9) / ((int64_t)workload_count * sides * SLICES);
   report_row rows[WORKLOAD_COUNT];
   size_t row_count = 0;
   for (int i = 0; i < WORKLOAD_COUNT; i++) {

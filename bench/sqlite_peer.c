@@ -28,9 +28,9 @@ struct sqlite_peer {
  */
 static const char *const statement_texts[STATEMENT_COUNT] = {
     [STATEMENT_GET] = "SELECT v, v_encoding, version FROM kv WHERE k = ?1",
-    [STATEMENT_SET] = "INSERT INTO kv (k, v, v_encoding, version, expiration_ms) VALUES (?1, ?2, ?3, ?4, -1)"
-                      " ON CONFLICT (k) DO UPDATE SET v = excluded.v, v_encoding = excluded.v_encoding,"
-                      " version = excluded.version WHERE expiration_ms = -1",
+    [STATEMENT_SET] = ("INSERT INTO kv (k, v, v_encoding, version, expiration_ms) VALUES (?1, ?2, ?3, ?4, -1)"
+                       " ON CONFLICT (k) DO UPDATE SET v = excluded.v, v_encoding = excluded.v_encoding,"
+                       " version = excluded.version WHERE expiration_ms = -1"),
     [STATEMENT_LIST] = "SELECT k, v, v_encoding, version FROM kv WHERE k >= ?1 AND k < ?2 ORDER BY k",
     [STATEMENT_BEGIN] = "BEGIN IMMEDIATE",
     [STATEMENT_COMMIT] = "COMMIT",
