@@ -241,8 +241,9 @@ void fault_disk_restore(fault_disk *disk, fault_survival survival, uint64_t seed
   for (fault_disk_file *file = disk->files; file != NULL; file = file->next) {
     restore_file(file, survival, &seed);
     /* Shared memory is no file: a new start has none. */
-    char *shm_path = need(malloc(strlen(file->path) + sizeof "-shm"));
-    (void)strcat(strcpy(shm_path, file->path), "-shm");
+    size_t size = strlen(file->path) + sizeof "-shm";
+    char *shm_path = need(malloc(size));
+    (void)snprintf(shm_path, size, "%s-shm", file->path);
     (void)unlink(shm_path); /* only a database has one */
     free(shm_path);
   }

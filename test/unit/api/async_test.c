@@ -324,7 +324,7 @@ static void many_threads_may_submit_at_once(void **state) {
     assert_true(latch_wait(&submitters[i].done, CALLS));
     EXPECT(d, TUPLET_OK, submitters[i].status);
   }
-  expect_u64(d, TUPLET_KEY("count"), THREADS * CALLS);
+  expect_u64(d, TUPLET_KEY("count"), (uint64_t)THREADS * CALLS);
 }
 
 int main(void) {

@@ -174,7 +174,8 @@ static void rows_are_removed_soon(void **state) {
   database *d = *state;
   static const char rows[] = "SELECT count(*) FROM kv";
   for (int i = 0; i < 10; i++)
-    EXPECT(d, TUPLET_OK, tuplet_set(d->db, TUPLET_KEY("soon", i), text_value("v"), 30 * i, NULL, &d->error));
+    EXPECT(d, TUPLET_OK,
+           tuplet_set(d->db, TUPLET_KEY("soon", i), text_value("v"), (int64_t)30 * i, NULL, &d->error));
   put_text(d, TUPLET_KEY("stays"), "v");
   EXPECT(d, TUPLET_OK, tuplet_set(d->db, TUPLET_KEY("later"), text_value("v"), 3600000, NULL, &d->error));
   assert_true(comes_to(d, rows, 2));

@@ -123,7 +123,9 @@ static tuplet_status sum_bigints(database *d, size_t size) {
   size_t digits = size - 6; /* FF 0F Z and a bit field of three bytes */
   size_t field = digits << 1;
   memset(bigint, 0, sizeof bigint);
-  memcpy(bigint, "\xFF\x0FZ", 3);
+  bigint[0] = 0xFF;
+  bigint[1] = 0x0F;
+  bigint[2] = 'Z';
   bigint[3] = (uint8_t)(field & 0x7F) | 0x80;
   bigint[4] = (uint8_t)(field >> 7 & 0x7F) | 0x80;
   bigint[5] = (uint8_t)(field >> 14);

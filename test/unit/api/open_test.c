@@ -184,11 +184,12 @@ static void each_working_directory_has_its_own_default(void **state) {
   assert_int_equal(unsetenv("DENO_KV_DEFAULT_PATH"), 0);
   assert_string_equal(path, again);
   assert_string_not_equal(path, other);
-  (void)strcat(data_home, "/tuplet/");
-  assert_memory_equal(path, data_home, strlen(data_home));
-  struct stat folder;
-  assert_int_equal(stat(data_home, &folder), 0);
-  assert_int_equal(folder.st_mode & 0777, 0700); /* nobody else's business */
+  char folder[600];
+  (void)snprintf(folder, sizeof folder, "%s/tuplet/", data_home);
+  assert_memory_equal(path, folder, strlen(folder));
+  struct stat found;
+  assert_int_equal(stat(folder, &found), 0);
+  assert_int_equal(found.st_mode & 0777, 0700); /* nobody else's business */
 }
 
 static void without_a_data_folder_it_is_below_home(void **state) {

@@ -159,7 +159,7 @@ static void *write_groups(void *context) {
   tuplet_status status = TUPLET_OK;
   for (int round = 0; status == TUPLET_OK && round < ROUNDS; round++) {
     tuplet_atomic *atomic = tuplet_atomic_new(w->all->db);
-    uint64_t number = (uint64_t)(w->number * ROUNDS + round);
+    uint64_t number = (uint64_t)w->number * ROUNDS + (uint64_t)round;
     for (int i = 0; i < GROUP_SIZE; i++) {
       int key = (i * 3 + round) % GROUP_SIZE;
       (void)tuplet_atomic_set(atomic, TUPLET_KEY("group", key), tuplet_value_u64(number), TUPLET_NEVER, NULL);

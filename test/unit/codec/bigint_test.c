@@ -125,7 +125,7 @@ static void the_largest_fits_and_the_next_does_not(void **state) {
 
   tp_buffer_clear(&text);
   tp_buffer_append_text(&text, "0x1");
-  for (size_t i = 0; i < TP_BIGINT_SIZE_MAX * 2; i++) tp_buffer_append_byte(&text, '0');
+  for (size_t i = 0; i < (size_t)TP_BIGINT_SIZE_MAX * 2; i++) tp_buffer_append_byte(&text, '0');
   assert_int_equal(tp_bigint_from_text((char *)text.data, text.size, &again, NULL), TUPLET_LIMIT);
   tp_buffer_done(&again);
   tp_buffer_done(&magnitude);
@@ -140,7 +140,7 @@ static void random_bigints_survive_both_ways(void **state) {
   tp_buffer_init(&text, NULL);
   tp_buffer_init(&out, NULL);
   for (int round = 0; round < 500; round++) {
-    uint8_t bytes[80];
+    uint8_t bytes[80] = {0};
     size_t size = (size_t)rand_r(&seed) % sizeof bytes + 1;
     for (size_t i = 0; i < size; i++) bytes[i] = (uint8_t)rand_r(&seed);
     bytes[size - 1] |= 1;

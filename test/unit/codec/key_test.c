@@ -222,12 +222,13 @@ static unsigned pick(key_generator *generator, unsigned count) {
 static tuplet_bytes pick_bytes(key_generator *generator, bool is_text) {
   static const uint8_t any[] = {0x00, 0x00, 0xFF, 0x01, 0x61, 0xFE};
   static const uint8_t text[] = {0x00, 0x00, 0x01, 0x61, 0x7F, 0x62};
+  static const uint8_t last_in_plane[] = {0xEF, 0xBF, 0xBF}; /* U+FFFF */
   uint8_t *start = generator->storage + generator->used;
   size_t size = pick(generator, 5);
   for (size_t i = 0; i < size; i++) start[i] = is_text ? text[pick(generator, 6)] : any[pick(generator, 6)];
   if (is_text && pick(generator, 4) == 0) {
-    memcpy(start + size, "\xEF\xBF\xBF", 3);
-    size += 3;
+    memcpy(start + size, last_in_plane, sizeof last_in_plane);
+    size += sizeof last_in_plane;
   }
   generator->used += size;
   return (tuplet_bytes){start, size};

@@ -140,9 +140,11 @@ static void what_is_no_key_is_refused(void **state) {
 
 static void a_bigint_may_be_too_large(void **state) {
   (void)state;
+  enum { DIGITS = 2 * 255 };
   char text[600] = "[0x";
-  memset(text + 3, 'F', 2 * 255);
-  (void)strcpy(text + 3 + 2 * 255, "n]");
+  char *digits_end = text + 3 + DIGITS;
+  memset(text + 3, 'F', DIGITS);
+  memcpy(digits_end, "n]", sizeof "n]");
   tuplet_owned encoded = {0};
   assert_int_equal(tuplet_key_from_text(text, strlen(text), NULL, &encoded, NULL), TUPLET_OK);
   assert_int_equal(encoded.size, 2 + 255);
@@ -153,7 +155,7 @@ static void a_bigint_may_be_too_large(void **state) {
   tuplet_owned_free(&printed);
   tuplet_owned_free(&encoded);
 
-  (void)strcpy(text + 3 + 2 * 255, "0n]");
+  memcpy(digits_end, "0n]", sizeof "0n]");
   tuplet_error error = {0};
   assert_int_equal(tuplet_key_from_text(text, strlen(text), NULL, &encoded, &error), TUPLET_INVALID);
   assert_string_equal(error.message, "BigUint requires more than 255 bytes to be represented");

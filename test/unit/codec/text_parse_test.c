@@ -299,18 +299,17 @@ static void cut_off_texts_do_no_harm(void **state) {
 
 static tuplet_status parse_repeated(const char *head, const char *part, size_t count, const char *tail,
                                     tuplet_error *error) {
-  size_t part_size = strlen(part), head_size = strlen(head), tail_size = strlen(tail);
-  size_t size = head_size + count * part_size + tail_size;
-  char *text = malloc(size + 1);
-  assert_non_null(text);
-  memcpy(text, head, head_size);
-  for (size_t i = 0; i < count; i++) memcpy(text + head_size + i * part_size, part, part_size);
-  memcpy(text + head_size + count * part_size, tail, tail_size);
+  tp_buffer text;
+  tp_buffer_init(&text, NULL);
+  tp_buffer_append_text(&text, head);
+  for (size_t i = 0; i < count; i++) tp_buffer_append_text(&text, part);
+  tp_buffer_append_text(&text, tail);
+  assert_false(text.failed);
   tuplet_tree *tree = tuplet_tree_new(NULL);
   tuplet_node *root;
-  tuplet_status status = tuplet_tree_parse(tree, text, size, &root, error);
+  tuplet_status status = tuplet_tree_parse(tree, (const char *)text.data, text.size, &root, error);
   tuplet_tree_free(tree);
-  free(text);
+  tp_buffer_done(&text);
   return status;
 }
 
@@ -357,7 +356,7 @@ static void falling_indexes_are_sorted_in_at_once(void **state) {
     size += (size_t)sprintf(text, form == 0 ? "{" : "(() => { const $0 = []; ");
     for (int i = INDEX_COUNT; i > 0; i--)
       size += (size_t)sprintf(text + size, form == 0 ? "%d: 0, " : "$0[%d] = 0; ", i * 20);
-    size += (size_t)sprintf(text + size, form == 0 ? "}" : "return $0; })()");
+    (void)sprintf(text + size, form == 0 ? "}" : "return $0; })()");
     tuplet_tree *tree = tuplet_tree_new(NULL);
     tuplet_node *root = parsed(tree, text);
     if (form == 0) {
@@ -453,10 +452,11 @@ static void dates_are_written_and_read_back(void **state) {
                                  8.64e15,  -62198755200000, 253402300800000};
   char text[TP_DATE_TEXT_SIZE];
   double unix_ms = 0;
-  for (double day = -1000000; day < 1000000; day += 3) {
-    size_t size = tp_date_to_text(day * 86400000 + 1, text);
+  for (int day = -1000000; day < 1000000; day += 3) {
+    double expected_ms = day * 86400000.0 + 1;
+    size_t size = tp_date_to_text(expected_ms, text);
     assert_true(tp_date_from_text((tuplet_bytes){text, size}, &unix_ms));
-    assert_true(unix_ms == day * 86400000 + 1);
+    assert_true(unix_ms == expected_ms);
   }
   for (size_t i = 0; i < COUNT(edges); i++) {
     size_t size = tp_date_to_text(edges[i], text);

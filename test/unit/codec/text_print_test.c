@@ -23,8 +23,8 @@ static const char *const canonical[] = {
     "-12n",
     "18446744073709551616n",
     "\"\"",
-    "\"tab\\t line\\n return\\r quote\\\" slash\\\\ bell\\u0007 delete\\u007f </script> 'x' \xC3\xA9 "
-    "\xF0\x9F\x98\x80\"",
+    ("\"tab\\t line\\n return\\r quote\\\" slash\\\\ bell\\u0007 delete\\u007f </script> 'x' \xC3\xA9 "
+     "\xF0\x9F\x98\x80\""),
     "\"\\ud800 \\udc00\\ud800 \\u2028\\u2029\\ufeff\\u202e\\u0085\"",
     "new Date(\"2023-05-14T00:00:00.000Z\")",
     "new Date(\"-271821-04-20T00:00:00.000Z\")",
@@ -57,13 +57,12 @@ static const char *const canonical[] = {
     "Object.assign(new Array(5), {foo: \"bar\"})",
     "Object.assign([1, 2], {foo: \"bar\", \"a b\": [3]})",
     "Object.assign([], {\"-1\": 1})",
-    "Object.assign(Object.defineProperty(Object.assign([1], {a: 2}), \"__proto__\", {value: [3], writable: "
-    "true, "
-    "enumerable: true, configurable: true}), {b: 4})",
-    "Object.defineProperty(Object.assign(new Array(100), {50: 1}), \"__proto__\", {value: 3, writable: true, "
-    "enumerable: true, configurable: true})",
-    "Object.assign(Object.defineProperty([], \"__proto__\", {value: 3, writable: true, enumerable: true, "
-    "configurable: true}), {a: 1})",
+    ("Object.assign(Object.defineProperty(Object.assign([1], {a: 2}), \"__proto__\", {value: [3], writable: "
+     "true, enumerable: true, configurable: true}), {b: 4})"),
+    ("Object.defineProperty(Object.assign(new Array(100), {50: 1}), \"__proto__\", {value: 3, writable: "
+     "true, enumerable: true, configurable: true})"),
+    ("Object.assign(Object.defineProperty([], \"__proto__\", {value: 3, writable: true, enumerable: true, "
+     "configurable: true}), {a: 1})"),
     "new Map()",
     "new Map([[1, \"one\"], [{k: 1}, [3]], [new Map(), new Set([new Set()])]])",
     "new Set([1, \"a\", {b: 2}, NaN])",
@@ -111,34 +110,31 @@ static const char *const canonical[] = {
     "(() => { const $0 = new Date(\"1970-01-01T00:00:00.000Z\"); return [$0, $0]; })()",
     "(() => { const $0 = new String(\"a\"); const $1 = /a/; return [$0, $0, $1, $1]; })()",
     "(() => { const $0 = {}; return new Map([[$0, 1], [1, $0]]); })()",
-    "(() => { const $0 = new ArrayBuffer(4); return [new Uint8Array($0), new Uint16Array($0), new "
-    "DataView($0, 1), "
-    "$0]; })()",
+    ("(() => { const $0 = new ArrayBuffer(4); return [new Uint8Array($0), new Uint16Array($0), new "
+     "DataView($0, 1), $0]; })()"),
     "(() => { const $0 = new Uint8Array([1, 2]).buffer; return [new Uint8Array($0), new Int8Array($0)]; })()",
     "(() => { const $0 = new Uint8Array([1, 2]); return [$0, $0]; })()",
-    "(() => { const $0 = new ArrayBuffer(8, {maxByteLength: 16}); new Uint8Array($0).set([1, 2]); return "
-    "new Uint8Array($0); })()",
-    "(() => { const $0 = new ArrayBuffer(2, {maxByteLength: 2}); new Uint8Array($0).set([0, 2]); return $0; "
-    "})()",
+    ("(() => { const $0 = new ArrayBuffer(8, {maxByteLength: 16}); new Uint8Array($0).set([1, 2]); return "
+     "new Uint8Array($0); })()"),
+    ("(() => { const $0 = new ArrayBuffer(2, {maxByteLength: 2}); new Uint8Array($0).set([0, 2]); return $0; "
+     "})()"),
     /* Cycles */
     "(() => { const $0 = {a: 1, self: undefined, b: 2}; $0.self = $0; return $0; })()",
-    "(() => { const $0 = {1: undefined, \"a b\": undefined, [\"__proto__\"]: undefined}; $0[1] = $0; $0[\"a "
-    "b\"] = $0; "
-    "$0.__proto__ = $0; return $0; })()",
+    ("(() => { const $0 = {1: undefined, \"a b\": undefined, [\"__proto__\"]: undefined}; $0[1] = $0; $0[\"a "
+     "b\"] = $0; $0.__proto__ = $0; return $0; })()"),
     "(() => { const $0 = [undefined, 1, undefined]; $0[0] = $0; $0[2] = $0; return $0; })()",
     "(() => { const $0 = Object.assign([1, , ,], {foo: undefined}); $0.foo = $0; return $0; })()",
-    "(() => { const $0 = Object.assign(new Array(1001), {500: undefined, 1000: undefined}); $0[500] = $0; "
-    "$0[1000] = $0; return $0; })()",
-    "(() => { const $0 = Object.defineProperty([], \"__proto__\", {value: undefined, writable: true, "
-    "enumerable: "
-    "true, configurable: true}); $0.__proto__ = $0; return $0; })()",
-    "(() => { const $0 = new Map([[1, 2]]); $0.set(\"m\", $0); $0.set({k: [1]}, new Map([[3, 4]])); return "
-    "$0; })()",
+    ("(() => { const $0 = Object.assign(new Array(1001), {500: undefined, 1000: undefined}); $0[500] = $0; "
+     "$0[1000] = $0; return $0; })()"),
+    ("(() => { const $0 = Object.defineProperty([], \"__proto__\", {value: undefined, writable: true, "
+     "enumerable: true, configurable: true}); $0.__proto__ = $0; return $0; })()"),
+    ("(() => { const $0 = new Map([[1, 2]]); $0.set(\"m\", $0); $0.set({k: [1]}, new Map([[3, 4]])); return "
+     "$0; })()"),
     "(() => { const $0 = new Map(); $0.set($0, $0); return $0; })()",
     "(() => { const $0 = new Set([1]); $0.add($0); $0.add([2]); return $0; })()",
     "(() => { const $0 = new Error(\"a\", {cause: undefined}); $0.cause = $0; return $0; })()",
-    "(() => { const $0 = Object.assign(new Error(undefined, {cause: undefined}), {stack: \"s\"}); const $1 = "
-    "{error: $0}; $0.cause = $1; return $1; })()",
+    ("(() => { const $0 = Object.assign(new Error(undefined, {cause: undefined}), {stack: \"s\"}); const $1 "
+     "= {error: $0}; $0.cause = $1; return $1; })()"),
     "(() => { const $0 = {up: undefined}; const $1 = {down: {middle: $0}}; $0.up = $1; return $1; })()",
     "(() => { const $0 = {}; const $1 = new Map([[$0, $0]]); $1.set($1, {again: $0}); return [$1]; })()",
 };

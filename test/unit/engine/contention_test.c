@@ -90,7 +90,8 @@ static void neighbours_that_hold_the_lock_cause_no_errors(void **state) {
 
 /* ---- The log ---- */
 
-enum { MIB = 1 << 20, PAGE_SIZE = 4096, LARGE_SIZE = 60000, LARGE_KEYS = 40 };
+static const int64_t MIB = 1 << 20;
+enum { PAGE_SIZE = 4096, LARGE_SIZE = 60000, LARGE_KEYS = 40 };
 
 static fault_vfs *vfs;
 
@@ -186,7 +187,7 @@ static void the_log_stays_bounded_under_a_stream_of_writes(void **state) {
   uint32_t random = 1;
   int64_t largest = 0;
   uint64_t writes = fault_vfs_count(vfs, FAULT_WRITE);
-  while (fault_vfs_count(vfs, FAULT_WRITE) - writes < 2 * PAGES_WRITTEN) { /* a frame is two writes */
+  while (fault_vfs_count(vfs, FAULT_WRITE) - writes < 2ULL * PAGES_WRITTEN) { /* a frame is two writes */
     random = random * 1664525 + 1013904223;
     wait_below(&s, WINDOW);
     tuplet_error error = {0};

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HOUR_MS = 3600000 };
+static const int64_t HOUR_MS = 3600000;
 
 /* The pages that the log got from `from` on, as a set of page numbers below 64. */
 static uint64_t pages_logged(const char *path, int64_t from) {

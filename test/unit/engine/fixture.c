@@ -159,9 +159,11 @@ char *sql_schema_on(const char *path) {
     const char *end = strchr(rest, ';') + 1;
     char *sql = strndup(rest, (size_t)(end - rest));
     char *rows = sql_rows(db, sql);
-    schema = realloc(schema, strlen(schema) + strlen(rows) + 1);
-    assert_non_null(schema);
-    (void)strcat(schema, rows);
+    size_t size = strlen(schema), rows_size = strlen(rows);
+    char *longer = realloc(schema, size + rows_size + 1);
+    assert_non_null(longer);
+    memcpy(longer + size, rows, rows_size + 1);
+    schema = longer;
     free(rows);
     free(sql);
     rest = end;

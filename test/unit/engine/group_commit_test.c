@@ -214,7 +214,7 @@ static void threads_that_write_at_once_share_syncs(void **state) {
   }
   syncs = fault_vfs_count(vfs, FAULT_SYNC) - syncs;
   assert_in_range(syncs, 1, THREAD_COUNT * WRITES_EACH / 3);
-  qsort(versions, THREAD_COUNT * WRITES_EACH, sizeof versions[0], compare_versions);
+  qsort(versions, sizeof versions / sizeof versions[0], sizeof versions[0], compare_versions);
   for (int i = 1; i < THREAD_COUNT * WRITES_EACH; i++) assert_true(versions[i] > versions[i - 1]);
   tuplet_close(db);
 }
