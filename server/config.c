@@ -3,6 +3,7 @@
 
 #include "base/status.h"
 #include "codec/limits.h"
+#include "net/address.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -136,7 +137,7 @@ static tuplet_status read_option(int option, const char *name, tp_serve_config *
   case OPTION_ACCESS_TOKEN:
     config->access_token = optarg;
     return check_access_token("--access-token", optarg, error);
-  case OPTION_ADDR: config->address = optarg; return TUPLET_OK;
+  case OPTION_ADDR: config->address = optarg; return tp_address_check(optarg, error);
   case OPTION_READ_ONLY: config->read_only = true; return TUPLET_OK;
   case OPTION_NUM_WORKERS: return read_worker_count("--num-workers", optarg, config, error);
   case OPTION_BATCH_TIMEOUT: return read_batch_timeout("--atomic-write-batch-timeout-ms", optarg, error);

@@ -20,7 +20,7 @@ typedef struct tp_serve_config {
 
 /* The options and variables are those of `denokv`; what stands on the command line wins. `lookup` is getenv,
  * or a test's. argv[0] is the program's name; argv is reordered. Not thread-safe (getopt). Errors:
- * TUPLET_INVALID. */
+ * TUPLET_INVALID, TUPLET_SYNTAX (the address). */
 tuplet_status tp_serve_config_read(int argc, char **argv, const char *(*lookup)(const char *name),
                                    tp_serve_config *ret_config, tuplet_error *error);
 

@@ -46,7 +46,7 @@ static tp_serve_config accept(const char *const *arguments, const char *const *v
 static void refuse(const char *const *arguments, const char *const *variables, const char *sentence) {
   tp_serve_config config;
   tuplet_error error = {0};
-  assert_int_equal(read_config(arguments, variables, &config, &error), TUPLET_INVALID);
+  assert_true(read_config(arguments, variables, &config, &error) < 0);
   if (strstr(error.message, sentence) == NULL) fail_msg("'%s' does not say '%s'", error.message, sentence);
 }
 
@@ -158,6 +158,15 @@ static void what_is_not_known_is_named(void **state) {
   refuse(LIST("--sqlite-path", ""), none, "is empty");
 }
 
+static void an_address_must_be_one(void **state) {
+  (void)state;
+  static const char *const wrong[] = {"127.0.0.1",  "foo",      "[::1", "::1:80", ":4512",
+                                      "127.0.0.1:", "[::1]:0x", "h:-1", "h:70000"};
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) refuse(LIST("--addr", wrong[i]), none, wrong[i]);
+  (void)accept(LIST("--addr", "[::1]:0"), none);
+  (void)accept(LIST("--addr", "no-such-host.invalid:1"), none); /* which is for later to find out */
+}
+
 static void the_last_of_equal_flags_counts(void **state) {
   (void)state;
   tp_serve_config config =
@@ -185,6 +194,7 @@ int main(void) {
       cmocka_unit_test(the_token_is_never_repeated_in_a_message),
       cmocka_unit_test(numbers_are_checked),
       cmocka_unit_test(what_is_not_known_is_named),
+      cmocka_unit_test(an_address_must_be_one),
       cmocka_unit_test(the_last_of_equal_flags_counts),
       cmocka_unit_test(help_wins_over_what_follows),
   };

@@ -1,0 +1,10 @@
+/* address.h: whether an address to listen on is written as one, before anything is done with it. */
+#ifndef TP_NET_ADDRESS_H
+#define TP_NET_ADDRESS_H
+
+#include "tuplet.h"
+
+/* "HOST:PORT", "[IPv6]:PORT"; the host is not looked up. Errors: TUPLET_SYNTAX. Any thread. */
+tuplet_status tp_address_check(const char *text, tuplet_error *error);
+
+#endif
