@@ -22,6 +22,7 @@ typedef struct tp_cli_context {
   const char *db_path; /* --db; NULL when not given */
   bool json;           /* --json */
   bool quiet;          /* --quiet */
+  bool committed;      /* something was written to the database, and is there whatever else fails */
   int write_errno;     /* why writing to standard output failed; 0 while it works */
 } tp_cli_context;
 

@@ -19,7 +19,7 @@ static const char overview_head[] = "Usage: tuplet [OPTION]... COMMAND [ARGUMENT
 
 static const char overview_tail[] =
     "\n"
-    "Options, before or after the command:\n"
+    "Options, before the command or after it (-V only before; serve knows no -j and -q):\n"
     "  -d, --db PATH        the database: a file, or :memory:. Without it, the file that\n"
     "                       DENO_KV_SQLITE_PATH or DENO_KV_DEFAULT_PATH names, or one of\n"
     "                       the user's that belongs to the working directory\n"

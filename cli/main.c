@@ -26,7 +26,9 @@ static tp_cli_exit finish(tp_cli_context *context, tp_cli_exit code) {
   if (context->write_errno == 0) return code;
   /* Who closed the pipe has seen enough; no need to tell. */
   if (context->write_errno == EPIPE) return TP_CLI_EXIT_SYSTEM;
-  return tp_cli_fail_as(TP_CLI_EXIT_SYSTEM, "writing to standard output: %s", strerror(context->write_errno));
+  return tp_cli_fail_as(TP_CLI_EXIT_SYSTEM, "writing to standard output: %s%s",
+                        strerror(context->write_errno),
+                        context->committed ? "; the change is stored, only its versionstamp is lost" : "");
 }
 
 static tp_cli_exit run(tp_cli_context *context, int argc, char **argv) {

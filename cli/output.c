@@ -59,6 +59,7 @@ tp_cli_exit tp_cli_write_json_string(tp_cli_context *context, const char *text, 
 
 void tp_cli_write_commit(tp_cli_context *context, const tuplet_versionstamp *versionstamp) {
   char text[TUPLET_VERSIONSTAMP_TEXT_SIZE];
+  context->committed = true;
   if (context->quiet) return;
   tuplet_versionstamp_to_text(versionstamp, text);
   if (context->json) tp_cli_write_text(context, "{\"ok\":true,\"versionstamp\":\"");

@@ -1,32 +1,15 @@
-/* serve.c: `tuplet serve`, which the server implements; here its arguments are put together. */
+/* serve.c: `tuplet serve`, which the server implements; here it learns what stood before the command. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "report.h"
 #include "server/serve.h"
 
 static tp_cli_exit run(tp_cli_context *context, int argc, char **argv) {
-  static char name[] = "tuplet serve";
-  static char option[] = "--sqlite-path";
-  char **all = calloc((size_t)argc + 4, sizeof *all);
-  char *path = context->db_path != NULL ? strdup(context->db_path) : NULL;
-  if (all == NULL || (context->db_path != NULL && path == NULL)) {
-    free(all);
-    free(path);
+  /* The variable says which database it is where the server's own arguments do not: so what stands after the
+   * command wins over what stands before it, and that over the environment. */
+  if (context->db_path != NULL && setenv("DENO_KV_SQLITE_PATH", context->db_path, 1) != 0)
     return tp_cli_fail_memory();
-  }
-  /* What stood before the command comes first, so that what stands after it wins. */
-  int count = 0;
-  all[count++] = name;
-  if (path != NULL) {
-    all[count++] = option;
-    all[count++] = path;
-  }
-  for (int i = 1; i < argc; i++) all[count++] = argv[i];
-  int code = tp_serve_main(count, all);
-  free(path);
-  free(all);
-  return (tp_cli_exit)code;
+  return (tp_cli_exit)tp_serve_main(argc, argv);
 }
 
 const tp_cli_command tp_cli_serve = {

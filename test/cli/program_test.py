@@ -116,6 +116,18 @@ class Output(Cli):
                 self.run_text("--db", self.db, *arguments, stdout=full, code=SYSTEM)
                 self.assertIn("standard output", self.stderr)
 
+    @unittest.skipUnless(os.path.exists("/dev/full"), "this system has no /dev/full")
+    def test_a_change_that_cannot_be_told_is_said_to_be_stored(self):
+        for arguments in (["set", '["b"]', "2"], ["delete", '["a"]'], ["atomic", "set", '["c"]', "3"]):
+            with self.subTest(arguments), open("/dev/full", "wb") as full:
+                self.run_text("--db", self.db, *arguments, stdout=full, code=SYSTEM)
+                self.assertIn("standard output", self.stderr)
+                self.assertIn("the change is stored", self.stderr)
+        self.assertEqual(self.tuplet("list"), '["b"]\t2\n["c"]\t3\n')
+        with open("/dev/full", "wb") as full:
+            self.run_text("--db", self.db, "get", '["b"]', stdout=full, code=SYSTEM)
+            self.assertNotIn("stored", self.stderr)
+
     def test_a_closed_pipe_is_noticed(self):
         read, write = os.pipe()
         os.close(read)
@@ -159,15 +171,37 @@ class Serve(Cli):
         self.assertEqual(process.returncode, USAGE)
         self.assertIn(b"--frob", err)
 
-    def test_starts_as_denokv_does(self):
-        process = self.start("--sqlite-path", self.db, "serve", "--access-token", "a-long-enough-token", "--addr",
-                             "127.0.0.1:0")
+    def serve(self, *arguments):
+        process = self.start(*arguments, "--access-token", "a-long-enough-token", "--addr", "127.0.0.1:0")
         self.addCleanup(process.kill)
         for line in process.stderr:
             if b"Listening on http://127.0.0.1:" in line:
-                break
-        else:
-            self.fail("the server ended before it was ready")
+                return process
+        self.fail("the server ended before it was ready")
+
+    def test_a_mistake_makes_no_file(self):
+        for mistake in (["--addr", "nonsense"], ["--addr", "127.0.0.1:70000"], ["--num-workers", "0"],
+                        ["--num-workers", "x"], ["--access-token", "short"]):
+            with self.subTest(mistake):
+                process = self.start("serve", "--sqlite-path", self.db, *mistake)
+                _, err = process.communicate(timeout=60)
+                self.assertEqual(process.returncode, USAGE)
+                self.assertIn(b"Try 'tuplet serve --help'", err)
+        self.assertEqual(os.listdir(self.folder.name), [])
+
+    def test_the_database_after_the_command_wins(self):
+        for i, after in enumerate((["{}"], ["--sqlite-path", "{}"], ["-d{}"])):
+            path = self.path(f"{i}.sqlite3")
+            arguments = [word.replace("{}", path) for word in after]
+            process = self.serve("--sqlite-path", self.path("not"), "serve", *arguments)
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=60)
+            self.assertEqual(process.returncode, 0)
+            self.assertTrue(os.path.exists(path))
+        self.assertFalse(os.path.exists(self.path("not")))
+
+    def test_starts_as_denokv_does(self):
+        process = self.serve("--sqlite-path", self.db, "serve")
         self.tuplet("set", '["a"]', "1")  # beside the server, on the same file
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=60)
