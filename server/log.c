@@ -31,9 +31,8 @@ static void write_all(int descriptor, const char *data, size_t size) {
 void tp_log_write(const tp_log *log, tp_log_level level, const char *format, ...) {
   if (level > log->level) return;
   char line[TP_LOG_LINE_SIZE_MAX];
-  const char *prefix = prefix_of(level);
-  size_t size = strlen(prefix);
-  memcpy(line, prefix, size);
+  (void)snprintf(line, sizeof line, "%s", prefix_of(level));
+  size_t size = strlen(line);
 
   va_list arguments;
   va_start(arguments, format);

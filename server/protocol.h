@@ -5,9 +5,9 @@
 #include "server/worker.h"
 
 /* Refuses requests without a route or a token before their bodies come; tp_listener_config's on_head. */
-void tp_protocol_check(void *worker, tp_http_request *request);
+void tp_protocol_check(void *context, tp_http_request *request);
 
 /* Handles any request; tp_listener_config's on_request, with the worker as its context. Loop's thread. */
-void tp_protocol_handle(void *worker, tp_http_request *request);
+void tp_protocol_handle(void *context, tp_http_request *request);
 
 #endif

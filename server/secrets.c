@@ -56,11 +56,15 @@ tuplet_status tp_secrets_make(const tuplet_allocator *allocator, tp_secrets *ret
 
 /* ---- The file's text ---- */
 
+static bool is_lower_hex_digit(char c) {
+  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+}
+
 static bool is_uuid(const char *text, size_t size) {
   if (size != TP_UUID_TEXT_SIZE - 1) return false;
   for (size_t i = 0; i < size; i++) {
     bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-    if (dash ? text[i] != '-' : memchr("0123456789abcdef", text[i], 16) == NULL) return false;
+    if (dash ? text[i] != '-' : !is_lower_hex_digit(text[i])) return false;
   }
   return true;
 }
