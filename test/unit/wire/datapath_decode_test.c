@@ -458,49 +458,6 @@ static void more_checks_or_mutations_than_allowed_are_refused(void **state) {
   assert_string_equal(f->error.message, "Too many checks (max 100)");
 }
 
-/* Small values and keys cost the most for each of their bytes. */
-static void the_largest_writes_fit_the_budget(void **state) {
-  fixture *f = *state;
-  enum { CHECK_COUNT = 100, CHANGE_COUNT = 1000, KEY_COUNT = 10 };
-  static pb_check *checks[CHECK_COUNT];
-  static pb_mutation *mutations[CHANGE_COUNT];
-  static pb_enqueue *enqueues[CHANGE_COUNT];
-  ProtobufCBinaryData keys[KEY_COUNT];
-  uint32_t schedule[KEY_COUNT] = {0};
-  for (size_t i = 0; i < KEY_COUNT; i++) keys[i] = BYTES("\x26");
-  pb_check check = COM__DENO__KV__DATAPATH__CHECK__INIT;
-  check.key = BYTES("\x26");
-  pb_value value = COM__DENO__KV__DATAPATH__KV_VALUE__INIT;
-  value.encoding = COM__DENO__KV__DATAPATH__VALUE_ENCODING__VE_BYTES;
-  pb_mutation mutation = COM__DENO__KV__DATAPATH__MUTATION__INIT;
-  mutation.key = BYTES("\x26");
-  mutation.value = &value;
-  mutation.mutation_type = COM__DENO__KV__DATAPATH__MUTATION_TYPE__M_SET;
-  pb_enqueue enqueue = COM__DENO__KV__DATAPATH__ENQUEUE__INIT;
-  enqueue.keys_if_undelivered = keys;
-  enqueue.n_keys_if_undelivered = KEY_COUNT;
-  enqueue.backoff_schedule = schedule;
-  enqueue.n_backoff_schedule = KEY_COUNT;
-  for (size_t i = 0; i < CHECK_COUNT; i++) checks[i] = &check;
-  for (size_t i = 0; i < CHANGE_COUNT; i++) mutations[i] = &mutation;
-  for (size_t i = 0; i < CHANGE_COUNT; i++) enqueues[i] = &enqueue;
-  pb_write write = COM__DENO__KV__DATAPATH__ATOMIC_WRITE__INIT;
-  write.checks = checks;
-  write.n_checks = CHECK_COUNT;
-  write.mutations = mutations;
-  write.enqueues = enqueues;
-
-  static const size_t mutation_counts[] = {CHANGE_COUNT, 0, CHANGE_COUNT / 2};
-  for (size_t i = 0; i < sizeof mutation_counts / sizeof *mutation_counts; i++) {
-    write.n_mutations = mutation_counts[i];
-    write.n_enqueues = CHANGE_COUNT - mutation_counts[i];
-    tuplet_status status = decode_write(f, &write);
-    if (status != TUPLET_OK) fail_msg("%zu mutations: %s", mutation_counts[i], f->error.message);
-    tp_arena_clear(&f->arena);
-    enqueue.n_backoff_schedule = 0; /* the next time without */
-  }
-}
-
 /* ---- Watch ---- */
 
 static void a_watch_has_its_keys_at_most_ten(void **state) {
@@ -614,58 +571,6 @@ static void other_bytes_are_no_message(void **state) {
   }
 }
 
-typedef struct counting {
-  size_t taken;
-} counting;
-
-static void *counting_reallocate(void *context, void *pointer, size_t new_size) {
-  counting *count = context;
-  count->taken += new_size;
-  if (new_size == 0) {
-    free(pointer);
-    return NULL;
-  }
-  return realloc(pointer, new_size);
-}
-
-/* Two bytes a field: what parsing would spend on them is far more than the message. */
-static void a_message_of_tiny_fields_cannot_take_more_than_its_budget(void **state) {
-  fixture *f = *state;
-  static const uint8_t outermost[] = {0x0a, 0x12, 0x1a, 0x22 /* unknown */};
-  const size_t size = 1536 * 1024;
-  uint8_t *bytes = calloc(1, size);
-  assert_non_null(bytes);
-  for (size_t i = 0; i < sizeof outermost; i++) {
-    for (size_t j = 0; j < size; j += 2) bytes[j] = outermost[i];
-    counting count = {0};
-    const tuplet_allocator allocator = {counting_reallocate, &count};
-    tp_arena arena;
-    tp_arena_init(&arena, &allocator, 4096);
-    assert_int_equal(tp_atomic_write_decode((tuplet_bytes){bytes, size}, &arena, &f->write, &f->error),
-                     TUPLET_LIMIT);
-    tp_arena_done(&arena);
-    assert_true(count.taken <= 2 * TP_DATAPATH_DECODE_OVERHEAD + 3 * size);
-  }
-
-  /* One enqueue with a million empty keys. */
-  uint8_t head[] = {0x1a, 0, 0, 0};
-  size_t inner = size - sizeof head;
-  head[1] = (uint8_t)(0x80 | (inner & 0x7f));
-  head[2] = (uint8_t)(0x80 | (inner >> 7 & 0x7f));
-  head[3] = (uint8_t)(inner >> 14);
-  for (size_t j = 0; j < size; j += 2) bytes[j] = 0x1a;
-  memcpy(bytes, head, sizeof head);
-  counting count = {0};
-  const tuplet_allocator allocator = {counting_reallocate, &count};
-  tp_arena arena;
-  tp_arena_init(&arena, &allocator, 4096);
-  assert_int_equal(tp_atomic_write_decode((tuplet_bytes){bytes, size}, &arena, &f->write, &f->error),
-                   TUPLET_LIMIT);
-  tp_arena_done(&arena);
-  assert_true(count.taken <= 2 * TP_DATAPATH_DECODE_OVERHEAD + 3 * size);
-  free(bytes);
-}
-
 /* ---- Out of memory ---- */
 
 typedef struct failing {
@@ -726,12 +631,10 @@ int main(void) {
       TEST(an_enqueue_has_payload_deadline_keys_and_schedule),
       TEST(an_enqueue_beyond_its_limits_is_refused),
       TEST(more_checks_or_mutations_than_allowed_are_refused),
-      TEST(the_largest_writes_fit_the_budget),
       TEST(a_watch_has_its_keys_at_most_ten),
       TEST(every_prefix_of_a_message_is_decoded_or_refused),
       TEST(every_flipped_bit_is_decoded_or_refused),
       TEST(other_bytes_are_no_message),
-      TEST(a_message_of_tiny_fields_cannot_take_more_than_its_budget),
       TEST(running_out_of_memory_is_an_error_at_every_allocation),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
