@@ -14,6 +14,12 @@ typedef struct server {
   tp_buffer output;
 } server;
 
+static void on_head(void *context, tp_http_request *request) {
+  (void)context;
+  tuplet_bytes method = tp_http_request_method(request);
+  if (method.size == 5 && memcmp(method.data, "PATCH", 5) == 0) tp_http_respond_text(request, 401, "refused");
+}
+
 /* By method: some are answered at once, some as a stream, some later. */
 static void on_request(void *context, tp_http_request *request) {
   server *s = context;
@@ -51,10 +57,12 @@ static void serve(server *s, tp_http_budget *budget, const uint8_t *data, size_t
   tp_http_conn_config config = {.limits = tp_http_limits_default(),
                                 .budget = budget,
                                 .protocol = TP_HTTP_1,
+                                .on_head = on_head,
                                 .on_request = on_request,
                                 .context = s};
   config.limits.head_size_max = 300;
   config.limits.body_size_max = 200;
+  config.limits.bodies_size_free = 100;
   tp_buffer_init(&s->output, NULL);
   if (tp_http_conn_new(&config, &s->conn, NULL) != TUPLET_OK) abort();
   for (size_t i = 0; i < size; i += step) {

@@ -27,6 +27,12 @@ static void on_abort(void *context, tp_http_request *request) {
   tp_http_respond_abort(request);
 }
 
+static void on_head(void *context, tp_http_request *request) {
+  (void)context;
+  tuplet_bytes method = tp_http_request_method(request);
+  if (method.size == 5 && memcmp(method.data, "PATCH", 5) == 0) tp_http_respond_text(request, 401, "refused");
+}
+
 /* By method: kept as a stream, or answered at once. */
 static void on_request(void *context, tp_http_request *request) {
   server *s = context;
@@ -63,10 +69,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   server s = {0};
   tp_http_budget budget;
   tp_http_budget_init(&budget, 1000);
-  tp_http_conn_config config = {
-      .limits = tp_http_limits_default(), .budget = &budget, .on_request = on_request, .context = &s};
+  tp_http_conn_config config = {.limits = tp_http_limits_default(),
+                                .budget = &budget,
+                                .on_head = on_head,
+                                .on_request = on_request,
+                                .context = &s};
   config.limits.head_size_max = 300;
   config.limits.body_size_max = 200;
+  config.limits.bodies_size_free = 100;
   config.limits.streams_max = 5;
   if (tp_http_conn_new(&config, &s.conn, NULL) != TUPLET_OK) abort();
   tp_http_conn_receive(s.conn, (tuplet_bytes){preface, sizeof preface - 1});
@@ -76,8 +86,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     collect(&s);
     if (i / step % 4 == 3) end_one(&s);
   }
-  tp_http_conn_expire_receiving(s.conn);
+  tp_http_conn_expire_receiving(s.conn, 0, 0);
   if (shuts_down) tp_http_conn_shutdown(s.conn);
+  collect(&s);
+  if (shuts_down) tp_http_conn_expire_shutdown(s.conn);
   collect(&s);
   if (tp_http_conn_progress(s.conn).handling != s.kept_count) abort();
   tp_http_conn_free(s.conn);
