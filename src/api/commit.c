@@ -23,8 +23,8 @@ static void on_written(tp_write *write) {
 }
 
 /* Starts the commit; on_written calls the callback, which disposes of the operation. */
-static tuplet_status start(tuplet_atomic *atomic, tuplet_commit_callback callback, void *context,
-                           tuplet_error *error) {
+static tuplet_status start(tuplet_atomic *atomic, bool caller_waits, tuplet_commit_callback callback,
+                           void *context, tuplet_error *error) {
   if (atomic == NULL) return tp_fail(error, TUPLET_MISUSE, "atomic is NULL");
   tuplet_status status = tp_db_check(atomic->db, error);
   if (status != TUPLET_OK) return status;
@@ -44,6 +44,7 @@ static tuplet_status start(tuplet_atomic *atomic, tuplet_commit_callback callbac
                              .mutations = atomic->mutations,
                              .mutation_count = atomic->mutation_count,
                              .arena = &atomic->arena,
+                             .submitter_waits = caller_waits,
                              .on_done = on_written,
                              .failed_checks = failed_checks};
   tp_store_write(atomic->db->store, &atomic->write);
@@ -70,7 +71,7 @@ static void finish_blocking_commit(void *context, tuplet_status status, const tu
 
 tuplet_status tuplet_atomic_commit(tuplet_atomic *atomic, tuplet_commit *ret_commit, tuplet_error *error) {
   blocking_commit blocking = {.waiter = TP_WAITER_INIT, .commit = ret_commit, .error = error};
-  tuplet_status status = start(atomic, finish_blocking_commit, &blocking, error);
+  tuplet_status status = start(atomic, true, finish_blocking_commit, &blocking, error);
   if (status != TUPLET_OK) return status;
   tp_waiter_wait(&blocking.waiter);
   return blocking.status;
@@ -128,7 +129,7 @@ tuplet_status tuplet_atomic_commit_async(tuplet_atomic *atomic, tuplet_commit_ca
   owned_commit *owned = tp_arena_alloc(&atomic->arena, sizeof *owned);
   if (owned == NULL) return tp_fail_nomem(error);
   *owned = (owned_commit){atomic, callback, context};
-  return start(atomic, finish_owned_commit, owned, error);
+  return start(atomic, false, finish_owned_commit, owned, error);
 }
 
 static tuplet_status commit_single_async(tuplet_atomic *atomic, tuplet_status status,

@@ -97,17 +97,19 @@ static bool grow(tp_entry_batch *batch) {
 /* Until the batch is sealed, an item knows only sizes: the bytes may still move. */
 tuplet_status tp_entry_batch_add(tp_entry_batch *batch, tuplet_bytes key, const tp_row *row,
                                  tuplet_error *error) {
-  tuplet_entry entry = {.key = {NULL, key.size}};
-  if (row != NULL) {
-    entry.exists = true;
-    entry.value = value_of(row);
-    entry.value.data.size = row->value.size;
-    entry.versionstamp = row->versionstamp;
-  }
-  tp_buffer_append(&batch->bytes, key.data, key.size);
-  if (row != NULL) tp_buffer_append(&batch->bytes, row->value.data, row->value.size);
+  size_t value_size = row == NULL ? 0 : row->value.size;
+  uint8_t *room = tp_buffer_reserve(&batch->bytes, key.size + value_size);
   if (batch->bytes.failed || !grow(batch)) return tp_fail_nomem(error);
-  batch->items[batch->entries.count++] = entry;
+  if (key.size > 0) memcpy(room, key.data, key.size);
+  if (value_size > 0) memcpy(room + key.size, row->value.data, value_size);
+  batch->bytes.size += key.size + value_size;
+
+  tuplet_entry *entry = &batch->items[batch->entries.count++];
+  *entry = (tuplet_entry){.key = {NULL, key.size}, .exists = row != NULL};
+  if (row == NULL) return TUPLET_OK;
+  entry->value = value_of(row);
+  entry->value.data.size = value_size;
+  entry->versionstamp = row->versionstamp;
   return TUPLET_OK;
 }
 

@@ -2,7 +2,8 @@
  *
  * An engine reads ranges of encoded keys and commits atomic writes. It is "submit, with a completion": an
  * engine may complete before the call returns (a local file's reads), or later on a thread of its own
- * (commits; engines that talk to other machines). Nothing here blocks but `close`.
+ * (commits; engines that talk to other machines). Nothing here blocks but `close`, and writes whose submitter
+ * waits anyway.
  *
  * What every engine promises:
  *  1. A read sees one snapshot: all its ranges, at one moment.
@@ -71,13 +72,13 @@ typedef enum tp_mutation_type {
 } tp_mutation_type;
 
 typedef struct tp_mutation {
-  tp_mutation_type type;
   tuplet_bytes key;
-  uint32_t encoding;
   tuplet_bytes value;
-  int64_t expires_at_ms; /* of sets; unix; TP_EXPIRES_NEVER */
-  tuplet_bytes sum_min;  /* of sums: encoded as the operand; data NULL for none */
+  tuplet_bytes sum_min; /* of sums: encoded as the operand; data NULL for none */
   tuplet_bytes sum_max;
+  int64_t expires_at_ms; /* of sets; unix; TP_EXPIRES_NEVER */
+  tp_mutation_type type;
+  uint32_t encoding;
   bool sum_clamp;
 } tp_mutation;
 
@@ -112,6 +113,9 @@ struct tp_write {
   const tp_enqueue *enqueues;
   size_t enqueue_count;
   tp_arena *arena; /* for what the engine has to remember until on_done */
+  /* Who submits it waits for on_done and does nothing else: the engine may do the work on that thread, in the
+   * call that submits. */
+  bool submitter_waits;
   /* Exactly once; the results below are filled. */
   void (*on_done)(tp_write *write);
 

@@ -263,21 +263,34 @@ static void leave_room_for_others(const tp_sqlite_committer *committer) {
   (void)nanosleep(&pause, NULL); /* cut short is fine */
 }
 
+/* Writes a group that was taken off the queue. The mutex is held, and let go of meanwhile; `writing` keeps
+ * others from the connection. */
+static void write_group(tp_sqlite_committer *committer, const group *members) {
+  committer->writing = true;
+  committer->last_group_count = members->count;
+  (void)pthread_mutex_unlock(&committer->mutex);
+  process_group(committer, members);
+  leave_room_for_others(committer);
+  (void)pthread_mutex_lock(&committer->mutex);
+  committer->writing = false;
+  (void)pthread_cond_broadcast(&committer->wake); /* for the thread, and for who waits for the end */
+}
+
+static bool has_work(const tp_sqlite_committer *committer) {
+  return committer->first_write != NULL || committer->first_sweep != NULL;
+}
+
 static void *run(void *context) {
   tp_sqlite_committer *committer = context;
   (void)pthread_mutex_lock(&committer->mutex);
   for (;;) {
-    bool idle = committer->first_write == NULL && committer->first_sweep == NULL;
-    if (idle && committer->stopping) break;
-    if (idle) {
+    if (committer->writing || (!has_work(committer) && !committer->stopping)) {
       (void)pthread_cond_wait(&committer->wake, &committer->mutex);
       continue;
     }
+    if (!has_work(committer)) break;
     group members = take_group(committer);
-    (void)pthread_mutex_unlock(&committer->mutex);
-    process_group(committer, &members);
-    leave_room_for_others(committer);
-    (void)pthread_mutex_lock(&committer->mutex);
+    write_group(committer, &members);
   }
   (void)pthread_mutex_unlock(&committer->mutex);
   return NULL;
@@ -292,14 +305,27 @@ static tuplet_status ensure_started(tp_sqlite_committer *committer, tuplet_error
   return status;
 }
 
+/* Whether a write is best done by the thread that waits for it: it is alone, and so were those before it.
+ * That saves two changes of threads. Where several threads write, they had better share a group. The mutex is
+ * held. */
+static bool is_for_submitter(const tp_sqlite_committer *committer, const tp_write *write) {
+  return write->submitter_waits && !committer->writing && !has_work(committer) &&
+         committer->last_group_count <= 1;
+}
+
 void tp_sqlite_committer_write(tp_sqlite_committer *committer, tp_write *write) {
   write->next = NULL;
+  tuplet_status status = TUPLET_OK;
   (void)pthread_mutex_lock(&committer->mutex);
-  tuplet_status status = ensure_started(committer, &write->error);
-  if (status == TUPLET_OK) {
-    *committer->last_write_link = write;
-    committer->last_write_link = &write->next;
-    (void)pthread_cond_signal(&committer->wake);
+  if (is_for_submitter(committer, write)) {
+    write_group(committer, &(group){.first = write, .count = 1}); /* completes it */
+  } else {
+    status = ensure_started(committer, &write->error);
+    if (status == TUPLET_OK) {
+      *committer->last_write_link = write;
+      committer->last_write_link = &write->next;
+      (void)pthread_cond_broadcast(&committer->wake);
+    }
   }
   (void)pthread_mutex_unlock(&committer->mutex);
   if (status == TUPLET_OK) return;
@@ -313,7 +339,7 @@ void tp_sqlite_committer_sweep(tp_sqlite_committer *committer, tp_sweep *sweep) 
   if (status == TUPLET_OK) {
     sweep->next = committer->first_sweep;
     committer->first_sweep = sweep;
-    (void)pthread_cond_signal(&committer->wake);
+    (void)pthread_cond_broadcast(&committer->wake);
   }
   (void)pthread_mutex_unlock(&committer->mutex);
   if (status == TUPLET_OK) return;
@@ -382,7 +408,8 @@ tuplet_status tp_sqlite_committer_init(tp_sqlite_committer *committer, const tp_
 void tp_sqlite_committer_done(tp_sqlite_committer *committer) {
   (void)pthread_mutex_lock(&committer->mutex);
   committer->stopping = true;
-  (void)pthread_cond_signal(&committer->wake);
+  (void)pthread_cond_broadcast(&committer->wake);
+  while (committer->writing) (void)pthread_cond_wait(&committer->wake, &committer->mutex);
   (void)pthread_mutex_unlock(&committer->mutex);
   if (committer->started) (void)pthread_join(committer->thread, NULL);
   tp_sqlite_checkpointer_done(&committer->checkpointer);

@@ -1,9 +1,11 @@
-/* committer.h: the one thread of an engine that writes.
+/* committer.h: the one place of an engine that writes.
  *
  *   any thread: submit -> [ queue ] -> committer: BEGIN, apply each, COMMIT (one fsync) -> complete each
  *
  * What arrives during the fsync is the next group. Alone, a write costs one fsync; under load, hundreds share
- * it. */
+ * it.
+ * A thread that waits for its write while nobody else writes commits it itself, which saves waking two
+ * threads. */
 #ifndef TP_ENGINE_SQLITE_COMMITTER_H
 #define TP_ENGINE_SQLITE_COMMITTER_H
 
@@ -43,6 +45,8 @@ typedef struct tp_sqlite_committer {
   tp_sweep *first_sweep;
   bool started;
   bool stopping;
+  bool writing;            /* somebody has the connection: the thread, or a submitter */
+  size_t last_group_count; /* writes in the last group */
 } tp_sqlite_committer;
 
 /* Opens the writing connection and prepares the schema. On failure there is nothing to end. */

@@ -200,7 +200,8 @@ tuplet_bytes tp_sqlite_column_bytes(sqlite3_stmt *statement, int column) {
 }
 
 int64_t tp_sqlite_column_expiry(sqlite3_stmt *statement, int column) {
-  if (sqlite3_column_type(statement, column) == SQLITE_NULL) return TP_EXPIRES_NEVER;
-  int64_t expires_at_ms = sqlite3_column_int64(statement, column);
-  return expires_at_ms < 0 ? TP_EXPIRES_NEVER : expires_at_ms;
+  int64_t expires_at_ms = sqlite3_column_int64(statement, column); /* NULL reads as 0 */
+  if (expires_at_ms > 0) return expires_at_ms;
+  bool never = expires_at_ms < 0 || sqlite3_column_type(statement, column) == SQLITE_NULL;
+  return never ? TP_EXPIRES_NEVER : expires_at_ms;
 }

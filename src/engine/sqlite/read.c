@@ -6,10 +6,13 @@
 #include "engine/sqlite/failure.h"
 
 #include <assert.h>
+#include <endian.h>
+#include <string.h>
 
 tuplet_versionstamp tp_sqlite_versionstamp(int64_t version) {
   tuplet_versionstamp versionstamp = {{0}};
-  for (int i = 0; i < 8; i++) versionstamp.bytes[i] = (uint8_t)((uint64_t)version >> (56 - 8 * i));
+  uint64_t big_endian = htobe64((uint64_t)version);
+  memcpy(versionstamp.bytes, &big_endian, sizeof big_endian);
   return versionstamp;
 }
 
