@@ -342,6 +342,7 @@ void tp_http_conn_expire_receiving(tp_http_conn *conn, uint64_t now_ms, uint64_t
 }
 
 void tp_http_conn_expire_shutdown(tp_http_conn *conn) {
+  if (conn->failed) return; /* shutdown has then left it alone, too */
   assert(conn->draining);
   tp_http_conn_expire_receiving(conn, 0, 0);
   if (conn->codec == NULL || conn->closing || conn->failed) return;

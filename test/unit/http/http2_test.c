@@ -403,6 +403,9 @@ static void refuses_bytes_that_are_not_http_2(void **state) {
   fixture_open(&c->f);
   fixture_receive(&c->f, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n");
   assert_true(tp_http_conn_wants_close(c->f.conn));
+  tp_http_conn_shutdown(c->f.conn);
+  tp_http_conn_expire_shutdown(c->f.conn);
+  assert_true(tp_http_conn_wants_close(c->f.conn));
 }
 
 static void drains_with_goaway(void **state) {
