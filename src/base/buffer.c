@@ -26,7 +26,7 @@ void tp_buffer_clear(tp_buffer *buffer) {
 
 uint8_t *tp_buffer_reserve(tp_buffer *buffer, size_t size) {
   if (buffer->failed) return NULL;
-  if (size <= buffer->capacity - buffer->size) return buffer->data + buffer->size;
+  if (buffer->data != NULL && size <= buffer->capacity - buffer->size) return buffer->data + buffer->size;
   size_t capacity = buffer->capacity < BUFFER_CAPACITY_MIN ? BUFFER_CAPACITY_MIN : buffer->capacity;
   while (capacity - buffer->size < size) {
     if (capacity > SIZE_MAX / 2) {

@@ -53,6 +53,16 @@ static void reserved_room_counts_when_the_caller_says_so(void **state) {
   tp_buffer_done(&buffer);
 }
 
+static void room_for_nothing_is_room(void **state) {
+  (void)state;
+  tp_buffer buffer;
+  tp_buffer_init(&buffer, NULL);
+  assert_non_null(tp_buffer_reserve(&buffer, 0)); /* NULL is for out of memory */
+  assert_false(buffer.failed);
+  assert_int_equal(buffer.size, 0);
+  tp_buffer_done(&buffer);
+}
+
 static void consuming_removes_from_the_front(void **state) {
   (void)state;
   tp_buffer buffer;
@@ -135,6 +145,7 @@ int main(void) {
       cmocka_unit_test(what_is_appended_stands_in_order),
       cmocka_unit_test(it_grows_past_every_size),
       cmocka_unit_test(reserved_room_counts_when_the_caller_says_so),
+      cmocka_unit_test(room_for_nothing_is_room),
       cmocka_unit_test(consuming_removes_from_the_front),
       cmocka_unit_test(taking_hands_over_and_leaves_it_empty),
       cmocka_unit_test(a_failure_stays_until_cleared),
