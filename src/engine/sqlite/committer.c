@@ -107,9 +107,11 @@ static tuplet_status apply_group(tp_sqlite_committer *committer, const group *me
   int64_t before = 0;
   tuplet_status status = read_version(connection, &before, error);
   if (status != TUPLET_OK) return status;
-  if (before != atomic_load(&committer->committed_version)) {
+  int64_t committed = atomic_load(&committer->committed_version);
+  if (before != committed) {
     atomic_store(&committer->foreign_changes, true);
-    committer->others_seen_at_ns = tp_clock_monotonic_ns(&committer->clock);
+    /* Before the first commit of its own it cannot tell: what it finds may be old. */
+    if (committed >= 0) committer->others_seen_at_ns = tp_clock_monotonic_ns(&committer->clock);
   }
 
   int64_t version = before;
