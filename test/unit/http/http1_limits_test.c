@@ -13,8 +13,6 @@
 
 static const char post_echo[] = "POST /echo?q=1 HTTP/1.1\r\nHost: example.org:81\r\nX-Tag:  some tag \t\r\n"
                                 "Content-Length: 5\r\n\r\nhello";
-static const char post_echo_answer[] = "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\nx-tag: some tag\r\n"
-                                       "content-length: 36\r\n\r\nPOST\n/echo?q=1\nexample.org:81\nhello\n";
 
 static int setup(void **state) {
   fixture *f = calloc(1, sizeof *f);
