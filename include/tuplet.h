@@ -728,7 +728,7 @@ typedef struct tuplet_list_options {
   size_t struct_size;
   uint64_t limit;      /* entries in all; 0: no limit */
   uint32_t batch_size; /* entries fetched at a time, each batch one snapshot, at most 1000; 0: limit or 100,
-                          at most 500 */
+                          at most 500, and more, up to 1000, as the list goes on */
   bool reverse;        /* from the last key to the first */
   const char *cursor;  /* where an earlier list stopped (tuplet_list_cursor); NULL or "": from the start */
   tuplet_consistency consistency;

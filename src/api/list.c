@@ -23,8 +23,9 @@ struct tuplet_list {
   tp_arena arena; /* what selection and the first range point to */
   tp_selection selection;
   bool reverse;
-  uint32_t batch_size;
-  uint64_t left; /* entries that may still come; UINT64_MAX for no limit */
+  uint32_t batch_size;     /* of the next batch */
+  uint32_t batch_size_max; /* where growing ends */
+  uint64_t left;           /* entries that may still come; UINT64_MAX for no limit */
 
   /* The part of the range that is not fetched yet; its moving bound is in next_bound after the first batch.
    */
@@ -79,6 +80,7 @@ static tuplet_status list_init(tuplet_list *list, const tuplet_selector *selecto
   if (status != TUPLET_OK) return status;
   list->reverse = options->reverse;
   list->batch_size = batch_size_of(options);
+  list->batch_size_max = options->batch_size > 0 ? options->batch_size : TP_LIMIT_READ_ENTRIES_MAX;
   list->left = options->limit == 0 ? UINT64_MAX : options->limit;
   return TUPLET_OK;
 }
@@ -217,6 +219,9 @@ static bool fetch(tuplet_list *list) {
                       .limit = list->left < list->batch_size ? (uint32_t)list->left : list->batch_size,
                       .reverse = list->reverse};
   list->read = (tp_read){.ranges = &list->read_range, .range_count = 1, .on_row = on_row, .on_done = on_read};
+  /* Whoever went through a whole batch is likely to go on. */
+  list->batch_size =
+      list->batch_size < list->batch_size_max / 2 ? list->batch_size * 2 : list->batch_size_max;
   atomic_store(&list->read_state, READ_STARTED);
   tp_store_read(list->db->store, NULL, &list->read);
   return atomic_exchange(&list->read_state, READ_AWAITED) == READ_COMPLETED;

@@ -265,6 +265,10 @@ static void leave_room_for_others(const tp_sqlite_committer *committer) {
   (void)nanosleep(&pause, NULL); /* cut short is fine */
 }
 
+static bool has_work(const tp_sqlite_committer *committer) {
+  return committer->first_write != NULL || committer->first_sweep != NULL;
+}
+
 /* Writes a group that was taken off the queue. The mutex is held, and let go of meanwhile; `writing` keeps
  * others from the connection. */
 static void write_group(tp_sqlite_committer *committer, const group *members) {
@@ -275,11 +279,8 @@ static void write_group(tp_sqlite_committer *committer, const group *members) {
   leave_room_for_others(committer);
   (void)pthread_mutex_lock(&committer->mutex);
   committer->writing = false;
-  (void)pthread_cond_broadcast(&committer->wake); /* for the thread, and for who waits for the end */
-}
-
-static bool has_work(const tp_sqlite_committer *committer) {
-  return committer->first_write != NULL || committer->first_sweep != NULL;
+  /* For the thread, and for who waits for the end; else it would be woken after each write that is alone. */
+  if (has_work(committer) || committer->stopping) (void)pthread_cond_broadcast(&committer->wake);
 }
 
 static void *run(void *context) {
