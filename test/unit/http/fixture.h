@@ -29,6 +29,7 @@ typedef struct fault_allocator {
 void fault_allocator_init(fault_allocator *faults, size_t fail_at);
 
 typedef struct fixture {
+  tp_http_budget budget; /* outlives the connection, for tests that use one */
   fault_allocator faults;
   tp_http_conn_config config;
   tp_http_conn *conn;

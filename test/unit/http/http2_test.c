@@ -224,9 +224,8 @@ static void bounds_all_bodies_together(void **state) {
 
 static void refuses_at_the_head_without_keeping_the_body(void **state) {
   client *c = *state;
-  tp_http_budget budget;
-  tp_http_budget_init(&budget, 0);
-  c->f.config.budget = &budget;
+  tp_http_budget_init(&c->f.budget, 0);
+  c->f.config.budget = &c->f.budget;
   c->f.config.limits.bodies_size_free = 5;
   client_open(c, 0);
   static const char body[200000];
