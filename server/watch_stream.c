@@ -35,6 +35,7 @@ struct tp_watch_stream {
   tp_watch *watch;
   tp_timer *keep_alive;
   tp_timer *expiry;                 /* of the session */
+  int64_t session_ends_at_ms;       /* unix */
   tp_watch_stream *previous, *next; /* in worker->watches */
   bool started;                     /* the response's head is out */
   bool dirty;                       /* woken, and not polled since */
@@ -233,9 +234,21 @@ static void on_keep_alive(void *context) {
     tp_http_respond_write(stream->request, (tuplet_bytes){nothing, sizeof nothing});
 }
 
-/* Clients have a newer session by now, with which they come again. */
+static uint64_t session_left_ms(const tp_watch_stream *stream) {
+  int64_t now_ms = tp_clock_unix_ms(&stream->worker->service->clock);
+  return stream->session_ends_at_ms > now_ms ? (uint64_t)(stream->session_ends_at_ms - now_ms) : 0;
+}
+
+/* Clients have a newer session by now, with which they come again. A loop that is busy lets timers run early,
+ * by as much as its clock is behind. */
 static void on_expiry(void *context) {
-  stream_end(context, false);
+  tp_watch_stream *stream = context;
+  uint64_t left_ms = session_left_ms(stream);
+  if (left_ms > 0) {
+    tp_timer_start(stream->expiry, left_ms, 0);
+  } else {
+    stream_end(stream, false);
+  }
 }
 
 /* ---- The start ---- */
@@ -247,11 +260,6 @@ static tuplet_status check_room(const tp_worker *worker, tuplet_error *error) {
     return tp_fail(error, TUPLET_BUSY, "The server serves %zu watches already; try again later.",
                    worker->watch_count);
   return TUPLET_OK;
-}
-
-static uint64_t session_left_ms(const tp_worker *worker, const tp_session *session) {
-  int64_t now_ms = tp_clock_unix_ms(&worker->service->clock);
-  return session->expires_at_ms > now_ms ? (uint64_t)(session->expires_at_ms - now_ms) : 0;
 }
 
 static tuplet_status stream_new(tp_worker *worker, tp_http_request *request, const tp_session *session,
@@ -283,7 +291,8 @@ static tuplet_status stream_new(tp_worker *worker, tp_http_request *request, con
   worker->watches = stream;
   worker->watch_count++;
   tp_timer_start(stream->keep_alive, worker->service->keep_alive_ms, worker->service->keep_alive_ms);
-  tp_timer_start(stream->expiry, session_left_ms(worker, session), 0);
+  stream->session_ends_at_ms = session->expires_at_ms;
+  tp_timer_start(stream->expiry, session_left_ms(stream), 0);
   const tp_http_request_events events = {stream, on_writable, on_abort};
   tp_http_request_set_events(request, &events);
   return TUPLET_OK;
