@@ -108,7 +108,6 @@ class Output(Cli):
         super().setUp()
         self.tuplet("set", '["a"]', '"' + "x" * 1000 + '"')
 
-    @unittest.skipUnless(os.path.exists("/dev/full"), "this system has no /dev/full")
     def test_a_full_disk_is_noticed(self):
         for arguments in (["get", '["a"]'], ["list"], ["--json", "list"], ["get", "--raw", '["a"]'], ["--help"],
                           ["watch", "--count", "1", '["a"]']):
@@ -116,7 +115,6 @@ class Output(Cli):
                 self.run_text("--db", self.db, *arguments, stdout=full, code=SYSTEM)
                 self.assertIn("standard output", self.stderr)
 
-    @unittest.skipUnless(os.path.exists("/dev/full"), "this system has no /dev/full")
     def test_a_change_that_cannot_be_told_is_said_to_be_stored(self):
         for arguments in (["set", '["b"]', "2"], ["delete", '["a"]'], ["atomic", "set", '["c"]', "3"]):
             with self.subTest(arguments), open("/dev/full", "wb") as full:
