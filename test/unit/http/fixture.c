@@ -193,3 +193,18 @@ void fixture_respond(fixture *f, size_t index, int status, const char *body) {
   f->kept[index] = NULL;
   tp_http_respond(request, status, NULL, 0, (tuplet_bytes){body, strlen(body)});
 }
+
+int fixture_setup(void **state) {
+  fixture *f = calloc(1, sizeof *f);
+  assert_non_null(f);
+  fixture_init(f);
+  *state = f;
+  return 0;
+}
+
+int fixture_teardown(void **state) {
+  fixture *f = *state;
+  fixture_done(f);
+  free(f);
+  return 0;
+}

@@ -66,4 +66,8 @@ size_t fixture_output_count(fixture *f, const char *text);
 /* Answers kept request number `index`; forgets it. */
 void fixture_respond(fixture *f, size_t index, int status, const char *body);
 
+/* For cmocka: a test whose state is a fixture of its own. */
+int fixture_setup(void **state);
+int fixture_teardown(void **state);
+
 #endif

@@ -14,21 +14,6 @@
 static const char post_echo[] = "POST /echo?q=1 HTTP/1.1\r\nHost: example.org:81\r\nX-Tag:  some tag \t\r\n"
                                 "Content-Length: 5\r\n\r\nhello";
 
-static int setup(void **state) {
-  fixture *f = calloc(1, sizeof *f);
-  assert_non_null(f);
-  fixture_init(f);
-  *state = f;
-  return 0;
-}
-
-static int teardown(void **state) {
-  fixture *f = *state;
-  fixture_done(f);
-  free(f);
-  return 0;
-}
-
 /* The limit is exact, however the bytes arrive. */
 static void bounds_the_head(void **state) {
   fixture *f = *state;
@@ -200,7 +185,7 @@ static void ends_a_refused_request_that_does_not_arrive_without_another_answer(v
   }
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void) {
   const struct CMUnitTest tests[] = {

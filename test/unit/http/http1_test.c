@@ -16,21 +16,6 @@ static const char post_echo[] = "POST /echo?q=1 HTTP/1.1\r\nHost: example.org:81
 static const char post_echo_answer[] = "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\nx-tag: some tag\r\n"
                                        "content-length: 36\r\n\r\nPOST\n/echo?q=1\nexample.org:81\nhello\n";
 
-static int setup(void **state) {
-  fixture *f = calloc(1, sizeof *f);
-  assert_non_null(f);
-  fixture_init(f);
-  *state = f;
-  return 0;
-}
-
-static int teardown(void **state) {
-  fixture *f = *state;
-  fixture_done(f);
-  free(f);
-  return 0;
-}
-
 static void answers_the_same_wherever_the_input_is_cut(void **state) {
   fixture *f = *state;
   fixture_open(f);
@@ -556,7 +541,7 @@ static void survives_every_failing_allocation(void **state) {
   }
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void) {
   const struct CMUnitTest tests[] = {
