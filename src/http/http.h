@@ -53,6 +53,13 @@ tuplet_bytes tp_http_request_header(const tp_http_request *request, const char *
 /* The number of the connection it came on, as the transport gave it; 0 when the connection has gone. */
 uint64_t tp_http_request_connection(const tp_http_request *request);
 
+/* Who sent it, as the transport knows: an IP address as text, without a port, or "unix"; empty when it does
+ * not know, or when the connection has gone. */
+tuplet_bytes tp_http_request_peer(const tp_http_request *request);
+
+/* Whether it came encrypted; false when the connection has gone. */
+bool tp_http_request_is_secure(const tp_http_request *request);
+
 /* At most limits.body_size_max bytes. */
 tuplet_bytes tp_http_request_body(const tp_http_request *request);
 
@@ -159,7 +166,9 @@ typedef struct tp_http_conn_config {
   tp_http_limits limits;
   tp_http_budget *budget; /* NULL: none */
   tp_http_protocol protocol;
-  uint64_t number; /* tells the transport's connections apart; never given twice */
+  uint64_t number;  /* tells the transport's connections apart; never given twice */
+  const char *peer; /* see tp_http_request_peer; NULL: unknown */
+  bool is_secure;   /* the transport encrypts */
   /* The value of the Date header, 29 characters and a NUL, kept current by the transport; NULL: no such
    * header. */
   const char *date;

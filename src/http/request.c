@@ -231,6 +231,15 @@ uint64_t tp_http_request_connection(const tp_http_request *request) {
   return request->conn == NULL ? 0 : request->conn->config.number;
 }
 
+tuplet_bytes tp_http_request_peer(const tp_http_request *request) {
+  const char *peer = request->conn == NULL ? NULL : request->conn->config.peer;
+  return peer == NULL ? (tuplet_bytes){0} : (tuplet_bytes){peer, strlen(peer)};
+}
+
+bool tp_http_request_is_secure(const tp_http_request *request) {
+  return request->conn != NULL && request->conn->config.is_secure;
+}
+
 tuplet_bytes tp_http_request_header(const tp_http_request *request, const char *name) {
   const tp_http_field *field = field_find(request, name);
   return field == NULL ? (tuplet_bytes){0} : tp_http_request_view(request, field->value);
