@@ -11,7 +11,8 @@ static const char *prefix_of(tp_log_level level) {
   switch (level) {
   case TP_LOG_ERROR: return "error: ";
   case TP_LOG_WARNING: return "warning: ";
-  case TP_LOG_INFO: return "";
+  case TP_LOG_INFO:
+  case TP_LOG_DEBUG: return "";
   }
   return "";
 }

@@ -10,8 +10,11 @@
 typedef enum tp_log_level {
   TP_LOG_ERROR,   /* "error: ...": something was lost or cannot be done */
   TP_LOG_WARNING, /* "warning: ...": works, but somebody should look at it */
-  TP_LOG_INFO     /* the line alone, so that it can be waited for by its text */
+  TP_LOG_INFO,    /* the line alone, so that it can be waited for by its text */
+  TP_LOG_DEBUG
 } tp_log_level;
+
+typedef enum tp_log_format { TP_LOG_LOGFMT, TP_LOG_JSON } tp_log_format;
 
 typedef struct tp_log {
   int descriptor;
