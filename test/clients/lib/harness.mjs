@@ -58,7 +58,10 @@ export async function startServer(t, path, options = {}) {
   if (token !== null) args.push("--access-token", token);
   args.push(...(options.args ?? []));
   const [command, ...rest] = [...(options.behind ?? []), tupletPath(), ...args];
-  const child = spawn(command, rest, { env: cleanEnvironment(options.env), stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(command, rest, {
+    env: cleanEnvironment(options.env),
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   const server = new Server(child, token);
   t.after(() => server.finish());
   await server.listening();
