@@ -80,12 +80,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (size < 2) return 0;
   server whole = {0}, cut = {0};
   tp_http_budget budget;
-  tp_http_budget_init(&budget, 1000);
+  tp_http_budget_init(&budget, 1000, 5);
   serve(&whole, &budget, data + 1, size - 1, size);
   serve(&cut, &budget, data + 1, size - 1, data[0] == 0 ? 1 : data[0]);
   if (whole.output.size != cut.output.size) abort();
   if (whole.output.size > 0 && memcmp(whole.output.data, cut.output.data, cut.output.size) != 0) abort();
-  if (atomic_load(&budget.used) != 0) abort();
+  if (atomic_load(&budget.memory) != 0) abort();
   tp_buffer_done(&whole.output);
   tp_buffer_done(&cut.output);
   return 0;

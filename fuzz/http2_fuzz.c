@@ -68,7 +68,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   bool shuts_down = data[0] % 2 == 0;
   server s = {0};
   tp_http_budget budget;
-  tp_http_budget_init(&budget, 1000);
+  tp_http_budget_init(&budget, 1000, 5);
   tp_http_conn_config config = {.limits = tp_http_limits_default(),
                                 .budget = &budget,
                                 .on_head = on_head,
@@ -86,13 +86,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     collect(&s);
     if (i / step % 4 == 3) end_one(&s);
   }
-  tp_http_conn_expire_receiving(s.conn, 0, 0);
+  tp_http_conn_expire_receiving(s.conn, 0, 0, 0);
   if (shuts_down) tp_http_conn_shutdown(s.conn);
   collect(&s);
   if (shuts_down) tp_http_conn_expire_shutdown(s.conn);
   collect(&s);
   if (tp_http_conn_progress(s.conn).handling != s.kept_count) abort();
   tp_http_conn_free(s.conn);
-  if (s.kept_count != 0 || atomic_load(&budget.used) != 0) abort();
+  if (s.kept_count != 0 || atomic_load(&budget.memory) != 0) abort();
   return 0;
 }

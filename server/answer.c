@@ -96,7 +96,7 @@ void tp_answer_init(tp_answer *answer, const tuplet_allocator *allocator) {
 }
 
 void tp_answer_done(tp_answer *answer, tp_service *service) {
-  if (answer->charged > 0) atomic_fetch_sub(&service->answers_size, answer->charged);
+  tp_http_budget_discharge(&service->budget, answer->charged);
   answer->charged = 0;
   tp_buffer_done(&answer->body);
 }
@@ -104,11 +104,10 @@ void tp_answer_done(tp_answer *answer, tp_service *service) {
 tuplet_status tp_answer_check(tp_answer *answer, tp_service *service, tuplet_error *error) {
   if (answer->body.failed) return tp_fail_nomem(error);
   while (answer->body.size > TP_ANSWER_FREE_SIZE + answer->charged) {
-    size_t before = atomic_fetch_add(&service->answers_size, CHARGE_STEP);
-    answer->charged += CHARGE_STEP;
-    if (before + CHARGE_STEP > service->answers_size_max)
+    if (!tp_http_budget_charge(&service->budget, CHARGE_STEP))
       return tp_fail(error, TUPLET_BUSY,
                      "The server holds too many answers that were not fetched yet; try again later.");
+    answer->charged += CHARGE_STEP;
   }
   return TUPLET_OK;
 }

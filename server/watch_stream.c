@@ -60,7 +60,7 @@ static void stream_unlink(tp_watch_stream *stream) {
 
 /* The peer has taken what was sent, or will take nothing more. */
 static void stream_discharge(tp_watch_stream *stream) {
-  if (stream->charged > 0) atomic_fetch_sub(&stream->worker->service->answers_size, stream->charged);
+  tp_http_budget_discharge(&stream->worker->service->budget, stream->charged);
   stream->charged = 0;
 }
 
@@ -132,9 +132,9 @@ static tuplet_status stream_write_message(tp_watch_stream *stream, tuplet_error 
   tp_service *service = stream->worker->service;
   size_t size = stream->message.size - LENGTH_SIZE;
   stream_discharge(stream); /* the message before was taken, or this one would not have been polled for */
-  stream->charged = stream->message.size;
-  if (atomic_fetch_add(&service->answers_size, stream->charged) + stream->charged > service->answers_size_max)
+  if (!tp_http_budget_charge(&service->budget, stream->message.size))
     return tp_fail(error, TUPLET_BUSY, "The server holds too many answers that were not fetched yet.");
+  stream->charged = stream->message.size;
   for (size_t i = 0; i < LENGTH_SIZE; i++) stream->message.data[i] = (uint8_t)(size >> 8 * i);
   tp_http_respond_write(stream->request, tp_buffer_view(&stream->message));
   if (stream->message.capacity > MESSAGE_KEEP_MAX) tp_buffer_done(&stream->message);

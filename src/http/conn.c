@@ -15,15 +15,11 @@ tp_http_limits tp_http_limits_default(void) {
                           .body_size_max = TP_HTTP_BODY_SIZE_MAX,
                           .bodies_size_max = TP_HTTP_BODIES_SIZE_MAX,
                           .bodies_size_free = TP_HTTP_BODIES_SIZE_FREE,
+                          .held_size_free = TP_HTTP_HELD_SIZE_FREE,
                           .streams_max = TP_HTTP_STREAMS_MAX,
                           .output_size_max = TP_HTTP_OUTPUT_SIZE_MAX,
                           .ahead_size_max = TP_HTTP_AHEAD_SIZE_MAX,
                           .input_size_max = TP_HTTP_INPUT_SIZE_MAX};
-}
-
-void tp_http_budget_init(tp_http_budget *budget, size_t size_max) {
-  atomic_init(&budget->used, 0);
-  budget->size_max = size_max;
 }
 
 tuplet_status tp_http_conn_new(const tp_http_conn_config *config, tp_http_conn **ret_conn,
@@ -50,6 +46,7 @@ void tp_http_conn_free(tp_http_conn *conn) {
     if (!request->aborted) tp_http_request_drop(request);
   }
   tp_http_conn_run_events(conn);
+  tp_http_budget_discharge(conn->config.budget, conn->held_charged);
   while (conn->oldest != NULL) { /* only those that handlers still have */
     tp_http_request *request = conn->oldest;
     conn->oldest = request->next;
@@ -63,8 +60,30 @@ void tp_http_conn_free(tp_http_conn *conn) {
   tp_free(conn->config.allocator, conn);
 }
 
+/* What is held for a peer that does not take it is charged; what is there already, whether it fits or not:
+ * beyond the budget no more is added. */
+static void charge_held(tp_http_conn *conn) {
+  size_t free = conn->config.limits.held_size_free;
+  size_t waiting = conn->codec == NULL ? 0 : conn->codec->waiting(conn);
+  size_t held = tp_http_conn_unsent(conn) + conn->heads_size + waiting;
+  size_t wanted = held <= free ? 0 : (held - free + HELD_STEP - 1) / HELD_STEP * HELD_STEP;
+  tp_http_budget *budget = conn->config.budget;
+  if (budget == NULL || wanted == conn->held_charged) return;
+  tp_http_budget_discharge(budget, conn->held_charged);
+  tp_http_budget_force(budget, wanted);
+  conn->held_charged = wanted;
+}
+
+/* The transport's call is over. */
+static void leave(tp_http_conn *conn) {
+  conn->depth--;
+  charge_held(conn);
+}
+
 void tp_http_conn_wake(tp_http_conn *conn) {
-  if (conn->depth > 0 || conn->woken) return;
+  if (conn->depth > 0) return;
+  charge_held(conn);
+  if (conn->woken) return;
   conn->woken = true;
   if (conn->config.on_wake != NULL) conn->config.on_wake(conn->config.wake_context, conn);
 }
@@ -114,6 +133,8 @@ bool tp_http_conn_has_room(const tp_http_conn *conn) {
   const tp_http_limits *limits = &conn->config.limits;
   size_t size_max = limits->output_size_max;
   if (conn->http1 != NULL && limits->ahead_size_max < size_max) size_max = limits->ahead_size_max;
+  if (tp_http_budget_is_exceeded(conn->config.budget) && limits->held_size_free < size_max)
+    size_max = limits->held_size_free;
   return tp_http_conn_unsent(conn) <= size_max && conn->handling < limits->streams_max;
 }
 
@@ -123,10 +144,7 @@ static void deliver(tp_http_conn *conn, tp_http_request *request) {
   const tp_http_request_events *events = &request->events;
   switch (event) {
   case EVENT_NONE: break;
-  case EVENT_READY:
-    tp_http_request_enter(request, STATE_HANDLING);
-    conn->config.on_request(conn->config.context, request);
-    break;
+  case EVENT_READY: tp_http_request_hand_over(request); break;
   case EVENT_WRITABLE:
     if (events->on_writable != NULL) events->on_writable(events->context, request);
     break;
@@ -193,7 +211,7 @@ void tp_http_conn_receive(tp_http_conn *conn, tuplet_bytes bytes) {
   conn->depth++;
   receive(conn, bytes);
   tp_http_conn_run_events(conn);
-  conn->depth--;
+  leave(conn);
 }
 
 void tp_http_conn_receive_end(tp_http_conn *conn) {
@@ -206,7 +224,7 @@ void tp_http_conn_receive_end(tp_http_conn *conn) {
     conn->codec->receive_end(conn);
     tp_http_conn_run_events(conn);
   }
-  conn->depth--;
+  leave(conn);
 }
 
 bool tp_http_conn_wants_receive(const tp_http_conn *conn) {
@@ -238,7 +256,7 @@ static void pump(tp_http_conn *conn) {
     /* After the last round, too: what it has drained is to be told before anybody can see it. */
     has_moved = tp_http_conn_run_events(conn) || conn->back.size != before;
   }
-  conn->depth--;
+  leave(conn);
 }
 
 tuplet_bytes tp_http_conn_output(tp_http_conn *conn) {
@@ -283,7 +301,7 @@ void tp_http_conn_output_written(tp_http_conn *conn, size_t size) {
     }
     tp_http_conn_run_events(conn);
   }
-  conn->depth--;
+  leave(conn);
 }
 
 bool tp_http_conn_wants_close(const tp_http_conn *conn) {
@@ -323,18 +341,20 @@ tp_http_progress tp_http_conn_progress(const tp_http_conn *conn) {
                             .sent = conn->sent};
 }
 
-static bool is_overdue(tp_http_request *request, uint64_t now_ms, uint64_t timeout_ms) {
+static bool is_overdue(tp_http_request *request, uint64_t now_ms, uint64_t head_timeout_ms,
+                       uint64_t body_timeout_ms) {
   if (!is_receiving(request)) return false;
   if (!request->is_seen) request->seen_ms = now_ms;
   request->is_seen = true;
-  return now_ms - request->seen_ms >= timeout_ms;
+  return now_ms - request->seen_ms >= (request->has_head ? body_timeout_ms : head_timeout_ms);
 }
 
-void tp_http_conn_expire_receiving(tp_http_conn *conn, uint64_t now_ms, uint64_t timeout_ms) {
+void tp_http_conn_expire_receiving(tp_http_conn *conn, uint64_t now_ms, uint64_t head_timeout_ms,
+                                   uint64_t body_timeout_ms) {
   bool has_expired = false;
   for (tp_http_request *request = conn->oldest, *next; request != NULL && !conn->failed; request = next) {
     next = request->next;
-    if (!is_overdue(request, now_ms, timeout_ms)) continue;
+    if (!is_overdue(request, now_ms, head_timeout_ms, body_timeout_ms)) continue;
     conn->codec->expire(conn, request);
     has_expired = true;
   }
@@ -344,7 +364,7 @@ void tp_http_conn_expire_receiving(tp_http_conn *conn, uint64_t now_ms, uint64_t
 void tp_http_conn_expire_shutdown(tp_http_conn *conn) {
   if (conn->failed) return; /* shutdown has then left it alone, too */
   assert(conn->draining);
-  tp_http_conn_expire_receiving(conn, 0, 0);
+  tp_http_conn_expire_receiving(conn, 0, 0, 0);
   if (conn->codec == NULL || conn->closing || conn->failed) return;
   conn->codec->expire_shutdown(conn);
   tp_http_conn_wake(conn);

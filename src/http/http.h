@@ -94,7 +94,7 @@ typedef struct tp_http_header {
 void tp_http_respond(tp_http_request *request, int status, const tp_http_header *headers, size_t header_count,
                      tuplet_bytes body);
 
-/* The same with text/plain; how errors are told. */
+/* The same with text/plain; how errors are told. A 429 and a 503 say when to come again (Retry-After). */
 void tp_http_respond_text(tp_http_request *request, int status, const char *text);
 
 /* A response in pieces: start, any number of writes, end (which finishes the request). Each write is sent
@@ -102,7 +102,8 @@ void tp_http_respond_text(tp_http_request *request, int status, const char *text
 void tp_http_respond_start(tp_http_request *request, int status, const tp_http_header *headers,
                            size_t header_count);
 /* Between start and end: the response has no end of its own. Then a peer that closes its side of an HTTP/1.1
- * connection is taken to be gone; who waits for the end of a response may do that and still gets it. */
+ * connection is taken to be gone; who waits for the end of a response may do that and still gets it. And the
+ * budget does not count the request among those that are handled any more. */
 void tp_http_respond_endless(tp_http_request *request);
 void tp_http_respond_write(tp_http_request *request, tuplet_bytes chunk);
 void tp_http_respond_end(tp_http_request *request);
@@ -123,6 +124,7 @@ void tp_http_respond_abort(tp_http_request *request);
 #define TP_HTTP_BODY_SIZE_MAX    ((size_t)4 * 1024 * 1024)
 #define TP_HTTP_BODIES_SIZE_MAX  ((size_t)16 * 1024 * 1024)
 #define TP_HTTP_BODIES_SIZE_FREE ((size_t)64 * 1024)
+#define TP_HTTP_HELD_SIZE_FREE   ((size_t)16 * 1024)
 #define TP_HTTP_STREAMS_MAX      256u
 #define TP_HTTP_OUTPUT_SIZE_MAX  ((size_t)8 * 1024 * 1024)
 #define TP_HTTP_AHEAD_SIZE_MAX   ((size_t)256 * 1024)
@@ -132,9 +134,11 @@ typedef struct tp_http_limits {
   size_t head_size_max;   /* request line and headers; beyond it 414 or 431 */
   size_t body_size_max;   /* of one request; beyond it 413 */
   size_t bodies_size_max; /* of all unfinished requests of a connection together; beyond it 503 */
-  size_t
-      bodies_size_free; /* so much of them is not charged to the budget: small requests get through always */
-  uint32_t streams_max; /* HTTP/2: requests at a time */
+  /* So much of a connection's bodies, and of its heads and of output and input that waits, is not charged to
+   * the budget: small requests always get through. */
+  size_t bodies_size_free;
+  size_t held_size_free;
+  uint32_t streams_max;   /* requests that handlers have at a time; HTTP/2's streams */
   size_t output_size_max; /* while more than that waits to be sent, no request is read or handed to its
                              handler */
   size_t ahead_size_max; /* HTTP/1.1: the same, for requests sent ahead, whose answers the peer takes in order
@@ -145,14 +149,21 @@ typedef struct tp_http_limits {
 /* The TP_HTTP_... constants above. */
 tp_http_limits tp_http_limits_default(void);
 
-/* Bytes of request bodies that all connections that share it may hold together; beyond it requests get a 503.
- * May be shared by threads. */
+/* What all connections that share it may take together. Beyond it requests get a 503 with Retry-After, and a
+ * connection whose peer does not take its responses is given nothing more to do. Any thread. */
 typedef struct tp_http_budget {
-  atomic_size_t used;
-  size_t size_max;
+  atomic_size_t memory;   /* bytes: of requests, of output that waits, of what the server charges to it */
+  atomic_size_t requests; /* that handlers have, endless ones not counted */
+  size_t memory_max;
+  size_t requests_max;
 } tp_http_budget;
 
-void tp_http_budget_init(tp_http_budget *budget, size_t size_max);
+void tp_http_budget_init(tp_http_budget *budget, size_t memory_max, size_t requests_max);
+
+/* For what a server holds on behalf of requests, such as responses in the making. False when it would be too
+ * much: then nothing is charged. What was charged is to be discharged. A budget of NULL knows no bounds. */
+bool tp_http_budget_charge(tp_http_budget *budget, size_t size);
+void tp_http_budget_discharge(tp_http_budget *budget, size_t size);
 
 typedef enum tp_http_protocol {
   TP_HTTP_DETECT, /* by the first bytes */
@@ -235,10 +246,13 @@ typedef struct tp_http_progress {
 
 tp_http_progress tp_http_conn_progress(const tp_http_conn *conn);
 
-/* Ends all requests whose end has been missing for timeout_ms, counted from the first call that saw them,
- * which the transport so makes now and then: 408 and close (HTTP/1.1); 408, and at the next call a reset, of
- * that stream alone (HTTP/2). now_ms: any clock that only goes forward. */
-void tp_http_conn_expire_receiving(tp_http_conn *conn, uint64_t now_ms, uint64_t timeout_ms);
+/* Ends all requests of which the end of the head has been missing for head_timeout_ms, or then the end of the
+ * body for body_timeout_ms, each counted from the first call that saw it so, which the transport makes now
+ * and then: 408 and close (HTTP/1.1); 408, and at the next call a reset, of that stream alone (HTTP/2; when
+ * the head is incomplete nothing else can come, and the connection ends). now_ms: any clock that only goes
+ * forward. */
+void tp_http_conn_expire_receiving(tp_http_conn *conn, uint64_t now_ms, uint64_t head_timeout_ms,
+                                   uint64_t body_timeout_ms);
 
 /* After tp_http_conn_shutdown, when the peer has had its time, and then now and then: nothing of the peer's
  * is waited for any more. Ends all requests whose end is missing, as above; only what handlers have and what

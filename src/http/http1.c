@@ -433,6 +433,10 @@ static void http1_expire_shutdown(tp_http_conn *conn) {
   (void)conn; /* there is nothing but requests */
 }
 
+static size_t http1_waiting(const tp_http_conn *conn) {
+  return conn->http1 == NULL ? 0 : conn->http1->input.size - conn->http1->input_offset;
+}
+
 static void http1_free(tp_http_conn *conn) {
   if (conn->http1 == NULL) return;
   tp_buffer_done(&conn->http1->input);
@@ -452,4 +456,5 @@ const tp_http_codec tp_http1_codec = {.receive = http1_receive,
                                       .expire = http1_expire,
                                       .expire_shutdown = http1_expire_shutdown,
                                       .wants_receive = http1_wants_receive,
+                                      .waiting = http1_waiting,
                                       .free = http1_free};

@@ -97,7 +97,8 @@ void tp_http1_end(tp_http_request *request) {
 
 void tp_http1_write_refusal(tp_http_conn *conn, int status, bool without_body) {
   const char *text = tp_http_refusal_text(status);
-  tp_http_response response = {status, &tp_http_text_header, 1, without_body};
+  tp_http_response response = {.status = status, .is_bodiless = without_body};
+  response.headers = tp_http_refusal_headers(status, &response.header_count);
   append_head(conn, NULL, &response, false);
   append_length(&conn->back, strlen(text));
   tp_buffer_append(&conn->back, "\r\n", 2);

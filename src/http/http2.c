@@ -424,8 +424,16 @@ static size_t http2_buffered(const tp_http_request *request) {
   return request->output.size - request->output_offset;
 }
 
+static size_t http2_waiting(const tp_http_conn *conn) {
+  (void)conn;
+  return 0;
+}
+
 static void http2_expire(tp_http_conn *conn, tp_http_request *request) {
-  if (request->is_discarding) {
+  if (!request->has_head) { /* until it has, no other frame can come */
+    if (nghttp2_session_terminate_session(conn->http2->session, NGHTTP2_ENHANCE_YOUR_CALM) != 0)
+      tp_http_conn_fail(conn);
+  } else if (request->is_discarding) {
     (void)stop_discarding(conn, request);
   } else {
     tp_http2_refuse(request, 408);
@@ -456,4 +464,5 @@ const tp_http_codec tp_http2_codec = {.receive = http2_receive,
                                       .expire = http2_expire,
                                       .expire_shutdown = http2_expire_shutdown,
                                       .wants_receive = http2_wants_receive,
+                                      .waiting = http2_waiting,
                                       .free = http2_free};

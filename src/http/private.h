@@ -22,7 +22,10 @@
  *   3. conn->handling counts the requests that are HANDLING or STREAMING, aborted ones included: a peer that
  * resets its requests does not get more of them worked on.
  *   4. conn->bodies_size counts request->body_charged of all requests, conn->bodies_free what of it is free,
- * and the budget the rest.
+ * and the budget's memory the rest.
+ *   5. A request with is_counted set is in the budget's requests, and HANDLING or STREAMING.
+ *   6. conn->held_charged, a multiple of HELD_STEP, is in the budget's memory, for output, input and heads
+ * beyond limits.held_size_free.
  */
 #ifndef TP_HTTP_PRIVATE_H
 #define TP_HTTP_PRIVATE_H
@@ -71,6 +74,9 @@ struct tp_http_request {
   size_t body_charged; /* of the body's size, to the connection */
   size_t body_free;    /* of that, not to the budget */
   bool is_at_head;     /* on_head is running */
+  bool is_counted;     /* among the requests of the budget */
+  bool has_head;       /* the head is complete, */
+  size_t head_charged; /* and so many bytes */
   tp_http_request_events events;
   bool is_seen;       /* by tp_http_conn_expire_receiving, */
   uint64_t seen_ms;   /* then for the first time */
@@ -121,6 +127,8 @@ typedef struct tp_http_codec {
   /* The peer has had its time to do its part of the shutdown. */
   void (*expire_shutdown)(tp_http_conn *conn);
   bool (*wants_receive)(const tp_http_conn *conn);
+  /* Bytes received and not looked at. */
+  size_t (*waiting)(const tp_http_conn *conn);
   void (*free)(tp_http_conn *conn);
 } tp_http_codec;
 
@@ -130,6 +138,7 @@ extern const tp_http_codec tp_http2_codec;
 enum {
   OUTPUT_CHUNK = 64 * 1024,    /* how much is taken from HTTP/2's streams at a time */
   BUFFER_KEEP_MAX = 16 * 1024, /* an empty output buffer larger than that is given back */
+  HELD_STEP = 16 * 1024,       /* in which waiting output is charged */
   PREFACE_SIZE = 24
 };
 
@@ -150,6 +159,8 @@ struct tp_http_conn {
   size_t bodies_size;
   size_t bodies_free;      /* of that, not charged to the budget */
   size_t streams_buffered; /* sum of what the requests' outputs hold */
+  size_t heads_size;       /* sum of the requests' head_charged */
+  size_t held_charged;
   /* Output is written from front while back collects what comes next, so that a view of front stays in place.
    */
   tp_buffer front;
@@ -163,6 +174,15 @@ struct tp_http_conn {
   bool closing;  /* close when the output is empty; nothing is received any more */
   bool draining; /* tp_http_conn_shutdown was called */
 };
+
+/* budget.c */
+/* Charges what is there already, even if it is too much. */
+void tp_http_budget_force(tp_http_budget *budget, size_t size);
+/* Whether no more may be charged. */
+bool tp_http_budget_is_exceeded(const tp_http_budget *budget);
+/* One more request for a handler; false when there are enough. */
+bool tp_http_budget_take_request(tp_http_budget *budget);
+void tp_http_budget_return_request(tp_http_budget *budget);
 
 /* conn.c */
 void tp_http_conn_fail(tp_http_conn *conn);
@@ -184,6 +204,10 @@ void tp_http_request_uncharge_conn(const tp_http_request *request);
 /* Gives back all but the response's output. */
 void tp_http_request_release(tp_http_request *request);
 void tp_http_request_enter(tp_http_request *request, tp_http_state state);
+/* To the handler, unless the budget has no room for one more: then it is refused. */
+void tp_http_request_hand_over(tp_http_request *request);
+/* The budget's requests are one less, if this one was among them. */
+void tp_http_request_uncount(tp_http_request *request);
 /* The codec forgets the request. One that the handler has is aborted, any other is freed. */
 void tp_http_request_drop(tp_http_request *request);
 tuplet_bytes tp_http_request_view(const tp_http_request *request, tp_http_span span);
@@ -208,7 +232,8 @@ void tp_http_request_complete(tp_http_request *request);
 const char *tp_http_status_reason(int status);
 /* The sentence that goes with a refusal. */
 const char *tp_http_refusal_text(int status);
-extern const tp_http_header tp_http_text_header;
+/* The headers that go with a refusal: the text's, and when to come again if that makes sense. */
+const tp_http_header *tp_http_refusal_headers(int status, size_t *ret_count);
 
 /* http1_response.c */
 void tp_http1_write_refusal(tp_http_conn *conn, int status, bool without_body);

@@ -49,13 +49,13 @@ static void unlink_from_conn(tp_http_request *request) {
 void tp_http_request_uncharge_conn(const tp_http_request *request) {
   request->conn->bodies_size -= request->body_charged;
   request->conn->bodies_free -= request->body_free;
+  request->conn->heads_size -= request->head_charged;
 }
 
 void tp_http_request_release(tp_http_request *request) {
   if (request->conn != NULL) tp_http_request_uncharge_conn(request);
-  if (request->budget != NULL)
-    atomic_fetch_sub(&request->budget->used, request->body_charged - request->body_free);
-  request->body_charged = request->body_free = 0;
+  tp_http_budget_discharge(request->budget, request->body_charged - request->body_free);
+  request->body_charged = request->body_free = request->head_charged = 0;
   tp_buffer_done(&request->body);
   tp_buffer_done(&request->fields);
   tp_buffer_done(&request->text);
@@ -81,6 +81,23 @@ void tp_http_request_enter(tp_http_request *request, tp_http_state state) {
     request->conn->handling -= is_with_handler(request->state);
   }
   request->state = state;
+  if (!is_with_handler(state)) tp_http_request_uncount(request);
+}
+
+void tp_http_request_uncount(tp_http_request *request) {
+  if (request->is_counted) tp_http_budget_return_request(request->budget);
+  request->is_counted = false;
+}
+
+void tp_http_request_hand_over(tp_http_request *request) {
+  const tp_http_conn_config *config = &request->conn->config;
+  request->is_counted = tp_http_budget_take_request(request->budget);
+  tp_http_request_enter(request, STATE_HANDLING);
+  if (request->is_counted) {
+    config->on_request(config->context, request);
+  } else {
+    tp_http_respond_text(request, 503, tp_http_refusal_text(503));
+  }
 }
 
 void tp_http_request_drop(tp_http_request *request) {
@@ -150,7 +167,18 @@ bool tp_http_request_add_field(tp_http_request *request, tp_http_span name, tp_h
   return !request->fields.failed;
 }
 
+/* Heads are small each; only many of them are worth refusing. */
+static bool charge_head(tp_http_request *request) {
+  tp_http_conn *conn = request->conn;
+  request->head_charged = request->text.size + request->fields.size;
+  conn->heads_size += request->head_charged;
+  return !tp_http_budget_is_exceeded(request->budget) ||
+         conn->heads_size <= conn->config.limits.held_size_free;
+}
+
 int tp_http_request_check_head(tp_http_request *request, bool has_length, uint64_t length) {
+  request->has_head = true;
+  request->is_seen = false; /* the body has a time of its own */
   tuplet_bytes method = tp_http_request_view(request, request->method);
   tuplet_bytes target = tp_http_request_view(request, request->target);
   request->is_head = bytes_are(method, "HEAD");
@@ -162,7 +190,7 @@ int tp_http_request_check_head(tp_http_request *request, bool has_length, uint64
   bool expects_continue =
       expect.size == 12 && strncasecmp(expect.data, "100-continue", 12) == 0; /* the only one there is */
   if (expect.data != NULL && !expects_continue) return 417;
-  return 0;
+  return charge_head(request) ? 0 : 503;
 }
 
 bool tp_http_request_ask(tp_http_request *request) {
@@ -182,17 +210,12 @@ bool tp_http_request_discard(tp_http_request *request, size_t size) {
 
 static bool charge(tp_http_request *request, size_t size) {
   tp_http_conn *conn = request->conn;
-  tp_http_budget *budget = request->budget;
   const tp_http_limits *limits = &conn->config.limits;
   if (size > limits->bodies_size_max - conn->bodies_size) return false;
   size_t left_free = limits->bodies_size_free - conn->bodies_free;
   size_t free = size < left_free ? size : left_free;
   size_t charged = size - free;
-  if (budget != NULL && atomic_fetch_add(&budget->used, charged) + charged > budget->size_max &&
-      charged > 0) {
-    atomic_fetch_sub(&budget->used, charged);
-    return false;
-  }
+  if (!tp_http_budget_charge(request->budget, charged)) return false;
   conn->bodies_size += size;
   conn->bodies_free += free;
   request->body_charged += size;

@@ -4,7 +4,13 @@
 #include <assert.h>
 #include <string.h>
 
-const tp_http_header tp_http_text_header = {"content-type", "text/plain; charset=utf-8"};
+const tp_http_header *tp_http_refusal_headers(int status, size_t *ret_count) {
+  /* A second is enough: what is too much at a time passes quickly, or would be too much tomorrow, too. */
+  static const tp_http_header headers[] = {{"content-type", "text/plain; charset=utf-8"},
+                                           {"retry-after", "1"}};
+  *ret_count = status == 503 || status == 429 ? 2 : 1;
+  return headers;
+}
 
 const char *tp_http_status_reason(int status) {
   switch (status) {
@@ -140,17 +146,17 @@ void tp_http_respond(tp_http_request *request, int status, const tp_http_header 
 }
 
 void tp_http_respond_text(tp_http_request *request, int status, const char *text) {
-  tp_http_respond(request, status, &tp_http_text_header, 1, (tuplet_bytes){text, strlen(text)});
+  size_t header_count;
+  const tp_http_header *headers = tp_http_refusal_headers(status, &header_count);
+  tp_http_respond(request, status, headers, header_count, (tuplet_bytes){text, strlen(text)});
 }
 
 void tp_http_respond_start(tp_http_request *request, int status, const tp_http_header *headers,
                            size_t header_count) {
   assert(request->state == STATE_HANDLING);
-  tp_http_header refused = tp_http_text_header;
   if (!headers_are_clean(headers, header_count)) {
     status = 500;
-    headers = &refused;
-    header_count = 1;
+    headers = tp_http_refusal_headers(status, &header_count);
   }
   tp_http_request_enter(request, STATE_STREAMING);
   if (is_lost(request)) return;
@@ -163,6 +169,7 @@ void tp_http_respond_start(tp_http_request *request, int status, const tp_http_h
 void tp_http_respond_endless(tp_http_request *request) {
   assert(request->state == STATE_STREAMING);
   request->is_endless = true;
+  tp_http_request_uncount(request);
 }
 
 void tp_http_respond_write(tp_http_request *request, tuplet_bytes chunk) {

@@ -42,15 +42,15 @@ static void on_closed(uv_handle_t *handle) {
 static void close_now(tp_connection *connection) {
   if (connection->state == CONNECTION_CLOSED) return;
   connection->state = CONNECTION_CLOSED;
-  uv_close((uv_handle_t *)&connection->tcp, on_closed);
+  uv_close(&connection->socket.handle, on_closed);
 }
 
 /* The peer sees a reset, not an orderly end. */
 void tp_connection_cut(tp_connection *connection) {
   if (connection->state == CONNECTION_CLOSED) return;
   connection->state = CONNECTION_CLOSED;
-  if (uv_tcp_close_reset(&connection->tcp, on_closed) != 0) {
-    uv_close((uv_handle_t *)&connection->tcp, on_closed); /* a shutdown is under way: all has been sent */
+  if (uv_tcp_close_reset(&connection->socket.tcp, on_closed) != 0) {
+    uv_close(&connection->socket.handle, on_closed); /* a shutdown is under way: all has been sent */
   }
 }
 
@@ -68,7 +68,7 @@ static void linger(tp_connection *connection) {
       tp_loop_now_ms(connection->listener->loop) + connection->listener->config.linger_timeout_ms;
   connection->shutdown.data = connection;
   if (connection->has_ended ||
-      uv_shutdown(&connection->shutdown, (uv_stream_t *)&connection->tcp, on_shutdown) != 0) {
+      uv_shutdown(&connection->shutdown, &connection->socket.stream, on_shutdown) != 0) {
     close_now(connection);
     return;
   }
@@ -105,7 +105,7 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *room) {
 
 static void set_reading(tp_connection *connection, bool reads) {
   if (connection->has_ended || reads == connection->is_reading) return;
-  uv_stream_t *stream = (uv_stream_t *)&connection->tcp;
+  uv_stream_t *stream = &connection->socket.stream;
   if (reads) {
     if (uv_read_start(stream, on_room, on_read) != 0) {
       tp_connection_cut(connection);
@@ -143,7 +143,7 @@ static uv_buf_t make_buf(tuplet_bytes bytes) {
 
 /* Sends what there is. False when the connection broke. */
 static bool write_output(tp_connection *connection) {
-  uv_stream_t *stream = (uv_stream_t *)&connection->tcp;
+  uv_stream_t *stream = &connection->socket.stream;
   while (!connection->is_writing) {
     tuplet_bytes output = tp_http_conn_output(connection->http);
     if (output.size == 0) return true;
@@ -210,7 +210,7 @@ static void refuse(tp_connection *connection) {
   uv_buf_t buf = make_buf((tuplet_bytes){refusal, sizeof refusal - 1});
   connection->is_refused = true;
   bool is_too_much = ++listener->refused_count > REFUSED_MAX;
-  if (is_too_much || uv_try_write((uv_stream_t *)&connection->tcp, &buf, 1) < 0) {
+  if (is_too_much || uv_try_write(&connection->socket.stream, &buf, 1) < 0) {
     close_now(connection);
   } else {
     linger(connection);
@@ -224,17 +224,17 @@ bool tp_connection_accept(tp_listener *listener) {
   connection->listener = listener;
   connection->flush.run = run_flush;
   bool is_too_many = atomic_load(&listener->connection_count) >= listener->config.connections_max;
-  if ((!is_too_many && open_http(connection) != TUPLET_OK) || uv_tcp_init(&loop->uv, &connection->tcp) != 0) {
+  if ((!is_too_many && open_http(connection) != TUPLET_OK) || uv_tcp_init(&loop->uv, &connection->socket.tcp) != 0) {
     tp_http_conn_free(connection->http);
     tp_free(loop->allocator, connection);
     return false;
   }
-  connection->tcp.data = connection;
+  connection->socket.handle.data = connection;
   connection->next = listener->connections;
   if (connection->next != NULL) connection->next->previous = connection;
   listener->connections = connection;
   connection->idle_since_ms = connection->sent_since_ms = tp_loop_now_ms(loop);
-  int result = uv_accept((uv_stream_t *)&listener->tcp, (uv_stream_t *)&connection->tcp);
+  int result = uv_accept((uv_stream_t *)&listener->tcp, &connection->socket.stream);
   if (is_too_many) {
     refuse(connection);
     return true;
@@ -244,7 +244,7 @@ bool tp_connection_accept(tp_listener *listener) {
     close_now(connection);
     return true;
   }
-  (void)uv_tcp_nodelay(&connection->tcp, 1); /* without it answers only come later */
+  (void)uv_tcp_nodelay(&connection->socket.tcp, 1); /* without it answers only come later */
   set_reading(connection, true);
   return true;
 }
@@ -291,7 +291,7 @@ void tp_connection_tick(tp_connection *connection) {
     tp_connection_cut(connection);
     return;
   }
-  tp_http_conn_expire_receiving(connection->http, now_ms, config->receive_timeout_ms);
+  tp_http_conn_expire_receiving(connection->http, now_ms, config->head_timeout_ms, config->body_timeout_ms);
   bool is_idle = progress.receiving == 0 && progress.handling == 0 && progress.unsent == 0;
   if (!is_idle || progress.requests != connection->requests) connection->idle_since_ms = now_ms;
   connection->requests = progress.requests;

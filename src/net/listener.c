@@ -13,7 +13,8 @@ tp_listener_config tp_listener_config_default(void) {
   return (tp_listener_config){.limits = tp_http_limits_default(),
                               .connections_max = TP_LISTENER_CONNECTIONS_MAX,
                               .idle_timeout_ms = TP_LISTENER_IDLE_TIMEOUT_MS,
-                              .receive_timeout_ms = TP_LISTENER_RECEIVE_TIMEOUT_MS,
+                              .head_timeout_ms = TP_LISTENER_HEAD_TIMEOUT_MS,
+                              .body_timeout_ms = TP_LISTENER_BODY_TIMEOUT_MS,
                               .send_timeout_ms = TP_LISTENER_SEND_TIMEOUT_MS,
                               .linger_timeout_ms = TP_LISTENER_LINGER_TIMEOUT_MS,
                               .drain_timeout_ms = TP_LISTENER_DRAIN_TIMEOUT_MS};
@@ -122,8 +123,8 @@ static void run_start(void *context) {
 
 static uint32_t tick_of(const tp_listener_config *config) {
   uint32_t shortest = config->idle_timeout_ms;
-  const uint32_t others[] = {config->receive_timeout_ms, config->send_timeout_ms, config->linger_timeout_ms,
-                             config->drain_timeout_ms};
+  const uint32_t others[] = {config->head_timeout_ms, config->body_timeout_ms, config->send_timeout_ms,
+                             config->linger_timeout_ms, config->drain_timeout_ms};
   for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
     if (others[i] < shortest) shortest = others[i];
   }

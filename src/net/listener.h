@@ -10,23 +10,25 @@
 
 typedef struct tp_listener tp_listener;
 
-#define TP_LISTENER_CONNECTIONS_MAX    4096u
-#define TP_LISTENER_BACKLOG            511
-#define TP_LISTENER_IDLE_TIMEOUT_MS    75000u
-#define TP_LISTENER_RECEIVE_TIMEOUT_MS 30000u
-#define TP_LISTENER_SEND_TIMEOUT_MS    30000u
-#define TP_LISTENER_LINGER_TIMEOUT_MS  1000u
-#define TP_LISTENER_DRAIN_TIMEOUT_MS   1000u
+#define TP_LISTENER_CONNECTIONS_MAX   4096u
+#define TP_LISTENER_BACKLOG           511
+#define TP_LISTENER_IDLE_TIMEOUT_MS   75000u
+#define TP_LISTENER_HEAD_TIMEOUT_MS   15000u
+#define TP_LISTENER_BODY_TIMEOUT_MS   30000u
+#define TP_LISTENER_SEND_TIMEOUT_MS   30000u
+#define TP_LISTENER_LINGER_TIMEOUT_MS 1000u
+#define TP_LISTENER_DRAIN_TIMEOUT_MS  1000u
 
 typedef struct tp_listener_config {
   tp_http_limits limits;
-  tp_http_budget *budget;      /* may be shared with other listeners; NULL: none */
-  uint32_t connections_max;    /* of this listener; beyond it a connection gets a 503 and is closed */
-  uint32_t idle_timeout_ms;    /* a connection without any request */
-  uint32_t receive_timeout_ms; /* from a request's first byte to its last */
-  uint32_t send_timeout_ms;    /* the peer takes neither 4 KiB of responses nor all that there is */
-  uint32_t linger_timeout_ms;  /* after our last byte, for the peer to read it and close */
-  uint32_t drain_timeout_ms;   /* while draining, for the rest of requests and HTTP/2's answer to its end */
+  tp_http_budget *budget;     /* may be shared with other listeners; NULL: none */
+  uint32_t connections_max;   /* of this listener; beyond it a connection gets a 503 and is closed */
+  uint32_t idle_timeout_ms;   /* a connection without any request */
+  uint32_t head_timeout_ms;   /* from a request's first byte to the last of its head, */
+  uint32_t body_timeout_ms;   /* and from there to its last */
+  uint32_t send_timeout_ms;   /* the peer takes neither 4 KiB of responses nor all that there is */
+  uint32_t linger_timeout_ms; /* after our last byte, for the peer to read it and close */
+  uint32_t drain_timeout_ms;  /* while draining, for the rest of requests and HTTP/2's answer to its end */
   /* As in tp_http_conn_config; may be NULL. */
   void (*on_head)(void *context, tp_http_request *request);
   /* Called on the loop's thread for every request. tp_http_request_connection gives numbers from 1, each once

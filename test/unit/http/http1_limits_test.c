@@ -93,26 +93,26 @@ static void bounds_the_body(void **state) {
 
 static void bounds_bodies_by_the_budget_of_all_connections(void **state) {
   fixture *f = *state;
-  tp_http_budget_init(&f->budget, 15);
+  tp_http_budget_init(&f->budget, 15, 100);
   f->config.budget = &f->budget;
   f->config.limits.bodies_size_free = 0;
   fixture_open(f);
   fixture_receive(f, "POST /keep HTTP/1.1\r\n" HOST "Content-Length: 10\r\n\r\n0123456789");
-  assert_int_equal(atomic_load(&f->budget.used), 10);
+  assert_int_equal(atomic_load(&f->budget.memory), 10);
   tp_http_conn *first = f->conn;
   fixture_open(f);
   fixture_receive(f, "POST /echo HTTP/1.1\r\n" HOST "Content-Length: 6\r\n\r\n012345");
   assert_true(fixture_output_has(f, "HTTP/1.1 503"));
-  assert_int_equal(atomic_load(&f->budget.used), 10);
+  assert_int_equal(atomic_load(&f->budget.memory), 10);
   tp_http_conn_free(first);
-  assert_int_equal(atomic_load(&f->budget.used), 10); /* the handler still has it */
+  assert_int_equal(atomic_load(&f->budget.memory), 10); /* the handler still has it */
   fixture_respond(f, 0, 200, "");
-  assert_int_equal(atomic_load(&f->budget.used), 0);
+  assert_int_equal(atomic_load(&f->budget.memory), 0);
 }
 
 static void lets_small_bodies_pass_though_the_budget_is_used_up(void **state) {
   fixture *f = *state;
-  tp_http_budget_init(&f->budget, 0);
+  tp_http_budget_init(&f->budget, 0, 100);
   f->config.budget = &f->budget;
   f->config.limits.bodies_size_free = 5;
   fixture_open(f);
@@ -120,7 +120,7 @@ static void lets_small_bodies_pass_though_the_budget_is_used_up(void **state) {
   assert_int_equal(fixture_output_count(f, "HTTP/1.1 200"), 3);
   fixture_receive(f, "POST /echo HTTP/1.1\r\n" HOST "Content-Length: 6\r\n\r\n012345");
   assert_true(fixture_output_has(f, "HTTP/1.1 503"));
-  assert_int_equal(atomic_load(&f->budget.used), 0);
+  assert_int_equal(atomic_load(&f->budget.memory), 0);
 }
 
 static void refuses_at_the_head_and_goes_on_behind_the_body(void **state) {
@@ -128,7 +128,7 @@ static void refuses_at_the_head_and_goes_on_behind_the_body(void **state) {
                                 "POST /refused HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n"
                                 "3\r\nabc\r\n0\r\n\r\nGET /refused HTTP/1.1\r\n" HOST "\r\n";
   fixture *f = *state;
-  tp_http_budget_init(&f->budget, 0);
+  tp_http_budget_init(&f->budget, 0, 100);
   f->config.budget = &f->budget;
   f->config.limits.bodies_size_free = 0;
   fixture_open(f);
@@ -175,7 +175,7 @@ static void ends_a_refused_request_that_does_not_arrive_without_another_answer(v
     fixture_clear(f);
     fixture_receive(f, begin);
     assert_int_not_equal(tp_http_conn_progress(f->conn).receiving, 0);
-    if (i == 0) tp_http_conn_expire_receiving(f->conn, 0, 0);
+    if (i == 0) tp_http_conn_expire_receiving(f->conn, 0, 0, 0);
     if (i == 1) tp_http_conn_receive_end(f->conn);
     if (i == 2) tp_http_conn_shutdown(f->conn);
     fixture_collect(f, 0);

@@ -482,11 +482,11 @@ static void ends_a_request_that_does_not_arrive(void **state) {
   assert_int_equal(tp_http_conn_progress(f->conn).receiving, 0);
   fixture_receive(f, "GET /echo HTTP/1.1\r\n" HOST "\r\nGE");
   assert_int_equal(tp_http_conn_progress(f->conn).receiving, 1);
-  tp_http_conn_expire_receiving(f->conn, 1000, 100);
-  tp_http_conn_expire_receiving(f->conn, 1099, 100);
+  tp_http_conn_expire_receiving(f->conn, 1000, 100, 1000);
+  tp_http_conn_expire_receiving(f->conn, 1099, 100, 1000);
   fixture_collect(f, 0);
   assert_false(tp_http_conn_wants_close(f->conn));
-  tp_http_conn_expire_receiving(f->conn, 1100, 100);
+  tp_http_conn_expire_receiving(f->conn, 1100, 100, 1000);
   fixture_collect(f, 0);
   assert_true(fixture_output_has(f, "HTTP/1.1 408"));
   assert_true(tp_http_conn_wants_close(f->conn));

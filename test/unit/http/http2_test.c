@@ -224,7 +224,7 @@ static void bounds_all_bodies_together(void **state) {
 
 static void refuses_at_the_head_without_keeping_the_body(void **state) {
   client *c = *state;
-  tp_http_budget_init(&c->f.budget, 0);
+  tp_http_budget_init(&c->f.budget, 0, 100);
   c->f.config.budget = &c->f.budget;
   c->f.config.limits.bodies_size_free = 5;
   client_open(c, 0);
@@ -460,10 +460,10 @@ static void expires_a_request_and_leaves_the_others(void **state) {
   client_talk(c);
   assert_int_equal(tp_http_conn_progress(c->f.conn).receiving, 1);
   assert_int_equal(c->answers[good].status, 200);
-  tp_http_conn_expire_receiving(c->f.conn, 0, 0);
+  tp_http_conn_expire_receiving(c->f.conn, 0, 0, 0);
   client_talk(c);
   assert_int_equal(c->answers[expired].status, 408);
-  tp_http_conn_expire_receiving(c->f.conn, 0, 0);
+  tp_http_conn_expire_receiving(c->f.conn, 0, 0, 0);
   client_talk(c);
   assert_true(c->answers[expired].is_closed);
   assert_int_equal(tp_http_conn_progress(c->f.conn).receiving, 0);
@@ -479,18 +479,18 @@ static void expires_all_that_is_overdue_at_once(void **state) {
   (void)client_ask(c, "POST", "/echo", &slow[0]);
   (void)client_ask(c, "POST", "/echo", &slow[1]);
   client_talk(c);
-  tp_http_conn_expire_receiving(c->f.conn, 1000, 100);
+  tp_http_conn_expire_receiving(c->f.conn, 1000, 100, 100);
   (void)client_ask(c, "POST", "/echo", &slow[2]);
   client_talk(c);
-  tp_http_conn_expire_receiving(c->f.conn, 1050, 100);
+  tp_http_conn_expire_receiving(c->f.conn, 1050, 100, 100);
   client_talk(c);
   assert_int_equal(c->answers[0].status, 0);
-  tp_http_conn_expire_receiving(c->f.conn, 1100, 100);
+  tp_http_conn_expire_receiving(c->f.conn, 1100, 100, 100);
   client_talk(c);
   assert_int_equal(c->answers[0].status, 408);
   assert_int_equal(c->answers[1].status, 408);
   assert_int_equal(c->answers[2].status, 0);
-  tp_http_conn_expire_receiving(c->f.conn, 1150, 100);
+  tp_http_conn_expire_receiving(c->f.conn, 1150, 100, 100);
   client_talk(c);
   assert_true(c->answers[0].is_closed && c->answers[1].is_closed);
   assert_int_equal(c->answers[2].status, 408);

@@ -177,14 +177,18 @@ static void ends_idle_connections(void **state) {
 }
 
 static void ends_requests_that_do_not_arrive(void **state) {
+  static const char *const parts[] = {"POST / HT",
+                                      "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\nabc"};
   server *s = *state;
-  s->config.receive_timeout_ms = 50;
+  s->config.head_timeout_ms = s->config.body_timeout_ms = 50;
   start(s);
-  char text[1024];
-  int fd = connect_to(s);
-  send_text(fd, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\nabc");
-  assert_true(read_to_end(fd, text, sizeof text));
-  assert_non_null(strstr(text, "HTTP/1.1 408"));
+  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+    char text[1024];
+    int fd = connect_to(s);
+    send_text(fd, parts[i]);
+    assert_true(read_to_end(fd, text, sizeof text));
+    assert_non_null(strstr(text, "HTTP/1.1 408"));
+  }
 }
 
 static void ends_connections_that_do_not_read(void **state) {

@@ -30,18 +30,18 @@ static void grow(tp_answer *answer, size_t size) {
 
 static void small_answers_cost_nothing(void **state) {
   (void)state;
-  tp_service service = {.answers_size_max = 0};
+  tp_service service = {.budget = {.memory_max = 0}};
   tp_answer answer;
   tp_answer_init(&answer, NULL);
   grow(&answer, TP_ANSWER_FREE_SIZE);
   assert_int_equal(tp_answer_check(&answer, &service, NULL), TUPLET_OK);
-  assert_int_equal(atomic_load(&service.answers_size), 0);
+  assert_int_equal(atomic_load(&service.budget.memory), 0);
   tp_answer_done(&answer, &service);
 }
 
 static void large_answers_are_charged_while_they_are_there(void **state) {
   (void)state;
-  tp_service service = {.answers_size_max = (size_t)4 << 20};
+  tp_service service = {.budget = {.memory_max = (size_t)4 << 20}};
   tp_answer first;
   tp_answer second;
   tuplet_error error = {0};
@@ -49,19 +49,19 @@ static void large_answers_are_charged_while_they_are_there(void **state) {
   tp_answer_init(&second, NULL);
   grow(&first, (size_t)3 << 20);
   assert_int_equal(tp_answer_check(&first, &service, &error), TUPLET_OK);
-  assert_true(atomic_load(&service.answers_size) + TP_ANSWER_FREE_SIZE >= first.body.size);
+  assert_true(atomic_load(&service.budget.memory) + TP_ANSWER_FREE_SIZE >= first.body.size);
 
   grow(&second, (size_t)3 << 20);
   assert_int_equal(tp_answer_check(&second, &service, &error), TUPLET_BUSY);
   tp_answer_done(&second, &service);
   tp_answer_done(&first, &service);
-  assert_int_equal(atomic_load(&service.answers_size), 0);
+  assert_int_equal(atomic_load(&service.budget.memory), 0);
 
   tp_answer_init(&second, NULL);
   grow(&second, (size_t)3 << 20);
   assert_int_equal(tp_answer_check(&second, &service, &error), TUPLET_OK);
   tp_answer_done(&second, &service);
-  assert_int_equal(atomic_load(&service.answers_size), 0);
+  assert_int_equal(atomic_load(&service.budget.memory), 0);
 }
 
 int main(void) {

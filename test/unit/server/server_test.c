@@ -520,8 +520,8 @@ static void a_watch_of_nothing_is_over_at_once(void **state) {
 /* Streams end on their loop, a moment after their clients have. */
 static void wait_for_no_answers_held(const fixture *f) {
   const struct timespec moment = {.tv_nsec = 1000000};
-  for (int i = 0; i < 20000 && tp_server_answers_size(f->server) > 0; i++) (void)nanosleep(&moment, NULL);
-  assert_int_equal(tp_server_answers_size(f->server), 0);
+  for (int i = 0; i < 20000 && tp_server_memory(f->server) > 0; i++) (void)nanosleep(&moment, NULL);
+  assert_int_equal(tp_server_memory(f->server), 0);
 }
 
 /* Reads what has come, at most so much. */
