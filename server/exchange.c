@@ -1,7 +1,6 @@
 /* exchange.c: the metadata exchange, with which a client opens a database. */
 #include "server/exchange.h"
 
-#include "base/hex.h"
 #include "base/status.h"
 #include "server/answer.h"
 
@@ -11,35 +10,6 @@
 #include <time.h>
 
 enum { BODY_SIZE_MAX = 16 * 1024, VERSION_MAX = 3, TIME_TEXT_SIZE = 32 };
-
-/* ---- Ids ---- */
-
-/* Where a UUID's text has a dash before the byte of that number. */
-static bool dash_before(size_t byte) {
-  return byte == 4 || byte == 6 || byte == 8 || byte == 10;
-}
-
-void tp_database_id_to_text(const uint8_t id[TP_AUTH_DATABASE_ID_SIZE],
-                            char ret_text[TP_DATABASE_ID_TEXT_SIZE]) {
-  char *text = ret_text;
-  for (size_t i = 0; i < TP_AUTH_DATABASE_ID_SIZE; i++) {
-    if (dash_before(i)) *text++ = '-';
-    tp_hex_write(&id[i], 1, text);
-    text += 2;
-  }
-  *text = '\0';
-}
-
-bool tp_database_id_from_text(tuplet_bytes text, uint8_t ret_id[TP_AUTH_DATABASE_ID_SIZE]) {
-  const char *next = text.data;
-  if (text.size != TP_DATABASE_ID_TEXT_SIZE - 1) return false;
-  for (size_t i = 0; i < TP_AUTH_DATABASE_ID_SIZE; i++) {
-    if (dash_before(i) && *next++ != '-') return false;
-    if (!tp_hex_read(next, 2, &ret_id[i], 1)) return false;
-    next += 2;
-  }
-  return true;
-}
 
 /* ---- What the client asks for ---- */
 

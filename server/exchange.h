@@ -2,6 +2,7 @@
 #ifndef TP_SERVER_EXCHANGE_H
 #define TP_SERVER_EXCHANGE_H
 
+#include "server/database_id.h"
 #include "server/worker.h"
 
 /* Where the data path is, as the exchange tells it. */
@@ -12,11 +13,5 @@ bool tp_exchange_check(const tp_worker *worker, tp_http_request *request, tuplet
 
 /* Answers a POST to `path`. Finishes the request. */
 void tp_exchange_handle(tp_worker *worker, tp_http_request *request, tuplet_bytes path);
-
-/* A database id as a UUID's 36 characters and a NUL, and back; false when the text is anything else. */
-enum { TP_DATABASE_ID_TEXT_SIZE = 37 };
-void tp_database_id_to_text(const uint8_t id[TP_AUTH_DATABASE_ID_SIZE],
-                            char ret_text[TP_DATABASE_ID_TEXT_SIZE]);
-bool tp_database_id_from_text(tuplet_bytes text, uint8_t ret_id[TP_AUTH_DATABASE_ID_SIZE]);
 
 #endif
