@@ -20,7 +20,8 @@ enum {
   READERS_WAIT_MS = 20,
   /* Past LOG_FRAMES_MAX: commits wait so long for each so many frames more. */
   READERS_LONG_WAIT_MS = 1000,
-  LONG_WAIT_FRAMES = 1000
+  LONG_WAIT_FRAMES = 1000,
+  FULL_INTERVAL_MS = 1000 /* between rounds for the sake of room */
 };
 
 tuplet_status tp_sqlite_checkpointer_init(tp_sqlite_checkpointer *checkpointer,
@@ -100,12 +101,7 @@ static void *run(void *context) {
   return NULL;
 }
 
-void tp_sqlite_checkpointer_note_log(tp_sqlite_checkpointer *checkpointer, int frames) {
-  if (frames < LOG_FRAMES_WANTED) {
-    atomic_store(&checkpointer->round_at_frames, LOG_FRAMES_WANTED); /* the log has started over */
-    return;
-  }
-  if (frames < atomic_load(&checkpointer->round_at_frames)) return;
+static void request_round(tp_sqlite_checkpointer *checkpointer) {
   (void)pthread_mutex_lock(&checkpointer->mutex);
   if (!checkpointer->started) {
     /* If there is no thread to be had now, the next commit asks again. */
@@ -115,4 +111,18 @@ void tp_sqlite_checkpointer_note_log(tp_sqlite_checkpointer *checkpointer, int f
   checkpointer->requested = true;
   (void)pthread_cond_signal(&checkpointer->wake);
   (void)pthread_mutex_unlock(&checkpointer->mutex);
+}
+
+void tp_sqlite_checkpointer_note_log(tp_sqlite_checkpointer *checkpointer, int frames) {
+  if (frames < LOG_FRAMES_WANTED) {
+    atomic_store(&checkpointer->round_at_frames, LOG_FRAMES_WANTED); /* the log has started over */
+    return;
+  }
+  if (frames >= atomic_load(&checkpointer->round_at_frames)) request_round(checkpointer);
+}
+
+void tp_sqlite_checkpointer_note_full(tp_sqlite_checkpointer *checkpointer, int64_t now_ns) {
+  if (now_ns < checkpointer->full_again_at_ns) return;
+  checkpointer->full_again_at_ns = now_ns + FULL_INTERVAL_MS * INT64_C(1000000);
+  request_round(checkpointer);
 }

@@ -14,6 +14,7 @@ typedef struct tp_sqlite_checkpointer {
   pthread_t thread;
   tp_sqlite_connection connection; /* the thread's */
   atomic_int round_at_frames;      /* how long the log may become before the next round */
+  int64_t full_again_at_ns;        /* monotonic; when a full disk is a reason for a round again */
   pthread_mutex_t mutex;           /* guards what follows */
   pthread_cond_t wake;
   bool started;
@@ -29,5 +30,10 @@ void tp_sqlite_checkpointer_done(tp_sqlite_checkpointer *checkpointer);
 
 /* To be called after each commit with the log's size, in frames (pages). Quick. One thread at a time. */
 void tp_sqlite_checkpointer_note_log(tp_sqlite_checkpointer *checkpointer, int frames);
+
+/* To be called after each commit that found the disk full. A log that is checkpointed starts over in the room
+ * it has already, so that deletes and overwrites may go on. now_ns: monotonic. Quick. One thread at a time.
+ */
+void tp_sqlite_checkpointer_note_full(tp_sqlite_checkpointer *checkpointer, int64_t now_ns);
 
 #endif

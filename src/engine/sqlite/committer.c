@@ -218,6 +218,9 @@ static void process_group(tp_sqlite_committer *committer, const group *members) 
   }
   if (status != TUPLET_OK) fail_group(members, status, &error);
   complete_group(committer, members);
+  if (status == TUPLET_FULL && !committer->location->in_memory) {
+    tp_sqlite_checkpointer_note_full(&committer->checkpointer, tp_clock_monotonic_ns(&committer->clock));
+  }
   if (committer->log_frames > 0) {
     tp_sqlite_checkpointer_note_log(&committer->checkpointer, committer->log_frames);
   }

@@ -6,6 +6,11 @@
 #include <errno.h>
 #include <string.h>
 
+/* Of the disk, of the user's share of it, or below the process's largest file (RLIMIT_FSIZE). */
+static bool is_lack_of_room(int number) {
+  return number == ENOSPC || number == EDQUOT || number == EFBIG;
+}
+
 static tuplet_status status_of(sqlite3 *db, int rc) {
   if (rc == SQLITE_IOERR_NOMEM) return TUPLET_NOMEM;
   int number = db == NULL ? 0 : sqlite3_system_errno(db);
@@ -21,7 +26,7 @@ static tuplet_status status_of(sqlite3 *db, int rc) {
   case SQLITE_SCHEMA: return TUPLET_FORMAT;
   case SQLITE_READONLY: return TUPLET_READ_ONLY;
   case SQLITE_TOOBIG: return TUPLET_LIMIT;
-  case SQLITE_IOERR: return number == ENOSPC || number == EDQUOT ? TUPLET_FULL : TUPLET_IO;
+  case SQLITE_IOERR: return is_lack_of_room(number) ? TUPLET_FULL : TUPLET_IO;
   default: return TUPLET_IO;
   }
 }
