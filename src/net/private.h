@@ -77,7 +77,12 @@ typedef enum tp_connection_state {
 } tp_connection_state;
 
 typedef struct tp_connection {
-  uv_tcp_t tcp;
+  union {
+    uv_handle_t handle;
+    uv_stream_t stream;
+    uv_tcp_t tcp;
+    uv_pipe_t pipe; /* a Unix-domain socket's */
+  } socket;
   uv_write_t write;
   uv_shutdown_t shutdown;
   tp_loop_chore flush;
