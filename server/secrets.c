@@ -4,6 +4,7 @@
 #include "base/hex.h"
 #include "base/status.h"
 #include "codec/base64.h"
+#include "server/private_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -124,84 +125,27 @@ static void print(const tp_secrets *secrets, tp_buffer *out) {
 /* ---- The file ---- */
 
 /* Who owns the file could give the server secrets that he knows. */
-static tuplet_status check_file(const char *file, const struct stat *attributes, tuplet_error *error) {
-  if (!S_ISREG(attributes->st_mode)) return tp_fail(error, TUPLET_IO, "%s is not a regular file.", file);
-  if (attributes->st_uid != geteuid())
-    return tp_fail(error, TUPLET_IO, "%s must belong to the server's user, %u; it belongs to %u.", file,
-                   (unsigned)geteuid(), (unsigned)attributes->st_uid);
-  return TUPLET_OK;
+static tuplet_status check_owner(const char *file, const struct stat *attributes, tuplet_error *error) {
+  if (attributes->st_uid == geteuid()) return TUPLET_OK;
+  return tp_fail(error, TUPLET_IO, "%s must belong to the server's user, %u; it belongs to %u.", file,
+                 (unsigned)geteuid(), (unsigned)attributes->st_uid);
 }
 
 /* TUPLET_NOT_FOUND when there is none. */
-static tuplet_status read_file(const char *file, tp_secrets *ret_secrets, tp_secrets_source *ret_source,
-                               tuplet_error *error) {
-  char text[FILE_SIZE_MAX];
+static tuplet_status read_file(const tuplet_allocator *allocator, const char *file, tp_secrets *ret_secrets,
+                               tp_secrets_source *ret_source, tuplet_error *error) {
   struct stat attributes;
-  tuplet_status status = TUPLET_OK;
-  /* Without O_NONBLOCK a pipe of that name would make the server wait. */
-  int descriptor = open(file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-  if (descriptor < 0) {
-    if (errno == ENOENT) return TUPLET_NOT_FOUND;
-    if (errno == ELOOP) return tp_fail(error, TUPLET_IO, "%s must not be a symbolic link.", file);
-    return tp_fail(error, TUPLET_IO, "Cannot open %s: %s.", file, strerror(errno));
-  }
-  ssize_t size = 0;
-  if (fstat(descriptor, &attributes) != 0)
-    status = tp_fail(error, TUPLET_IO, "Cannot look at %s: %s.", file, strerror(errno));
-  else
-    status = check_file(file, &attributes, error);
-  if (status == TUPLET_OK) {
-    size = read(descriptor, text, sizeof text);
-    if (size < 0) status = tp_fail(error, TUPLET_IO, "Cannot read %s: %s.", file, strerror(errno));
-  }
+  tp_buffer text;
+  tp_buffer_init(&text, allocator);
+  tuplet_status status = tp_private_file_read(file, FILE_SIZE_MAX, &text, &attributes, error);
+  if (status == TUPLET_OK) status = check_owner(file, &attributes, error);
   if (status == TUPLET_OK) {
     *ret_source = (attributes.st_mode & (S_IRWXG | S_IRWXO)) != 0 ? TP_SECRETS_EXPOSED : TP_SECRETS_KEPT;
-    status = parse(file, text, (size_t)size, ret_secrets, error);
+    status = parse(file, (const char *)text.data, text.size, ret_secrets, error);
   }
-  (void)close(descriptor);
-  OPENSSL_cleanse(text, sizeof text);
+  if (text.data != NULL) OPENSSL_cleanse(text.data, text.size);
+  tp_buffer_done(&text);
   return status;
-}
-
-/* Makes the directory entry of a new file durable. Where that cannot be done the file is as durable as it
- * gets. */
-static void sync_folder(const char *file) {
-  char folder[4096];
-  const char *slash = strrchr(file, '/');
-  size_t size = slash == NULL ? 1 : slash == file ? 1 : (size_t)(slash - file);
-  if (size >= sizeof folder) return;
-  memcpy(folder, slash == NULL ? "." : file, size);
-  folder[size] = '\0';
-  int descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (descriptor < 0) return;
-  (void)fsync(descriptor);
-  (void)close(descriptor);
-}
-
-static bool write_and_sync(int descriptor, const tp_buffer *text) {
-  size_t done = 0;
-  while (done < text->size) {
-    ssize_t written = write(descriptor, text->data + done, text->size - done);
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return false;
-    done += (size_t)written;
-  }
-  return fsync(descriptor) == 0;
-}
-
-/* Makes a file that holds the text, or does not stay. False: errno tells why. */
-static bool create_file(const char *name, const tp_buffer *text) {
-  int descriptor = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR);
-  if (descriptor < 0) return false;
-  bool written = write_and_sync(descriptor, text);
-  int reason = errno;
-  if (close(descriptor) != 0 && written) {
-    written = false;
-    reason = errno;
-  }
-  if (!written) (void)unlink(name);
-  errno = reason;
-  return written;
 }
 
 /* Whether an error number means that the file system cannot do such a thing at all. */
@@ -212,12 +156,12 @@ static bool is_unsupported(int number) {
 /* Gives the draft its name, unless something has it (EEXIST). Not every file system has hard links, or can
  * rename without replacing; without either the file is written again in its place, where others might see
  * half of it. False: errno tells why. */
-static bool give_name(const char *draft, const char *file, const tp_buffer *text) {
+static bool give_name(const char *draft, const char *file, tuplet_bytes text) {
   if (link(draft, file) == 0) return true;
   if (!is_unsupported(errno) && errno != EMLINK) return false;
   if (renameat2(AT_FDCWD, draft, AT_FDCWD, file, RENAME_NOREPLACE) == 0) return true;
   if (!is_unsupported(errno)) return false;
-  return create_file(file, text);
+  return tp_private_file_create(file, text, NULL);
 }
 
 /* Whether no file can be made in a folder, as opposed to something having gone wrong. */
@@ -227,14 +171,14 @@ static bool is_hopeless(int number) {
 
 /* Writes the whole text under another name first, so that nobody ever sees half of it, then gives it its
  * name, unless somebody else was faster. TUPLET_UNSUPPORTED when no file can be made there. */
-static tuplet_status write_file(const char *file, const tp_buffer *text, tuplet_error *error) {
+static tuplet_status write_file(const char *file, tuplet_bytes text, tuplet_error *error) {
   char uuid[TP_UUID_TEXT_SIZE];
   char *draft = NULL;
   tuplet_status status = tp_random_uuid(uuid, error);
   if (status != TUPLET_OK) return status;
   if (asprintf(&draft, "%s.%s", file, uuid) < 0) return tp_fail_nomem(error);
 
-  bool made = create_file(draft, text);
+  bool made = tp_private_file_create(draft, text, NULL);
   if (made) {
     made = give_name(draft, file, text) || errno == EEXIST;
     int reason = errno;
@@ -242,7 +186,7 @@ static tuplet_status write_file(const char *file, const tp_buffer *text, tuplet_
     errno = reason;
   }
   if (made)
-    sync_folder(file);
+    tp_private_file_sync_folder(file);
   else
     status = tp_fail(error, is_hopeless(errno) ? TUPLET_UNSUPPORTED : TUPLET_IO, "Cannot make %s: %s.", file,
                      strerror(errno));
@@ -283,12 +227,12 @@ static tuplet_status make_file(const tuplet_allocator *allocator, const char *pa
   tp_buffer text;
   tp_buffer_init(&text, allocator);
   print(&secrets, &text);
-  status = text.failed ? tp_fail_nomem(error) : write_file(file, &text, error);
+  status = text.failed ? tp_fail_nomem(error) : write_file(file, tp_buffer_view(&text), error);
   if (text.data != NULL) OPENSSL_cleanse(text.data, text.size);
   tp_buffer_done(&text);
 
   if (status == TUPLET_OK) {
-    status = read_file(file, ret_secrets, ret_source, error);
+    status = read_file(allocator, file, ret_secrets, ret_source, error);
     if (status == TUPLET_NOT_FOUND)
       status = tp_fail(error, TUPLET_IO, "%s went away while it was made.", file);
   } else if (status == TUPLET_UNSUPPORTED) {
@@ -312,7 +256,7 @@ tuplet_status tp_secrets_load(const tuplet_allocator *allocator, const char *pat
   tp_buffer_done(&name);
   if (status != TUPLET_OK) return status;
 
-  status = read_file(file.data, ret_secrets, ret_source, error);
+  status = read_file(allocator, file.data, ret_secrets, ret_source, error);
   if (status == TUPLET_NOT_FOUND)
     status = make_file(allocator, path, file.data, ret_secrets, ret_source, error);
   if (status == TUPLET_OK)
