@@ -55,6 +55,12 @@ static tp_service_log failure_kind(int http_status) {
   }
 }
 
+static void answer_text(tp_http_request *request, int status, const tp_http_header *header,
+                        const char *sentence) {
+  const tp_http_header headers[] = {{"content-type", TP_CONTENT_TEXT}, *header};
+  tp_http_respond(request, status, headers, 2, (tuplet_bytes){sentence, strlen(sentence)});
+}
+
 void tp_answer_failure(const tp_worker *worker, tp_http_request *request, tuplet_status status,
                        const tuplet_error *error) {
   const char *message = error->message[0] != '\0' ? error->message : tuplet_status_text(status);
@@ -65,13 +71,14 @@ void tp_answer_failure(const tp_worker *worker, tp_http_request *request, tuplet
     tp_answer_log(worker, failure_kind(http_status), what, message);
     message = failure_sentence(status);
   }
-  tp_http_respond_text(request, http_status, message);
+  if (http_status == 503)
+    answer_text(request, http_status, &(tp_http_header){"retry-after", "1"}, message);
+  else
+    tp_http_respond_text(request, http_status, message);
 }
 
-static void answer_text(tp_http_request *request, int status, const tp_http_header *header,
-                        const char *sentence) {
-  const tp_http_header headers[] = {{"content-type", TP_CONTENT_TEXT}, *header};
-  tp_http_respond(request, status, headers, 2, (tuplet_bytes){sentence, strlen(sentence)});
+void tp_answer_too_many(tp_http_request *request, const char *sentence) {
+  answer_text(request, 429, &(tp_http_header){"retry-after", "1"}, sentence);
 }
 
 void tp_answer_unauthorized(tp_http_request *request, const char *sentence) {

@@ -28,6 +28,9 @@ void tp_answer_log(const tp_worker *worker, tp_service_log kind, const char *wha
 /* 401, with the challenge that it needs. */
 void tp_answer_unauthorized(tp_http_request *request, const char *sentence);
 
+/* 429: the client, or its connection, has its share already. */
+void tp_answer_too_many(tp_http_request *request, const char *sentence);
+
 void tp_answer_method_not_allowed(tp_http_request *request, const char *allowed);
 
 /* 200. */

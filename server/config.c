@@ -1,87 +1,59 @@
-/* config.c: what the command line and the environment say about how to serve. */
+/* config.c: what the command line, the environment and a file say about how to serve.
+ *
+ * The three are read from the strongest to the weakest, the file last, since the others may name it; what a
+ * stronger one has set a weaker one leaves alone. */
 #include "server/config.h"
 
 #include "base/status.h"
 #include "codec/limits.h"
 #include "net/address.h"
+#include "server/config_file.h"
+#include "server/config_table.h"
 
-#include <errno.h>
 #include <getopt.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-const char tp_serve_help[] =
-    "Usage: tuplet serve [OPTION]... [PATH]\n"
-    "\n"
-    "Serves a database to Deno and Node programs: Deno.openKv(\"http://HOST:PORT\").\n"
-    "The database is the file PATH, made when it is not there, or :memory:. Without PATH it is\n"
-    "the file that DENO_KV_DEFAULT_PATH names, or else one of the working directory's own, kept\n"
-    "below $XDG_DATA_HOME/tuplet or ~/.local/share/tuplet.\n"
-    "\n"
-    "      --sqlite-path PATH    the same as PATH\n"
-    "      --access-token TOKEN  what clients have to know (their DENO_KV_ACCESS_TOKEN), at least 12\n"
-    "                            characters. Without it a token is made, kept in PATH.secrets for the\n"
-    "                            owner alone to read, and printed\n"
-    "      --addr HOST:PORT      where to listen (" TP_SERVE_ADDRESS_DEFAULT "); port 0 takes any free one\n"
-    "      --read-only           refuse writes; the file must exist\n"
-    "      --num-workers N       threads that serve clients (one for each processor)\n"
-    "      --atomic-write-batch-timeout-ms N\n"
-    "                            accepted for denokv's sake, without effect: writes that come while\n"
-    "                            another is being made durable are committed together, none waits\n"
-    "                            for more to come\n"
-    "  -h, --help                show this text\n"
-    "\n"
-    "Environment, where the option is not given: DENO_KV_SQLITE_PATH, DENO_KV_ACCESS_TOKEN,\n"
-    "DENO_KV_NUM_WORKERS, DENO_KV_ATOMIC_WRITE_BATCH_TIMEOUT_MS.\n"
-    "\n"
-    "http://HOST:PORT/:memory: gives every client that opens it a private database in memory, which\n"
-    "goes away when it is not used any more: for tests.\n"
-    "\n"
-    "SIGTERM and SIGINT finish what was accepted and end the server; a second one ends it at once.\n";
+enum { FILE_SIZE_MAX = 256 * 1024, ARENA_CHUNK_SIZE = 1024 };
 
-enum {
-  OPTION_SQLITE_PATH = 'd',
-  OPTION_HELP = 'h',
-  OPTION_ACCESS_TOKEN = 256,
-  OPTION_ADDR,
-  OPTION_READ_ONLY,
-  OPTION_NUM_WORKERS,
-  OPTION_BATCH_TIMEOUT
-};
+/* What getopt returns for the options that the table does not hold; the others are their numbers from
+ * OPTION_FIRST. */
+enum { OPTION_PATH = 'd', OPTION_HELP = 'h', OPTION_FIRST = 256 };
 
-static const struct option options[] = {
-    {"sqlite-path", required_argument, NULL, OPTION_SQLITE_PATH},
-    {"db", required_argument, NULL, OPTION_SQLITE_PATH},
-    {"access-token", required_argument, NULL, OPTION_ACCESS_TOKEN},
-    {"addr", required_argument, NULL, OPTION_ADDR},
-    {"read-only", no_argument, NULL, OPTION_READ_ONLY},
-    {"num-workers", required_argument, NULL, OPTION_NUM_WORKERS},
-    {"atomic-write-batch-timeout-ms", required_argument, NULL, OPTION_BATCH_TIMEOUT},
-    {"help", no_argument, NULL, OPTION_HELP},
-    {NULL, 0, NULL, 0},
-};
+typedef enum setting_source {
+  SOURCE_NONE,
+  SOURCE_COMMAND_LINE,
+  SOURCE_ENVIRONMENT,
+  SOURCE_FILE
+} setting_source;
 
-static tuplet_status read_number(const char *name, const char *text, uint32_t minimum, uint32_t maximum,
-                                 uint32_t *ret_number, tuplet_error *error) {
-  char *end;
-  errno = 0;
-  unsigned long long number = strtoull(text, &end, 10);
-  if (*text < '0' || *text > '9' || *end != '\0' || errno != 0 || number < minimum || number > maximum)
-    return tp_fail(error, TUPLET_INVALID, "%s is '%s'; it must be a number from %u to %u.", name, text,
-                   minimum, maximum);
-  *ret_number = (uint32_t)number;
-  return TUPLET_OK;
+typedef struct config_reading {
+  tp_serve_config *config;
+  setting_source source;                      /* that is being read */
+  setting_source sources[TP_OPTIONS_MAX + 1]; /* by which each option was set */
+  const char *(*lookup)(const char *name);
+} config_reading;
+
+tp_serve_config tp_serve_config_default(void) {
+  tp_serve_config config = {.open_databases_max = 512,
+                            .database_idle_timeout_ms = 5 * 60 * 1000,
+                            .session_lifetime_ms = 60 * 60 * 1000,
+                            .auth_failures_max = 10,
+                            .tls_client_mode = TP_TLS_CLIENT_REQUIRED,
+                            .tls_version_min = 12,
+                            .bounds = tp_bounds_default(),
+                            .log_format = TP_LOG_LOGFMT,
+                            .log_level = TP_LOG_INFO};
+  tp_arena_init(&config.arena, NULL, ARENA_CHUNK_SIZE);
+  return config;
 }
 
-static tuplet_status read_worker_count(const char *name, const char *text, tp_serve_config *config,
-                                       tuplet_error *error) {
-  return read_number(name, text, 1, TP_SERVE_WORKERS_MAX, &config->worker_count, error);
+void tp_serve_config_done(tp_serve_config *config) {
+  tp_arena_done(&config->arena);
 }
 
-static tuplet_status read_batch_timeout(const char *name, const char *text, tuplet_error *error) {
-  uint32_t unused;
-  return read_number(name, text, 0, UINT32_MAX, &unused, error);
-}
+/* ---- One setting ---- */
 
 /* The token travels in a header, so that it must be visible ASCII. It is not repeated in messages. */
 static tuplet_status check_access_token(const char *name, const char *token, tuplet_error *error) {
@@ -97,82 +69,245 @@ static tuplet_status check_access_token(const char *name, const char *token, tup
   return TUPLET_OK;
 }
 
-/* A variable that is set to nothing counts as not set. */
-static const char *read_variable(const char *(*lookup)(const char *name), const char *name) {
-  const char *text = lookup(name);
-  return text != NULL && *text != '\0' ? text : NULL;
-}
-
-static tuplet_status read_environment(const char *(*lookup)(const char *name), tp_serve_config *config,
-                                      tuplet_error *error) {
-  tuplet_status status = TUPLET_OK;
-  if (config->path == NULL) config->path = read_variable(lookup, "DENO_KV_SQLITE_PATH");
-
-  static const char token_name[] = "DENO_KV_ACCESS_TOKEN";
-  const char *token = config->access_token == NULL ? read_variable(lookup, token_name) : NULL;
-  if (token != NULL) {
-    status = check_access_token(token_name, token, error);
-    config->access_token = token;
-  }
-  static const char workers_name[] = "DENO_KV_NUM_WORKERS";
-  const char *workers = config->worker_count == 0 ? read_variable(lookup, workers_name) : NULL;
-  if (status == TUPLET_OK && workers != NULL)
-    status = read_worker_count(workers_name, workers, config, error);
-
-  static const char timeout_name[] = "DENO_KV_ATOMIC_WRITE_BATCH_TIMEOUT_MS";
-  const char *timeout = read_variable(lookup, timeout_name);
-  if (status == TUPLET_OK && timeout != NULL) status = read_batch_timeout(timeout_name, timeout, error);
-  return status;
-}
-
-static tuplet_status read_path(const char *path, tp_serve_config *config, tuplet_error *error) {
-  if (*path == '\0') return tp_fail(error, TUPLET_INVALID, "The path of the database is empty.");
-  config->path = path;
+static tuplet_status add_address(tp_serve_config *config, const char *name, const char *text,
+                                 tuplet_error *error) {
+  tuplet_status status = tp_address_check(text, error);
+  if (status != TUPLET_OK) return status;
+  if (config->address_count == TP_SERVE_ADDRESSES_MAX)
+    return tp_fail(error, TUPLET_INVALID, "%s is given more than %d times.", name, TP_SERVE_ADDRESSES_MAX);
+  config->addresses[config->address_count++] = text;
   return TUPLET_OK;
 }
 
-static tuplet_status read_option(int option, const char *name, tp_serve_config *config, tuplet_error *error) {
-  switch (option) {
-  case OPTION_SQLITE_PATH: return read_path(optarg, config, error);
-  case OPTION_ACCESS_TOKEN:
-    config->access_token = optarg;
-    return check_access_token("--access-token", optarg, error);
-  case OPTION_ADDR: config->address = optarg; return tp_address_check(optarg, error);
-  case OPTION_READ_ONLY: config->read_only = true; return TUPLET_OK;
-  case OPTION_NUM_WORKERS: return read_worker_count("--num-workers", optarg, config, error);
-  case OPTION_BATCH_TIMEOUT: return read_batch_timeout("--atomic-write-batch-timeout-ms", optarg, error);
-  case OPTION_HELP: config->help = true; return TUPLET_OK;
-  case ':': return tp_fail(error, TUPLET_INVALID, "The option %s needs an argument.", name);
-  default: return tp_fail(error, TUPLET_INVALID, "There is no option %s.", name);
+static tuplet_status set_choice(const tp_option *option, const char *name, const char *text, void *member,
+                                tuplet_error *error) {
+  for (const tp_option_choice *choice = option->choices; choice->text != NULL; choice++) {
+    if (strcmp(choice->text, text) != 0) continue;
+    memcpy(member, &choice->value, sizeof choice->value);
+    return TUPLET_OK;
   }
+  return tp_fail(error, TUPLET_INVALID, "%s is '%s'; it must be one of: %s.", name, text, option->help);
+}
+
+static tuplet_status set_number(const tp_option *option, const char *name, const char *text, void *member,
+                                tuplet_error *error) {
+  uint64_t number = 0;
+  tuplet_status status;
+  if (option->kind == TP_OPTION_SIZE)
+    status = tp_config_read_size(name, text, option->range, &number, error);
+  else if (option->kind == TP_OPTION_DURATION)
+    status = tp_config_read_duration(name, text, option->range, &number, error);
+  else
+    status = tp_config_read_count(name, text, option->range, &number, error);
+  if (status != TUPLET_OK || option->kind == TP_OPTION_UNUSED) return status;
+  if (option->kind == TP_OPTION_SIZE) {
+    memcpy(member, &(size_t){number}, sizeof(size_t));
+  } else {
+    uint32_t narrow = (uint32_t)number; /* the ranges see to it */
+    memcpy(member, &narrow, sizeof narrow);
+  }
+  return TUPLET_OK;
+}
+
+/* name: how it was called where it was set, for messages. text NULL: a switch without a word. */
+static tuplet_status set(config_reading *reading, const tp_option *option, const char *name, const char *text,
+                         tuplet_error *error) {
+  setting_source *source = &reading->sources[option - tp_options];
+  if (*source != SOURCE_NONE && *source != reading->source) return TUPLET_OK;
+  *source = reading->source;
+  void *member = (char *)reading->config + option->offset;
+  bool on = true;
+  tuplet_status status = TUPLET_OK;
+  switch (option->kind) {
+  case TP_OPTION_SWITCH:
+    if (text != NULL) status = tp_config_read_switch(name, text, &on, error);
+    if (status == TUPLET_OK) memcpy(member, &on, sizeof on);
+    return status;
+  case TP_OPTION_UNSUPPORTED:
+    return tp_fail(
+        error, TUPLET_INVALID,
+        "%s is denokv's and not supported: tuplet serves its own files, not the backups of Deno Deploy.",
+        name);
+  case TP_OPTION_ADDRESSES: return add_address(reading->config, name, text, error);
+  case TP_OPTION_CHOICE: return set_choice(option, name, text, member, error);
+  case TP_OPTION_COUNT:
+  case TP_OPTION_SIZE:
+  case TP_OPTION_DURATION:
+  case TP_OPTION_UNUSED: return set_number(option, name, text, member, error);
+  case TP_OPTION_TOKEN: status = check_access_token(name, text, error); break;
+  case TP_OPTION_ADDRESS: status = tp_address_check(text, error); break;
+  case TP_OPTION_TEXT:
+    if (*text == '\0') status = tp_fail(error, TUPLET_INVALID, "%s is empty.", name);
+    break;
+  }
+  if (status == TUPLET_OK) memcpy(member, &text, sizeof text);
+  return status;
+}
+
+/* ---- The file ---- */
+
+static tuplet_status on_setting(void *context, const char *where, const char *name, const char *value,
+                                tuplet_error *error) {
+  size_t number = tp_option_find(name, strlen(name));
+  if (number == tp_option_count || tp_options[number].offset == offsetof(tp_serve_config, config_file))
+    return tp_fail(error, TUPLET_SYNTAX, "%s: there is no option '%s' in a file.", where, name);
+  char full_name[640];
+  (void)snprintf(full_name, sizeof full_name, "%s: %s", where, name);
+  return set(context, &tp_options[number], full_name, value, error);
+}
+
+static tuplet_status read_file(config_reading *reading, const char *path, tuplet_error *error) {
+  char *text;
+  tuplet_status status = tp_config_file_load(path, FILE_SIZE_MAX, &reading->config->arena, &text, error);
+  reading->source = SOURCE_FILE;
+  if (status == TUPLET_OK) status = tp_config_file_parse(path, text, on_setting, reading, error);
+  return status;
+}
+
+/* ---- The environment ---- */
+
+/* A variable that is set to nothing counts as not set. */
+static const char *read_variable(const config_reading *reading, const char *name) {
+  const char *text = reading->lookup(name);
+  return text != NULL && *text != '\0' ? text : NULL;
+}
+
+/* Addresses, separated by commas or blanks. */
+static tuplet_status read_address_list(config_reading *reading, const tp_option *option, const char *name,
+                                       const char *text, tuplet_error *error) {
+  tuplet_bytes copy = tp_arena_copy(&reading->config->arena, (tuplet_bytes){text, strlen(text)});
+  if (copy.data == NULL) return tp_fail_nomem(error);
+  char *rest = (char *)(uintptr_t)copy.data; /* our own copy */
+  tuplet_status status = TUPLET_OK;
+  for (char *address; status == TUPLET_OK && (address = strsep(&rest, ", ")) != NULL;) {
+    if (*address != '\0') status = set(reading, option, name, address, error);
+  }
+  return status;
+}
+
+static tuplet_status read_one_variable(config_reading *reading, const tp_option *option, const char *name,
+                                       tuplet_error *error) {
+  const char *text = read_variable(reading, name);
+  if (text == NULL) return TUPLET_OK;
+  if (option->kind == TP_OPTION_ADDRESSES) return read_address_list(reading, option, name, text, error);
+  return set(reading, option, name, text, error);
+}
+
+static tuplet_status read_environment(config_reading *reading, tuplet_error *error) {
+  tuplet_status status = TUPLET_OK;
+  reading->source = SOURCE_ENVIRONMENT;
+  for (size_t i = 0; i < tp_option_count && status == TUPLET_OK; i++) {
+    const tp_option *option = &tp_options[i];
+    char name[TP_OPTION_VARIABLE_SIZE];
+    if (option->variable != NULL && option->kind != TP_OPTION_UNSUPPORTED)
+      status = read_one_variable(reading, option, option->variable, error);
+    tp_option_variable(option, name);
+    if (status == TUPLET_OK) status = read_one_variable(reading, option, name, error);
+  }
+  return status;
+}
+
+/* ---- The command line ---- */
+
+static void make_long_options(struct option ret_options[TP_OPTIONS_MAX + 3]) {
+  size_t count = 0;
+  for (; count < tp_option_count; count++) {
+    const tp_option *option = &tp_options[count];
+    bool is_switch = option->kind == TP_OPTION_SWITCH;
+    int argument = is_switch ? optional_argument : option->argument == NULL ? no_argument : required_argument;
+    ret_options[count] = (struct option){option->name, argument, NULL, OPTION_FIRST + (int)count};
+  }
+  ret_options[count++] = (struct option){"db", required_argument, NULL, OPTION_PATH};
+  ret_options[count++] = (struct option){"help", no_argument, NULL, OPTION_HELP};
+  ret_options[count] = (struct option){0};
+}
+
+static tuplet_status read_operands(int argc, char **argv, tp_serve_config *config, tuplet_error *error) {
+  if (argc - optind > 1)
+    return tp_fail(error, TUPLET_INVALID, "One database can be served, not both '%s' and '%s'.", argv[optind],
+                   argv[optind + 1]);
+  if (argc - optind == 0) return TUPLET_OK;
+  if (config->path != NULL)
+    return tp_fail(error, TUPLET_INVALID, "The database is given twice, as '%s' and as '%s'.", config->path,
+                   argv[optind]);
+  if (*argv[optind] == '\0') return tp_fail(error, TUPLET_INVALID, "The path of the database is empty.");
+  config->path = argv[optind];
+  return TUPLET_OK;
+}
+
+static tuplet_status read_command_line(config_reading *reading, int argc, char **argv, tuplet_error *error) {
+  struct option long_options[TP_OPTIONS_MAX + 3];
+  tp_serve_config *config = reading->config;
+  const size_t path_option = tp_option_find("sqlite-path", strlen("sqlite-path"));
+  make_long_options(long_options);
+  reading->source = SOURCE_COMMAND_LINE;
+  optind = 0; /* starts getopt anew */
+  opterr = 0;
+  for (int code; (code = getopt_long(argc, argv, ":d:h", long_options, NULL)) != -1;) {
+    const char *word = optind > 0 ? argv[optind - 1] : "";
+    if (code == OPTION_HELP) {
+      config->help = true;
+      return TUPLET_OK;
+    }
+    if (code == ':') return tp_fail(error, TUPLET_INVALID, "The option %s needs an argument.", word);
+    if (code == '?') return tp_fail(error, TUPLET_INVALID, "There is no option %s.", word);
+    const tp_option *option = &tp_options[code == OPTION_PATH ? path_option : (size_t)(code - OPTION_FIRST)];
+    char name[TP_OPTION_VARIABLE_SIZE];
+    (void)snprintf(name, sizeof name, "--%s", option->name);
+    tuplet_status status = set(reading, option, name, optarg, error);
+    if (status != TUPLET_OK) return status;
+  }
+  tuplet_status status = read_operands(argc, argv, config, error);
+  if (config->path != NULL) reading->sources[path_option] = SOURCE_COMMAND_LINE;
+  return status;
+}
+
+/* ---- Everything ---- */
+
+static tuplet_status load_access_token(tp_serve_config *config, tuplet_error *error) {
+  if (config->access_token_file == NULL) return TUPLET_OK;
+  if (config->access_token != NULL)
+    return tp_fail(error, TUPLET_INVALID, "Both an access token and a file that holds one are given.");
+  char *text;
+  tuplet_status status = tp_config_file_load(config->access_token_file, TP_SERVE_ACCESS_TOKEN_SIZE_MAX + 2,
+                                             &config->arena, &text, error);
+  if (status != TUPLET_OK) return status;
+  text[strcspn(text, "\r\n")] = '\0';
+  config->access_token = text;
+  return check_access_token(config->access_token_file, text, error);
+}
+
+static tuplet_status check_together(const tp_serve_config *config, tuplet_error *error) {
+  if ((config->tls_cert == NULL) != (config->tls_key == NULL))
+    return tp_fail(error, TUPLET_INVALID, "--tls-cert and --tls-key go together; %s is missing.",
+                   config->tls_cert == NULL ? "--tls-cert" : "--tls-key");
+  if (config->tls_client_ca != NULL && config->tls_cert == NULL)
+    return tp_fail(error, TUPLET_INVALID, "--tls-client-ca needs --tls-cert and --tls-key.");
+  if (config->create_databases && config->data_dir == NULL)
+    return tp_fail(error, TUPLET_INVALID, "--create-databases needs --data-dir, the folder to make them in.");
+  return TUPLET_OK;
+}
+
+static tuplet_status read_everything(config_reading *reading, int argc, char **argv, tuplet_error *error) {
+  tp_serve_config *config = reading->config;
+  tuplet_status status = read_command_line(reading, argc, argv, error);
+  if (status != TUPLET_OK || config->help) return status;
+  status = read_environment(reading, error);
+  if (status == TUPLET_OK && config->config_file != NULL)
+    status = read_file(reading, config->config_file, error);
+  if (status == TUPLET_OK) status = load_access_token(config, error);
+  if (status == TUPLET_OK) status = check_together(config, error);
+  return status;
 }
 
 tuplet_status tp_serve_config_read(int argc, char **argv, const char *(*lookup)(const char *name),
                                    tp_serve_config *ret_config, tuplet_error *error) {
-  tp_serve_config config = {.address = TP_SERVE_ADDRESS_DEFAULT};
-  tuplet_status status = TUPLET_OK;
-  optind = 0; /* starts getopt anew */
-  opterr = 0;
-  for (;;) {
-    int option = getopt_long(argc, argv, ":d:h", options, NULL);
-    if (option == -1) break;
-    status = read_option(option, optind > 0 ? argv[optind - 1] : "", &config, error);
-    if (status != TUPLET_OK) return status;
-    if (config.help) {
-      *ret_config = config;
-      return TUPLET_OK;
-    }
-  }
-  if (argc - optind > 1)
-    return tp_fail(error, TUPLET_INVALID, "One database can be served, not both '%s' and '%s'.", argv[optind],
-                   argv[optind + 1]);
-  if (argc - optind == 1) {
-    if (config.path != NULL)
-      return tp_fail(error, TUPLET_INVALID, "The database is given twice, as '%s' and as '%s'.", config.path,
-                     argv[optind]);
-    status = read_path(argv[optind], &config, error);
-  }
-  if (status == TUPLET_OK) status = read_environment(lookup, &config, error);
-  if (status == TUPLET_OK) *ret_config = config;
+  tp_serve_config config = tp_serve_config_default();
+  config_reading reading = {.config = &config, .lookup = lookup};
+  tuplet_status status = read_everything(&reading, argc, argv, error);
+  if (status == TUPLET_OK)
+    *ret_config = config;
+  else
+    tp_serve_config_done(&config);
   return status;
 }

@@ -68,11 +68,15 @@ static tuplet_status open_secrets(serve_run *serving, tuplet_error *error) {
 static tuplet_status start(serve_run *serving, tuplet_error *error) {
   tuplet_open_options options = TUPLET_OPEN_OPTIONS_INIT;
   options.read_only = serving->config.read_only;
-  tp_server_config config = {.clock = serving->clock,
-                             .log = &serving->log,
-                             .address = serving->config.address,
-                             .worker_count = serving->config.worker_count,
-                             .read_only = serving->config.read_only};
+  static const char *const default_address[] = {TP_SERVE_ADDRESS_DEFAULT};
+  tp_server_config config = tp_server_config_default();
+  config.log = &serving->log;
+  config.addresses = serving->config.address_count > 0 ? serving->config.addresses : default_address;
+  config.address_count = serving->config.address_count > 0 ? serving->config.address_count : 1;
+  config.worker_count = serving->config.worker_count;
+  config.read_only = serving->config.read_only;
+  config.session_ms = serving->config.session_lifetime_ms;
+  config.bounds = serving->config.bounds;
   tuplet_status status =
       tp_open_store(serving->config.path, &options, serving->clock, &config.store, &serving->path, error);
   if (status != TUPLET_OK) return status;
@@ -108,7 +112,7 @@ static void print_client_address(const char *address, char *ret_text, size_t siz
 
 static void print_introduction(const serve_run *serving) {
   char address[256];
-  print_client_address(tp_server_address(serving->server), address, sizeof address);
+  print_client_address(tp_server_address(serving->server, 0), address, sizeof address);
   const char *token = serving->secrets.access_token;
   (void)printf("Database: %s%s\n", (const char *)serving->path.data,
                serving->config.read_only ? " (read-only)" : "");
@@ -127,7 +131,9 @@ static void print_introduction(const serve_run *serving) {
       "await kv.set([\"hello\"], \"world\"); console.log(await kv.get([\"hello\"])); kv.close()'\n\n",
       token, address);
   (void)fflush(stdout);
-  tp_log_write(&serving->log, TP_LOG_INFO, "Listening on http://%s", tp_server_address(serving->server));
+  size_t count = serving->config.address_count > 0 ? serving->config.address_count : 1;
+  for (size_t i = 0; i < count; i++)
+    tp_log_write(&serving->log, TP_LOG_INFO, "Listening on http://%s", tp_server_address(serving->server, i));
 }
 
 /* ---- The end ---- */
@@ -140,17 +146,28 @@ static void block_signals(sigset_t *ret_signals) {
   (void)sigemptyset(ret_signals);
   (void)sigaddset(ret_signals, SIGTERM);
   (void)sigaddset(ret_signals, SIGINT);
+  (void)sigaddset(ret_signals, SIGHUP);
   (void)pthread_sigmask(SIG_BLOCK, ret_signals, NULL); /* threads inherit it: only the main one is told */
   (void)signal(SIGPIPE, SIG_IGN);
 }
 
+/* SIGHUP: what can be read again while serving. What cannot be read stays as it was. */
+static void reload(serve_run *serving) {
+  tp_log_write(&serving->log, TP_LOG_INFO, "Reloading");
+}
+
 /* Returns when the server is to end; from then on the same signals end the process. */
-static void wait_for_signal(const sigset_t *signals) {
+static void run_until_signal(serve_run *serving, const sigset_t *signals) {
   int signal_number;
-  while (sigwait(signals, &signal_number) != 0) continue;
+  for (;;) {
+    if (sigwait(signals, &signal_number) != 0) continue;
+    if (signal_number != SIGHUP) break;
+    reload(serving);
+  }
   const struct sigaction action = {.sa_handler = exit_at_once};
   (void)sigaction(SIGTERM, &action, NULL);
   (void)sigaction(SIGINT, &action, NULL);
+  (void)signal(SIGHUP, SIG_IGN);
   (void)pthread_sigmask(SIG_UNBLOCK, signals, NULL);
 }
 
@@ -160,6 +177,16 @@ static void end(serve_run *serving) {
   tuplet_owned_free(&serving->path);
   tuplet_owned_free(&serving->secrets_file);
   OPENSSL_cleanse(&serving->secrets, sizeof serving->secrets);
+  tp_serve_config_done(&serving->config);
+}
+
+static int print_help(void) {
+  tp_buffer text;
+  tp_buffer_init(&text, NULL);
+  tp_serve_config_print_help(&text);
+  bool printed = !text.failed && fwrite(text.data, 1, text.size, stdout) == text.size && fflush(stdout) == 0;
+  tp_buffer_done(&text);
+  return printed ? EXIT_SUCCESS : EXIT_SYSTEM;
 }
 
 int tp_serve_main(int argc, char **argv) {
@@ -171,8 +198,8 @@ int tp_serve_main(int argc, char **argv) {
     return EXIT_USAGE;
   }
   if (serving.config.help) {
-    (void)fputs(tp_serve_help, stdout);
-    return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_SYSTEM;
+    tp_serve_config_done(&serving.config);
+    return print_help();
   }
   sigset_t signals;
   block_signals(&signals);
@@ -180,7 +207,7 @@ int tp_serve_main(int argc, char **argv) {
   int code = EXIT_SUCCESS;
   if (start(&serving, &error) == TUPLET_OK) {
     print_introduction(&serving);
-    wait_for_signal(&signals);
+    run_until_signal(&serving, &signals);
   } else {
     (void)fprintf(stderr, "tuplet serve: %s\n", error.message);
     code = EXIT_SYSTEM;

@@ -21,12 +21,12 @@ struct tp_server {
   tp_clock clock;
   tp_store *store;
   tp_service service;
-  tp_http_budget bodies;
   tp_loop *housekeeping;
   tp_timer *sweep_timer;
   tp_loop_item end_evicted; /* posted at most once at a time */
   tp_worker *workers;
   uint32_t worker_count;
+  size_t address_count;
 };
 
 static uint32_t processor_count(void) {
@@ -124,38 +124,82 @@ static tuplet_status start_databases(tp_server *server, const tp_server_config *
   return call.status;
 }
 
-/* first: the listener whose port it shares; NULL: it is the first, and takes `address`. */
-static tuplet_status start_worker(tp_server *server, tp_worker *worker, const char *address,
-                                  const tp_listener *first, tuplet_error *error) {
+static tp_listener_config listener_config(const tp_server *server, tp_worker *worker) {
+  const tp_bounds *bounds = &server->service.bounds;
+  tp_listener_config config = tp_listener_config_default();
+  config.limits.head_size_max = bounds->header_size_max;
+  config.limits.body_size_max = bounds->body_size_max;
+  config.limits.streams_max = bounds->requests_per_connection_max;
+  config.head_timeout_ms = bounds->header_timeout_ms;
+  config.body_timeout_ms = bounds->body_timeout_ms;
+  config.idle_timeout_ms = bounds->idle_timeout_ms;
+  config.send_timeout_ms = bounds->send_timeout_ms;
+  config.budget = &worker->service->budget;
+  config.on_head = tp_protocol_check;
+  config.on_request = tp_protocol_handle;
+  config.context = worker;
+  return config;
+}
+
+/* Listens on every address; the first worker takes them, the others join it. */
+static tuplet_status start_listening(tp_server *server, tp_worker *worker, const char *const *addresses,
+                                     tuplet_error *error) {
+  tp_listener_config config = listener_config(server, worker);
+  tuplet_status status = TUPLET_OK;
+  worker->listeners = tp_alloc_array_zeroed(server->allocator, server->address_count, sizeof(tp_listener *));
+  if (worker->listeners == NULL) return tp_fail_nomem(error);
+  for (size_t i = 0; i < server->address_count && status == TUPLET_OK; i++) {
+    tp_listener **listener = &worker->listeners[i];
+    if (worker->number == 0)
+      status = tp_listener_open(worker->loop, addresses[i], &config, listener, error);
+    else
+      status = tp_listener_join(worker->loop, server->workers[0].listeners[i], &config, listener, error);
+  }
+  return status;
+}
+
+static tuplet_status start_worker(tp_server *server, tp_worker *worker, const char *const *addresses,
+                                  tuplet_error *error) {
   worker->service = &server->service;
   tuplet_status status = tp_loop_start(server->allocator, &worker->loop, error);
   if (status != TUPLET_OK) return status;
   worker_call call = {.worker = worker, .store = server->store, .error = error};
   tp_loop_call(worker->loop, run_open_reader, &call);
   if (call.status != TUPLET_OK) return call.status;
-
-  tp_listener_config listener = tp_listener_config_default();
-  listener.limits.body_size_max = TP_SERVICE_BODY_SIZE_MAX;
-  listener.budget = &server->bodies;
-  listener.on_head = tp_protocol_check;
-  listener.on_request = tp_protocol_handle;
-  listener.context = worker;
-  if (first != NULL) return tp_listener_join(worker->loop, first, &listener, &worker->listener, error);
-  return tp_listener_open(worker->loop, address, &listener, &worker->listener, error);
+  return start_listening(server, worker, addresses, error);
 }
 
 static tuplet_status start_workers(tp_server *server, const tp_server_config *config, tuplet_error *error) {
   uint32_t count = config->worker_count > 0 ? config->worker_count : processor_count();
+  server->address_count = config->address_count;
   server->workers = tp_alloc_array_zeroed(server->allocator, count, sizeof *server->workers);
   if (server->workers == NULL) return tp_fail_nomem(error);
   for (uint32_t i = 0; i < count; i++) {
     server->worker_count++;
     server->workers[i].number = i;
-    tuplet_status status =
-        start_worker(server, &server->workers[i], config->address, server->workers[0].listener, error);
+    tuplet_status status = start_worker(server, &server->workers[i], config->addresses, error);
     if (status != TUPLET_OK) return status;
   }
   return TUPLET_OK;
+}
+
+tp_server_config tp_server_config_default(void) {
+  return (tp_server_config){
+      .clock = tp_clock_system(), .session_ms = TP_SERVICE_SESSION_MS, .bounds = tp_bounds_default()};
+}
+
+static void init_service(tp_server *server, const tp_server_config *config) {
+  tp_service *service = &server->service;
+  service->allocator = config->allocator;
+  service->clock = config->clock;
+  service->log = config->log;
+  service->auth = config->auth;
+  service->read_only = config->read_only;
+  service->bounds = config->bounds;
+  service->keep_alive_ms = TP_SERVICE_KEEP_ALIVE_MS;
+  service->session_ms = config->session_ms;
+  atomic_init(&service->watch_count, 0);
+  tp_http_budget_init(&service->budget, config->bounds.memory_max, config->bounds.requests_max);
 }
 
 tuplet_status tp_server_start(const tp_server_config *config, tp_server **ret_server, tuplet_error *error) {
@@ -167,17 +211,7 @@ tuplet_status tp_server_start(const tp_server_config *config, tp_server **ret_se
   server->allocator = config->allocator;
   server->clock = config->clock;
   server->store = config->store;
-  server->service.allocator = config->allocator;
-  server->service.clock = config->clock;
-  server->service.log = config->log;
-  server->service.auth = config->auth;
-  server->service.read_only = config->read_only;
-  server->service.watches_max = TP_SERVICE_WATCHES_MAX;
-  server->service.keep_alive_ms = TP_SERVICE_KEEP_ALIVE_MS;
-  server->service.session_ms = TP_SERVICE_SESSION_MS;
-  server->service.answers_size_max = TP_SERVICE_ANSWERS_SIZE_MAX;
-  atomic_init(&server->service.answers_size, 0);
-  tp_http_budget_init(&server->bodies, TP_SERVICE_BODIES_SIZE_MAX);
+  init_service(server, config);
 
   tuplet_status status = start_databases(server, config, error);
   if (status == TUPLET_OK) status = start_workers(server, config, error);
@@ -188,12 +222,12 @@ tuplet_status tp_server_start(const tp_server_config *config, tp_server **ret_se
   return status;
 }
 
-const char *tp_server_address(const tp_server *server) {
-  return tp_listener_address(server->workers[0].listener);
+const char *tp_server_address(const tp_server *server, size_t number) {
+  return tp_listener_address(server->workers[0].listeners[number]);
 }
 
-size_t tp_server_answers_size(const tp_server *server) {
-  return atomic_load(&server->service.answers_size);
+size_t tp_server_memory(const tp_server *server) {
+  return atomic_load(&server->service.budget.memory);
 }
 
 /* ---- The end ---- */
@@ -203,18 +237,30 @@ static uint32_t milliseconds_left(const tp_server *server, int64_t deadline_ns) 
   return left_ms > 0 ? (uint32_t)left_ms : 0;
 }
 
+static tp_listener *listener_of(const tp_server *server, const tp_worker *worker, size_t number) {
+  return worker->listeners != NULL && number < server->address_count ? worker->listeners[number] : NULL;
+}
+
 /* Ends what comes from outside: afterwards no request comes any more, and no watch is open. */
 static void stop_listening(tp_server *server) {
-  int64_t deadline_ns = tp_clock_monotonic_ns(&server->clock) + (int64_t)TP_SERVER_STOP_TIMEOUT_MS * 1000000;
+  int64_t deadline_ns =
+      tp_clock_monotonic_ns(&server->clock) + (int64_t)server->service.bounds.drain_timeout_ms * 1000000;
   for (uint32_t i = 0; i < server->worker_count; i++) {
-    if (server->workers[i].listener != NULL) tp_listener_drain(server->workers[i].listener);
+    for (size_t k = 0; k < server->address_count; k++) {
+      tp_listener *listener = listener_of(server, &server->workers[i], k);
+      if (listener != NULL) tp_listener_drain(listener);
+    }
   }
   for (uint32_t i = 0; i < server->worker_count; i++) {
     if (server->workers[i].loop != NULL)
       tp_loop_call(server->workers[i].loop, run_stop_watches, &server->workers[i]);
   }
-  for (uint32_t i = 0; i < server->worker_count; i++)
-    tp_listener_close(server->workers[i].listener, milliseconds_left(server, deadline_ns));
+  for (uint32_t i = 0; i < server->worker_count; i++) {
+    for (size_t k = 0; k < server->address_count; k++)
+      tp_listener_close(listener_of(server, &server->workers[i], k), milliseconds_left(server, deadline_ns));
+    tp_free(server->allocator, server->workers[i].listeners);
+    server->workers[i].listeners = NULL;
+  }
 }
 
 void tp_server_stop(tp_server *server) {

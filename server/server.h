@@ -14,27 +14,30 @@ typedef struct tp_server_config {
   const tp_auth *auth;                           /* borrowed */
   tp_store *store;                               /* taken over, also when starting fails */
   uint8_t database_id[TP_AUTH_DATABASE_ID_SIZE]; /* the store's */
-  const char *address;                           /* "HOST:PORT" */
+  const char *const *addresses;                  /* "HOST:PORT" */
+  size_t address_count;                          /* > 0 */
   uint32_t worker_count;                         /* 0: as many as there are processors */
   bool read_only;
+  int64_t session_ms; /* how long a session token is valid */
+  tp_bounds bounds;
 } tp_server_config;
 
-/* How long a server that stops waits for answers to be taken. */
-#define TP_SERVER_STOP_TIMEOUT_MS 5000u
+/* One worker, no address, an hour's sessions, the default bounds. */
+tp_server_config tp_server_config_default(void);
 
 /* Serves from the moment it returns. Blocks for a moment. Errors: TUPLET_SYNTAX (the address), TUPLET_IO, and
  * those of opening a reader. */
 tuplet_status tp_server_start(const tp_server_config *config, tp_server **ret_server, tuplet_error *error);
 
-/* "127.0.0.1:4512": what it listens on. Lives as long as the server. */
-const char *tp_server_address(const tp_server *server);
+/* "127.0.0.1:4512": what it listens on, for the address of that number. Lives as long as the server. */
+const char *tp_server_address(const tp_server *server, size_t number);
 
-/* Bytes of answers that are held for slow readers at this moment, of those that count
- * (TP_SERVICE_ANSWERS_SIZE_MAX). Any thread. */
-size_t tp_server_answers_size(const tp_server *server);
+/* Bytes of requests and of answers that are held at this moment, of those that count (see tp_http_budget).
+ * Any thread. */
+size_t tp_server_memory(const tp_server *server);
 
 /* Accepts nothing more, ends watches, answers what was accepted, closes the store, and ends. Blocks, at most
- * for about TP_SERVER_STOP_TIMEOUT_MS beyond the commits under way. NULL is fine. */
+ * for about bounds.drain_timeout_ms beyond the commits under way. NULL is fine. */
 void tp_server_stop(tp_server *server);
 
 #endif

@@ -49,13 +49,43 @@ struct tp_watch_stream {
   tuplet_error error;
 };
 
+/* ---- How many there may be ---- */
+
+/* Counts one watch more; count_off takes it back. False: the request is answered. */
+static bool count_on(const tp_worker *worker, tp_http_request *request) {
+  tp_service *service = worker->service;
+  uint32_t *of_connection = tp_http_request_tally(request);
+  if (of_connection != NULL && *of_connection >= service->bounds.watches_per_connection_max) {
+    tp_answer_too_many(request, "This connection has as many watches as one may have; end one before.");
+    return false;
+  }
+  size_t before = atomic_fetch_add(&service->watch_count, 1);
+  if (worker->stopping || before >= service->bounds.watches_max) {
+    (void)atomic_fetch_sub(&service->watch_count, 1);
+    tuplet_error error;
+    tuplet_status status =
+        worker->stopping ? tp_fail(&error, TUPLET_CLOSED, "The server is shutting down.")
+                         : tp_fail(&error, TUPLET_BUSY, "There are %zu watches, as many as may be.", before);
+    tp_answer_failure(worker, request, status, &error);
+    return false;
+  }
+  if (of_connection != NULL) ++*of_connection;
+  return true;
+}
+
+static void count_off(const tp_worker *worker, const tp_http_request *request) {
+  uint32_t *of_connection = tp_http_request_tally(request);
+  if (of_connection != NULL) --*of_connection;
+  (void)atomic_fetch_sub(&worker->service->watch_count, 1);
+}
+
 /* ---- The end ---- */
 
 static void stream_unlink(tp_watch_stream *stream) {
   tp_worker *worker = stream->worker;
   *(stream->previous != NULL ? &stream->previous->next : &worker->watches) = stream->next;
   if (stream->next != NULL) stream->next->previous = stream->previous;
-  worker->watch_count--;
+  count_off(worker, stream->request);
 }
 
 /* The peer has taken what was sent, or will take nothing more. */
@@ -253,15 +283,6 @@ static void on_expiry(void *context) {
 
 /* ---- The start ---- */
 
-/* TUPLET_BUSY: no watch more for now. */
-static tuplet_status check_room(const tp_worker *worker, tuplet_error *error) {
-  if (worker->stopping) return tp_fail(error, TUPLET_BUSY, "The server is shutting down.");
-  if (worker->watch_count >= worker->service->watches_max)
-    return tp_fail(error, TUPLET_BUSY, "The server serves %zu watches already; try again later.",
-                   worker->watch_count);
-  return TUPLET_OK;
-}
-
 static tuplet_status stream_new(tp_worker *worker, tp_http_request *request, const tp_session *session,
                                 tp_database *database, const tuplet_bytes *keys, size_t key_count,
                                 tuplet_error *error) {
@@ -289,7 +310,6 @@ static tuplet_status stream_new(tp_worker *worker, tp_http_request *request, con
   stream->next = worker->watches;
   if (stream->next != NULL) stream->next->previous = stream;
   worker->watches = stream;
-  worker->watch_count++;
   tp_timer_start(stream->keep_alive, worker->service->keep_alive_ms, worker->service->keep_alive_ms);
   stream->session_ends_at_ms = session->expires_at_ms;
   tp_timer_start(stream->expiry, session_left_ms(stream), 0);
@@ -303,19 +323,20 @@ void tp_watch_stream_start(tp_worker *worker, tp_http_request *request, const tp
   tuplet_error error = {0}; /* whoever has a session may watch, for as long as it is valid */
   tuplet_bytes *keys;
   size_t key_count;
-  tuplet_status status = check_room(worker, &error);
-  if (status == TUPLET_OK)
-    status = tp_watch_decode(tp_http_request_body(request), tp_http_request_arena(request), &keys, &key_count,
-                             &error);
+  tuplet_status status = tp_watch_decode(tp_http_request_body(request), tp_http_request_arena(request), &keys,
+                                         &key_count, &error);
+  bool is_refused = false;
   if (status == TUPLET_OK && key_count > 0) {
-    status = stream_new(worker, request, session, database, keys, key_count, &error);
-    if (status == TUPLET_OK) return; /* the watch wakes the stream at once, and so it starts */
+    is_refused = !count_on(worker, request);
+    if (!is_refused) status = stream_new(worker, request, session, database, keys, key_count, &error);
+    if (!is_refused && status == TUPLET_OK) return; /* the watch wakes the stream at once, and so it starts */
+    if (!is_refused) count_off(worker, request);
   }
   tp_database_release(worker->service->databases, database);
-  if (status == TUPLET_OK)
-    tp_answer_bytes(request, TP_CONTENT_STREAM, (tuplet_bytes){0}); /* nothing can ever change */
-  else
+  if (status != TUPLET_OK)
     tp_answer_failure(worker, request, status, &error);
+  else if (!is_refused)
+    tp_answer_bytes(request, TP_CONTENT_STREAM, (tuplet_bytes){0}); /* nothing can ever change */
 }
 
 void tp_watch_streams_stop(tp_worker *worker) {

@@ -4,17 +4,12 @@
 
 #include "net/listener.h"
 #include "server/auth.h"
+#include "server/bounds.h"
 #include "server/databases.h"
 #include "server/log.h"
 
-/* Bytes of answers larger than TP_ANSWER_FREE_SIZE that may be held for slow readers, by all loops together.
- */
-#define TP_SERVICE_ANSWERS_SIZE_MAX ((size_t)512 * 1024 * 1024)
-#define TP_SERVICE_BODY_SIZE_MAX    ((size_t)1536 * 1024)
-#define TP_SERVICE_BODIES_SIZE_MAX  ((size_t)256 * 1024 * 1024)
-#define TP_SERVICE_WATCHES_MAX      16384u
-#define TP_SERVICE_KEEP_ALIVE_MS    5000u
-#define TP_SERVICE_SESSION_MS       ((int64_t)60 * 60 * 1000)
+#define TP_SERVICE_KEEP_ALIVE_MS 5000u
+#define TP_SERVICE_SESSION_MS    ((int64_t)60 * 60 * 1000)
 
 /* Of a database in memory: the session ends with the database, which ends when it is not used. */
 #define TP_SERVICE_MEMORY_SESSION_MS ((int64_t)30 * 24 * 60 * 60 * 1000)
@@ -36,11 +31,11 @@ typedef struct tp_service {
   const tp_auth *auth;
   tp_databases *databases;
   bool read_only;
-  uint32_t watches_max;    /* of each loop */
-  uint32_t keep_alive_ms;  /* between bytes of a watch in which nothing happens */
-  int64_t session_ms;      /* how long a session token is valid */
-  size_t answers_size_max; /* see TP_SERVICE_ANSWERS_SIZE_MAX */
-  atomic_size_t answers_size;
+  tp_bounds bounds;
+  uint32_t keep_alive_ms; /* between bytes of a watch in which nothing happens */
+  int64_t session_ms;     /* how long a session token is valid */
+  tp_http_budget budget;
+  atomic_size_t watch_count; /* of all loops */
 } tp_service;
 
 typedef struct tp_watch_stream tp_watch_stream;
@@ -50,10 +45,9 @@ typedef struct tp_worker {
   tp_service *service;
   uint32_t number; /* from 0 */
   tp_loop *loop;
-  tp_listener *listener;
-  tp_reader *reader; /* of the server's own database */
+  tp_listener **listeners; /* one for each address */
+  tp_reader *reader;       /* of the server's own database */
   tp_watch_stream *watches;
-  size_t watch_count;
   bool stopping; /* watches are refused */
 } tp_worker;
 

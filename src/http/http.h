@@ -60,11 +60,30 @@ tuplet_bytes tp_http_request_peer(const tp_http_request *request);
 /* Whether it came encrypted; false when the connection has gone. */
 bool tp_http_request_is_secure(const tp_http_request *request);
 
+/* A number of the handler's own for each connection, 0 at first, to count what it keeps for its requests;
+ * NULL when the connection has gone. */
+uint32_t *tp_http_request_tally(const tp_http_request *request);
+
+/* "HTTP/1.0", "HTTP/1.1" or "HTTP/2"; empty when the connection has gone. */
+const char *tp_http_request_protocol(const tp_http_request *request);
+
 /* At most limits.body_size_max bytes. */
 tuplet_bytes tp_http_request_body(const tp_http_request *request);
 
 /* For what the handler needs while it works on the request. Only for the loop's thread. */
 tp_arena *tp_http_request_arena(tp_http_request *request);
+
+/* A pointer of the handler's own; NULL at first. */
+void tp_http_request_set_user(tp_http_request *request, void *user);
+void *tp_http_request_user(const tp_http_request *request);
+
+/* How a request ended, for who counts and logs. */
+typedef struct tp_http_outcome {
+  int status;             /* of the response; 0: there was none */
+  bool is_complete;       /* false: given up, or nobody was there any more to take all of it */
+  uint64_t request_size;  /* bytes of the body that came */
+  uint64_t response_size; /* bytes of the body that were written, taken by the peer or not */
+} tp_http_outcome;
 
 /* What a handler wants to hear about a request that it keeps. Either may be NULL. Both may finish the
  * request, and other requests. */
@@ -88,6 +107,10 @@ typedef struct tp_http_header {
   const char *name;
   const char *value;
 } tp_http_header;
+
+/* One header more, for whatever response the handler gives; before that. What it points to has to live until
+ * the request is finished. */
+void tp_http_request_set_response_header(tp_http_request *request, tp_http_header header);
 
 /* The whole response at once. Everything is copied. Finishes the request. For HEAD the body is counted but
  * not sent; 204 and 304 have none. */
@@ -189,7 +212,11 @@ typedef struct tp_http_conn_config {
   void (*on_head)(void *context, tp_http_request *request);
   /* A request is complete. The handler may finish it before it returns. */
   void (*on_request)(void *context, tp_http_request *request);
-  void *context;
+  /* A request is over: a handler has finished it, or it was refused before one saw it; then `request` may be
+   * NULL (HTTP/1.1: it was malformed from the start). Called once for each. The request may only be read.
+   * NULL: nobody is told. */
+  void (*on_finish)(void *context, const tp_http_request *request, const tp_http_outcome *outcome);
+  void *context; /* outlives the requests, as on_finish does */
   /* There is work for tp_http_conn_output, or wants_close changed, by something other than a call of the
    * transport (a handler answered later). Called once until the next tp_http_conn_output. The transport only
    * makes a note: it must not call the connection from here. */

@@ -78,6 +78,14 @@ struct tp_http_request {
   bool has_head;       /* the head is complete, */
   size_t head_charged; /* and so many bytes */
   tp_http_request_events events;
+  void *user;
+  /* As in the connection's config, which may be gone when the request ends: */
+  void (*on_finish)(void *context, const tp_http_request *request, const tp_http_outcome *outcome);
+  void *context;
+  tp_http_header response_header; /* name NULL: none */
+  int status;                     /* of the response, once it has begun */
+  bool is_cut;                    /* it ends without having been answered wholly */
+  uint64_t response_size;
   bool is_seen;       /* by tp_http_conn_expire_receiving, */
   uint64_t seen_ms;   /* then for the first time */
   bool is_discarding; /* answered, and the peer still sends: curl 7 forgets the answer when it is stopped */
@@ -147,6 +155,7 @@ typedef struct tp_http2 tp_http2;
 
 struct tp_http_conn {
   tp_http_conn_config config;
+  uint32_t tally;             /* see tp_http_request_tally */
   const tp_http_codec *codec; /* NULL until the protocol is known */
   tp_http1 *http1;
   tp_http2 *http2;
@@ -223,6 +232,8 @@ int tp_http_request_check_head(tp_http_request *request, bool has_length, uint64
 bool tp_http_request_ask(tp_http_request *request);
 /* 0, or the status that refuses the request; sets conn->failed when out of memory. */
 int tp_http_request_add_body(tp_http_request *request, tuplet_bytes bytes);
+/* It is refused by the codec, with `status`. request may be NULL. */
+void tp_http_conn_tell_refusal(const tp_http_conn *conn, const tp_http_request *request, int status);
 /* More of the body of a request that is answered. False when it is more than is worth reading. */
 bool tp_http_request_discard(tp_http_request *request, size_t size);
 /* Complete: on its way to the handler. */

@@ -27,6 +27,8 @@ tp_http_request *tp_http_request_new(tp_http_conn *conn) {
   request->allocator = allocator;
   request->budget = conn->config.budget;
   request->number = ++conn->number_last;
+  request->on_finish = conn->config.on_finish;
+  request->context = conn->config.context;
   tp_arena_init(&request->arena, allocator, ARENA_CHUNK_SIZE);
   tp_buffer_init(&request->text, allocator);
   tp_buffer_init(&request->fields, allocator);
@@ -74,6 +76,23 @@ static bool is_with_handler(tp_http_state state) {
   return state == STATE_HANDLING || state == STATE_STREAMING;
 }
 
+/* Both when a handler is done and when the codec refuses. */
+static void tell_finish(const tp_http_request *request) {
+  if (request->on_finish == NULL) return;
+  const tp_http_outcome outcome = {.status = request->status,
+                                   .is_complete = !request->is_cut,
+                                   .request_size = request->body.size + request->discarded_size,
+                                   .response_size = request->response_size};
+  request->on_finish(request->context, request, &outcome);
+}
+
+void tp_http_conn_tell_refusal(const tp_http_conn *conn, const tp_http_request *request, int status) {
+  if (conn->config.on_finish == NULL) return;
+  const tp_http_outcome outcome = {
+      .status = status, .is_complete = true, .request_size = request == NULL ? 0 : request->body.size};
+  conn->config.on_finish(conn->config.context, request, &outcome);
+}
+
 void tp_http_request_enter(tp_http_request *request, tp_http_state state) {
   assert(state > request->state);
   if (request->conn != NULL) {
@@ -82,6 +101,7 @@ void tp_http_request_enter(tp_http_request *request, tp_http_state state) {
   }
   request->state = state;
   if (!is_with_handler(state)) tp_http_request_uncount(request);
+  if (state == STATE_FINISHED) tell_finish(request);
 }
 
 void tp_http_request_uncount(tp_http_request *request) {
@@ -261,6 +281,28 @@ tuplet_bytes tp_http_request_peer(const tp_http_request *request) {
 
 bool tp_http_request_is_secure(const tp_http_request *request) {
   return request->conn != NULL && request->conn->config.is_secure;
+}
+
+uint32_t *tp_http_request_tally(const tp_http_request *request) {
+  return request->conn == NULL ? NULL : &request->conn->tally;
+}
+
+const char *tp_http_request_protocol(const tp_http_request *request) {
+  if (request->conn == NULL) return "";
+  if (request->conn->codec == &tp_http2_codec) return "HTTP/2";
+  return request->is_http10 ? "HTTP/1.0" : "HTTP/1.1";
+}
+
+void tp_http_request_set_user(tp_http_request *request, void *user) {
+  request->user = user;
+}
+
+void *tp_http_request_user(const tp_http_request *request) {
+  return request->user;
+}
+
+void tp_http_request_set_response_header(tp_http_request *request, tp_http_header header) {
+  request->response_header = header;
 }
 
 tuplet_bytes tp_http_request_header(const tp_http_request *request, const char *name) {

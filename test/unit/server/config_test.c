@@ -3,8 +3,10 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -55,7 +57,7 @@ static void nothing_at_all_serves_the_default_database(void **state) {
   tp_serve_config config = accept(none, none);
   assert_null(config.path);
   assert_null(config.access_token);
-  assert_string_equal(config.address, "0.0.0.0:4512");
+  assert_int_equal(config.address_count, 0);
   assert_false(config.read_only);
   assert_false(config.help);
   assert_int_equal(config.worker_count, 0);
@@ -69,7 +71,7 @@ static void every_flag_of_denokv_is_known(void **state) {
              none);
   assert_string_equal(config.path, "/data/kv.db");
   assert_string_equal(config.access_token, "long-enough!");
-  assert_string_equal(config.address, "127.0.0.1:0");
+  assert_string_equal(config.addresses[0], "127.0.0.1:0");
   assert_true(config.read_only);
   assert_int_equal(config.worker_count, 3);
 }
@@ -87,7 +89,7 @@ static void flags_come_in_any_order_and_with_an_equals_sign(void **state) {
     tp_serve_config config = accept(orders[i], none);
     assert_string_equal(config.path, "p");
     assert_string_equal(config.access_token, "0123456789ab");
-    assert_string_equal(config.address, "h:1");
+    assert_string_equal(config.addresses[0], "h:1");
     assert_true(config.read_only);
     assert_int_equal(config.worker_count, 2);
   }
@@ -169,18 +171,142 @@ static void an_address_must_be_one(void **state) {
 
 static void the_last_of_equal_flags_counts(void **state) {
   (void)state;
-  tp_serve_config config =
-      accept(LIST("--sqlite-path", "a", "--sqlite-path", "b", "--addr", "x:1", "--addr", "y:2"), none);
+  tp_serve_config config = accept(LIST("--sqlite-path", "a", "--sqlite-path", "b"), none);
   assert_string_equal(config.path, "b");
-  assert_string_equal(config.address, "y:2");
 }
 
 static void help_wins_over_what_follows(void **state) {
   (void)state;
   assert_true(accept(LIST("--help"), none).help);
   assert_true(accept(LIST("-h", "--frobnicate"), LIST("DENO_KV_ACCESS_TOKEN", "short")).help);
-  assert_non_null(strstr(tp_serve_help, "--atomic-write-batch-timeout-ms"));
-  assert_non_null(strstr(tp_serve_help, "without effect"));
+}
+
+static void help_names_every_option_and_its_default(void **state) {
+  (void)state;
+  tp_buffer text;
+  tp_buffer_init(&text, NULL);
+  tp_serve_config_print_help(&text);
+  tp_buffer_append_byte(&text, 0);
+  assert_false(text.failed);
+  static const char *const parts[] = {
+      "--data-dir DIR\n", "[0.0.0.0:4512]",        "--idle-timeout TIME\n",
+      "[75s]\n",          "--memory-max SIZE\n",   "[768M]\n",
+      "[1536K]\n",        "--log-format FORMAT\n", "logfmt or json [logfmt]\n",
+      "without effect"};
+  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+    if (strstr((const char *)text.data, parts[i]) == NULL) fail_msg("there is no %s", parts[i]);
+  }
+  assert_null(strstr((const char *)text.data, "sync-from-s3"));
+  tp_buffer_done(&text);
+}
+
+/* ---- The environment and the file ---- */
+
+typedef struct config_folder {
+  char name[64];
+  char file[96];
+} config_folder;
+
+static void make_file(config_folder *folder, const char *text) {
+  (void)snprintf(folder->name, sizeof folder->name, "/tmp/tuplet-config-XXXXXX");
+  assert_non_null(mkdtemp(folder->name));
+  (void)snprintf(folder->file, sizeof folder->file, "%s/tuplet.conf", folder->name);
+  FILE *file = fopen(folder->file, "w");
+  assert_non_null(file);
+  assert_true(fputs(text, file) >= 0);
+  assert_int_equal(fclose(file), 0);
+}
+
+static void remove_file(const config_folder *folder) {
+  assert_int_equal(unlink(folder->file), 0);
+  assert_int_equal(rmdir(folder->name), 0);
+}
+
+static void every_option_has_a_variable(void **state) {
+  (void)state;
+  tp_serve_config config =
+      accept(none, LIST("TUPLET_DATA_DIR", "/srv/kv", "TUPLET_CREATE_DATABASES", "yes", "TUPLET_ADDR",
+                        "127.0.0.1:1, [::1]:2", "TUPLET_IDLE_TIMEOUT", "2m", "TUPLET_MEMORY_MAX", "1G",
+                        "TUPLET_LOG_FORMAT", "json", "TUPLET_TLS_VERSION_MIN", "1.3"));
+  assert_string_equal(config.data_dir, "/srv/kv");
+  assert_true(config.create_databases);
+  assert_int_equal(config.address_count, 2);
+  assert_string_equal(config.addresses[1], "[::1]:2");
+  assert_int_equal(config.bounds.idle_timeout_ms, 120000);
+  assert_int_equal(config.bounds.memory_max, 1 << 30);
+  assert_int_equal(config.log_format, TP_LOG_JSON);
+  assert_int_equal(config.tls_version_min, 13);
+  tp_serve_config_done(&config);
+}
+
+static void a_file_says_the_same_and_gives_way_to_the_others(void **state) {
+  (void)state;
+  config_folder folder;
+  make_file(&folder, "# an example\n\n  data-dir = /from/file  \naddr = 127.0.0.1:7\naddr=[::1]:7\r\n"
+                     "header-timeout = 250ms\nwatches-max = 5\nread-only = off\nlog-requests = on\n");
+  tp_serve_config config = accept(LIST("--config", folder.file, "--watches-max=7"),
+                                  LIST("TUPLET_HEADER_TIMEOUT", "300ms", "TUPLET_WATCHES_MAX", "6"));
+  assert_string_equal(config.data_dir, "/from/file");
+  assert_int_equal(config.address_count, 2);
+  assert_string_equal(config.addresses[1], "[::1]:7");
+  assert_int_equal(config.bounds.header_timeout_ms, 300);
+  assert_int_equal(config.bounds.watches_max, 7);
+  assert_false(config.read_only);
+  assert_true(config.log_requests);
+  tp_serve_config_done(&config);
+
+  config = accept(LIST("--addr", "127.0.0.1:9"), LIST("TUPLET_CONFIG", folder.file));
+  assert_int_equal(config.address_count, 1);
+  assert_string_equal(config.addresses[0], "127.0.0.1:9");
+  tp_serve_config_done(&config);
+  remove_file(&folder);
+}
+
+static void mistakes_in_a_file_are_named_with_their_line(void **state) {
+  (void)state;
+  static const struct {
+    const char *text;
+    const char *sentence;
+  } cases[] = {
+      {"a line\n", "tuplet.conf, line 1: 'a line' is not of the form NAME = VALUE"},
+      {"# x\nfrobnicate = 1\n", "line 2: there is no option 'frobnicate'"},
+      {"config = other\n", "line 1: there is no option 'config'"},
+      {"\nwatches-max = many\n", "line 2: watches-max is 'many'; it must be a number from 1 to"},
+      {"idle-timeout = 75\n", "idle-timeout is '75'; it must be a number with its unit"},
+      {"memory-max = 1M\n", "memory-max is '1M'; it must be a number of bytes"},
+      {"addr = nowhere\n", "nowhere"},
+      {"access-token = short\n", "access-token has 5 characters"},
+      {"log-level = loud\n", "log-level is 'loud'; it must be one of: error, warning, info or debug"},
+      {"read-only = perhaps\n", "read-only is 'perhaps'; it must be true or false"},
+      {"sync-from-s3 = true\n", "not supported"},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    config_folder folder;
+    make_file(&folder, cases[i].text);
+    refuse(LIST("--config", folder.file), none, cases[i].sentence);
+    remove_file(&folder);
+  }
+  refuse(LIST("--config", "/no/such/file"), none, "Cannot open /no/such/file");
+}
+
+static void an_access_token_may_stand_in_a_file(void **state) {
+  (void)state;
+  config_folder folder;
+  make_file(&folder, "from-a-file-token\nignored\n");
+  tp_serve_config config = accept(LIST("--access-token-file", folder.file), none);
+  assert_string_equal(config.access_token, "from-a-file-token");
+  tp_serve_config_done(&config);
+  refuse(LIST("--access-token-file", folder.file, "--access-token", "0123456789ab"), none, "Both");
+  remove_file(&folder);
+}
+
+static void what_goes_together_is_asked_for_together(void **state) {
+  (void)state;
+  refuse(LIST("--tls-cert", "c.pem"), none, "--tls-key is missing");
+  refuse(LIST("--tls-key", "k.pem"), none, "--tls-cert is missing");
+  refuse(LIST("--tls-client-ca", "ca.pem"), none, "needs --tls-cert");
+  refuse(LIST("--create-databases"), none, "needs --data-dir");
+  refuse(LIST("--s3-bucket", "b"), none, "not supported");
 }
 
 int main(void) {
@@ -197,6 +323,12 @@ int main(void) {
       cmocka_unit_test(an_address_must_be_one),
       cmocka_unit_test(the_last_of_equal_flags_counts),
       cmocka_unit_test(help_wins_over_what_follows),
+      cmocka_unit_test(help_names_every_option_and_its_default),
+      cmocka_unit_test(every_option_has_a_variable),
+      cmocka_unit_test(a_file_says_the_same_and_gives_way_to_the_others),
+      cmocka_unit_test(mistakes_in_a_file_are_named_with_their_line),
+      cmocka_unit_test(an_access_token_may_stand_in_a_file),
+      cmocka_unit_test(what_goes_together_is_asked_for_together),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

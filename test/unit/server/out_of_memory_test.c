@@ -60,11 +60,13 @@ static bool disarm(void) {
 static tuplet_status start(tp_auth **ret_auth, tp_server **ret_server) {
   tuplet_open_options options = TUPLET_OPEN_OPTIONS_INIT;
   options.allocator = &allocator;
-  tp_server_config config = {.allocator = &allocator,
-                             .clock = tp_clock_system(),
-                             .log = &silent,
-                             .address = "127.0.0.1:0",
-                             .worker_count = 1};
+  static const char *const any_port[] = {"127.0.0.1:0"};
+  tp_server_config config = tp_server_config_default();
+  config.allocator = &allocator;
+  config.log = &silent;
+  config.addresses = any_port;
+  config.address_count = 1;
+  config.worker_count = 1;
   memcpy(config.database_id, database_id, sizeof database_id);
   tp_auth *auth = NULL;
   tuplet_status status = tp_auth_new(&allocator, access_token, secret, &auth, NULL);
@@ -103,7 +105,7 @@ static void starting_fails_cleanly_at_every_allocation(void **state) {
 static int connect_client(const tp_server *server) {
   struct sockaddr_in address = {.sin_family = AF_INET,
                                 .sin_port =
-                                    htons((uint16_t)atoi(strrchr(tp_server_address(server), ':') + 1)),
+                                    htons((uint16_t)atoi(strrchr(tp_server_address(server, 0), ':') + 1)),
                                 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   int client = socket(AF_INET, SOCK_STREAM, 0);
   const struct timeval timeout = {.tv_sec = 20};

@@ -35,18 +35,20 @@ typedef struct fixture {
 
 static int start(fixture *f, bool read_only) {
   const tuplet_open_options options = TUPLET_OPEN_OPTIONS_INIT;
-  tp_server_config config = {.clock = tp_clock_system(),
-                             .log = &silent,
-                             .address = "127.0.0.1:0",
-                             .worker_count = 2,
-                             .read_only = read_only};
+  static const char *const any_port[] = {"127.0.0.1:0"};
+  tp_server_config config = tp_server_config_default();
+  config.log = &silent;
+  config.addresses = any_port;
+  config.address_count = 1;
+  config.worker_count = 2;
+  config.read_only = read_only;
   memcpy(config.database_id, database_id, sizeof database_id);
   if (tp_auth_new(NULL, access_token, secret, &f->auth, NULL) != TUPLET_OK) return -1;
   config.auth = f->auth;
   if (tp_open_store(":memory:", &options, config.clock, &config.store, NULL, NULL) != TUPLET_OK) return -1;
   if (tp_server_start(&config, &f->server, NULL) != TUPLET_OK) return -1;
   f->address.sin_family = AF_INET;
-  f->address.sin_port = htons((uint16_t)atoi(strrchr(tp_server_address(f->server), ':') + 1));
+  f->address.sin_port = htons((uint16_t)atoi(strrchr(tp_server_address(f->server, 0), ':') + 1));
   f->address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   tp_database_id_to_text(database_id, f->id);
   tp_session session = {.may_write = !read_only, .expires_at_ms = INT64_MAX};
@@ -653,11 +655,14 @@ static void writes_whose_clients_do_not_wait_are_completed(void **state) {
 static void an_address_that_cannot_be_had_is_an_error(void **state) {
   const fixture *f = *state;
   const tuplet_open_options options = TUPLET_OPEN_OPTIONS_INIT;
-  const char *const addresses[] = {tp_server_address(f->server), "nonsense", "127.0.0.1:99999",
+  const char *const addresses[] = {tp_server_address(f->server, 0), "nonsense", "127.0.0.1:99999",
                                    "192.0.2.1:0"};
   for (size_t i = 0; i < sizeof addresses / sizeof *addresses; i++) {
-    tp_server_config config = {
-        .clock = tp_clock_system(), .log = &silent, .auth = f->auth, .address = addresses[i]};
+    tp_server_config config = tp_server_config_default();
+    config.log = &silent;
+    config.auth = f->auth;
+    config.addresses = &addresses[i];
+    config.address_count = 1;
     tp_server *server;
     tuplet_error error = {0};
     assert_int_equal(tp_open_store(":memory:", &options, config.clock, &config.store, NULL, NULL), TUPLET_OK);
