@@ -92,6 +92,22 @@ typedef struct tp_enqueue {
   bool has_backoff; /* false: the default schedule */
 } tp_enqueue;
 
+/* How a message's handling ended. */
+typedef enum tp_finish_outcome {
+  TP_FINISH_DONE,   /* it is deleted */
+  TP_FINISH_FAILED, /* it comes again as its schedule says; after its last delay its payload is written under
+                       the keys it names for that, and it is deleted */
+  TP_FINISH_RETURNED, /* it was not handled after all: it is due again at once, its schedule as it was */
+} tp_finish_outcome;
+
+/* The end of a lease, which `id` and `lease_until_ms` name together: when a lease has been lost the message
+ * may be on lease to somebody else, under the same id. */
+typedef struct tp_finish {
+  tuplet_bytes id;
+  int64_t lease_until_ms;
+  tp_finish_outcome outcome;
+} tp_finish;
+
 /* What mutations came to: results computed, keys stamped. */
 typedef struct tp_change {
   tuplet_bytes key;
@@ -112,6 +128,8 @@ struct tp_write {
   size_t mutation_count;
   const tp_enqueue *enqueues;
   size_t enqueue_count;
+  const tp_finish *finishes; /* if one of these leases has been lost, nothing is written: TUPLET_CONFLICT */
+  size_t finish_count;
   tp_arena *arena; /* for what the engine has to remember until on_done */
   /* Who submits it waits for on_done and does nothing else: the engine may do the work on that thread, in the
    * call that submits. */
@@ -124,8 +142,12 @@ struct tp_write {
   tuplet_versionstamp versionstamp;
   uint32_t *failed_checks; /* room for check_count indexes, given by the caller */
   size_t failed_check_count;
-  const tp_change *changes; /* in the mutations' order, in `arena`; for the observer */
-  size_t change_count;      /* at most mutation_count */
+  bool lease_lost; /* a conflict is that of a finish */
+  const tp_change
+      *changes; /* in the mutations' order, then of undelivered messages, in `arena`; for the observer */
+  size_t change_count;
+  int64_t
+      requeued_due_ms; /* when the first message that it put back into the queue is due; TP_EXPIRES_NEVER */
 
   tp_write *next; /* the engine's */
 };
@@ -145,11 +167,56 @@ struct tp_sweep {
   tp_sweep *next; /* the engine's */
 };
 
+/* ---- The queue ---- */
+
+/* A message on lease. */
+typedef struct tp_message {
+  tuplet_bytes id; /* text */
+  tuplet_bytes payload;
+  uint32_t attempt; /* from 1 */
+  int64_t lease_until_ms;
+} tp_message;
+
+typedef struct tp_lease {
+  tuplet_bytes id;
+  int64_t lease_until_ms; /* the new one, afterwards */
+  bool is_lost;           /* afterwards: it was not there any more */
+} tp_lease;
+
+/* One turn of a listening process at the queue: its leases are renewed, messages whose lease has run out
+ * fail, and due messages are leased. Owned as a write is; one at a time. */
+typedef struct tp_queue_turn tp_queue_turn;
+struct tp_queue_turn {
+  int64_t now_ms;         /* unix */
+  int64_t lease_until_ms; /* of what is leased and renewed now */
+  tp_lease *leases;       /* to be renewed */
+  size_t lease_count;
+  size_t message_max; /* to be leased; 0: none */
+  tp_arena *arena;    /* for the messages */
+  void (*on_done)(tp_queue_turn *turn);
+
+  tuplet_status status;
+  tuplet_error error;
+  tp_message *messages; /* in the order they became due */
+  size_t message_count;
+  int64_t next_due_ms;     /* of the waiting messages, unix; TP_EXPIRES_NEVER */
+  int64_t next_run_out_ms; /* of the leases, ours and others', likewise */
+
+  tp_queue_turn *next; /* the engine's */
+};
+
 /* ---- Engines ---- */
+
+/* What a commit changed. */
+typedef struct tp_commit {
+  const tp_change *changes;
+  size_t change_count;
+  int64_t message_due_ms; /* when the first of the messages it put into the queue is due; TP_EXPIRES_NEVER */
+} tp_commit;
 
 /* Hears of commits, on the engine's thread, one at a time. It must be quick. */
 typedef struct tp_engine_observer {
-  void (*on_commit)(void *context, const tp_write *write);
+  void (*on_commit)(void *context, const tp_commit *commit);
   void *context;
 } tp_engine_observer;
 
@@ -170,6 +237,7 @@ typedef struct tp_engine_ops {
   void (*read)(tp_engine *engine, tp_reader *reader, tp_read *read);
   void (*write)(tp_engine *engine, tp_write *write);
   void (*sweep)(tp_engine *engine, tp_sweep *sweep);
+  void (*queue_turn)(tp_engine *engine, tp_queue_turn *turn);
 
   /* Whether anyone but this engine may have changed the data since the last call. One thread at a time. */
   tuplet_status (*poll_foreign_changes)(tp_engine *engine, bool *ret_changed, tuplet_error *error);

@@ -11,12 +11,12 @@
 enum { FIRST_SWEEP_DELAY_MS = 1000 };
 
 /* After a commit, before its writer hears of it. */
-static void on_commit(void *context, const tp_write *write) {
+static void on_commit(void *context, const tp_commit *commit) {
   tp_store *store = context;
-  tp_watch_hub_notify(&store->hub, write->changes, write->change_count);
+  tp_watch_hub_notify(&store->hub, commit->changes, commit->change_count);
   int64_t next_expiry_ms = TP_EXPIRES_NEVER;
-  for (size_t i = 0; i < write->change_count; i++) {
-    const tp_change *change = &write->changes[i];
+  for (size_t i = 0; i < commit->change_count; i++) {
+    const tp_change *change = &commit->changes[i];
     if (change->removed || change->expires_at_ms == TP_EXPIRES_NEVER) continue;
     if (next_expiry_ms == TP_EXPIRES_NEVER || change->expires_at_ms < next_expiry_ms) {
       next_expiry_ms = change->expires_at_ms;

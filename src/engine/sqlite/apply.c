@@ -8,12 +8,11 @@
 #include "codec/limits.h"
 #include "codec/sum.h"
 #include "engine/sqlite/failure.h"
+#include "engine/sqlite/queue.h"
 #include "engine/sqlite/read.h"
+#include "engine/sqlite/rows.h"
 
 #include <string.h>
-
-/* Retry delays of a message that brings none, ms; Deno's. */
-static const uint32_t default_backoff_ms[] = {100, 1000, 5000, 30000, 60000};
 
 static bool is_same_key(tuplet_bytes a, tuplet_bytes b) {
   return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
@@ -162,38 +161,6 @@ static tuplet_status compute(tp_write *write, const tp_mutation *mutation, const
 
 /* ---- Writing ---- */
 
-static tuplet_status put(tp_sqlite_connection *connection, const tp_change *change, int64_t version,
-                         tp_sqlite_statement which, tuplet_error *error) {
-  tuplet_status status = TUPLET_OK;
-  sqlite3_stmt *statement = tp_sqlite_prepared(connection, which, &status, error);
-  if (statement == NULL) return status;
-  int rc = tp_sqlite_bind_bytes(statement, 1, change->key);
-  if (rc == SQLITE_OK) rc = tp_sqlite_bind_bytes(statement, 2, change->value);
-  if (rc == SQLITE_OK) rc = sqlite3_bind_int64(statement, 3, change->encoding);
-  if (rc == SQLITE_OK) rc = sqlite3_bind_int64(statement, 4, version);
-  if (rc == SQLITE_OK) rc = sqlite3_bind_int64(statement, 5, change->expires_at_ms);
-  if (rc != SQLITE_OK)
-    return tp_sqlite_fail(connection->db, rc, connection->location->path, "writing", error);
-  return tp_sqlite_finish(connection, statement, "writing", error);
-}
-
-static tuplet_status set_row(tp_sqlite_connection *connection, const tp_change *change, int64_t version,
-                             tuplet_error *error) {
-  tuplet_status status = put(connection, change, version, TP_SQL_UPSERT_KEEPING_EXPIRY, error);
-  if (status != TUPLET_OK || sqlite3_changes(connection->db) > 0) return status;
-  return put(connection, change, version, TP_SQL_UPSERT, error);
-}
-
-static tuplet_status delete_row(tp_sqlite_connection *connection, tuplet_bytes key, tuplet_error *error) {
-  tuplet_status status = TUPLET_OK;
-  sqlite3_stmt *statement = tp_sqlite_prepared(connection, TP_SQL_DELETE, &status, error);
-  if (statement == NULL) return status;
-  int rc = tp_sqlite_bind_bytes(statement, 1, key);
-  if (rc != SQLITE_OK)
-    return tp_sqlite_fail(connection->db, rc, connection->location->path, "deleting", error);
-  return tp_sqlite_finish(connection, statement, "deleting", error);
-}
-
 /* The key of a versionstamped set: its prefix and a string part of 20 hex digits. */
 static tuplet_bytes versionstamped_key(tp_arena *arena, tuplet_bytes prefix, int64_t version) {
   enum { SUFFIX_SIZE = 1 + 2 * sizeof(tuplet_versionstamp) + 1, STRING_TAG = 0x02 };
@@ -207,69 +174,12 @@ static tuplet_bytes versionstamped_key(tp_arena *arena, tuplet_bytes prefix, int
   return (tuplet_bytes){key, prefix.size + SUFFIX_SIZE};
 }
 
-/* [100,1000] */
-static void append_backoff(tp_buffer *out, const tp_enqueue *enqueue) {
-  const uint32_t *delays = enqueue->has_backoff ? enqueue->backoff_ms : default_backoff_ms;
-  size_t count = enqueue->has_backoff ? enqueue->backoff_count
-                                      : sizeof default_backoff_ms / sizeof default_backoff_ms[0];
-  tp_buffer_append_byte(out, '[');
-  for (size_t i = 0; i < count; i++) tp_buffer_append_format(out, "%s%u", i == 0 ? "" : ",", delays[i]);
-  tp_buffer_append_byte(out, ']');
-}
-
-/* [[2,97,0],[2,98,0]] */
-static void append_keys(tp_buffer *out, const tp_enqueue *enqueue) {
-  tp_buffer_append_byte(out, '[');
-  for (size_t i = 0; i < enqueue->keys_if_undelivered_count; i++) {
-    tuplet_bytes key = enqueue->keys_if_undelivered[i];
-    tp_buffer_append_text(out, i == 0 ? "[" : ",[");
-    for (size_t j = 0; j < key.size; j++) {
-      tp_buffer_append_format(out, "%s%u", j == 0 ? "" : ",", ((const uint8_t *)key.data)[j]);
-    }
-    tp_buffer_append_byte(out, ']');
-  }
-  tp_buffer_append_byte(out, ']');
-}
-
-static tuplet_status insert_message(tp_sqlite_connection *connection, const tp_enqueue *enqueue,
-                                    const tp_buffer *backoff, const tp_buffer *keys, tuplet_error *error) {
-  char id[TP_UUID_TEXT_SIZE];
-  tuplet_status status = tp_random_uuid(id, error);
-  if (status != TUPLET_OK) return status;
-  sqlite3_stmt *statement = tp_sqlite_prepared(connection, TP_SQL_ENQUEUE, &status, error);
-  if (statement == NULL) return status;
-  int rc = sqlite3_bind_int64(statement, 1, enqueue->due_at_ms);
-  if (rc == SQLITE_OK) rc = sqlite3_bind_text(statement, 2, id, -1, SQLITE_STATIC);
-  if (rc == SQLITE_OK) rc = tp_sqlite_bind_bytes(statement, 3, enqueue->payload);
-  if (rc == SQLITE_OK)
-    rc = sqlite3_bind_text(statement, 4, (char *)backoff->data, (int)backoff->size, SQLITE_STATIC);
-  if (rc == SQLITE_OK)
-    rc = sqlite3_bind_text(statement, 5, (char *)keys->data, (int)keys->size, SQLITE_STATIC);
-  if (rc != SQLITE_OK)
-    return tp_sqlite_fail(connection->db, rc, connection->location->path, "enqueueing", error);
-  return tp_sqlite_finish(connection, statement, "enqueueing", error);
-}
-
-static tuplet_status enqueue_message(tp_sqlite_connection *connection, const tp_enqueue *enqueue,
-                                     const tuplet_allocator *allocator, tuplet_error *error) {
-  tp_buffer backoff, keys;
-  tp_buffer_init(&backoff, allocator);
-  tp_buffer_init(&keys, allocator);
-  append_backoff(&backoff, enqueue);
-  append_keys(&keys, enqueue);
-  tuplet_status status = backoff.failed || keys.failed
-                             ? tp_fail_nomem(error)
-                             : insert_message(connection, enqueue, &backoff, &keys, error);
-  tp_buffer_done(&backoff);
-  tp_buffer_done(&keys);
-  return status;
-}
-
 /* What a write comes to, before anything of it is written. */
 typedef struct write_plan {
   tp_change *changes;
   size_t count;
   size_t computed_size;
+  tp_sqlite_lease_end *ends;
   bool storage_failed; /* tells a failure of the storage from a refusal */
 } write_plan;
 
@@ -303,36 +213,81 @@ static tuplet_status plan_mutation(tp_write *write, const tp_mutation *mutation,
   return TUPLET_OK;
 }
 
-static tuplet_status make_plan(tp_sqlite_connection *connection, tp_write *write, int64_t version,
-                               int64_t now_ms, write_plan *ret_plan) {
-  *ret_plan = (write_plan){
-      .changes = tp_arena_alloc_array_zeroed(write->arena, write->mutation_count, sizeof(tp_change))};
-  if (ret_plan->changes == NULL) return tp_fail_nomem(&write->error);
+static tuplet_status plan_mutations(tp_sqlite_connection *connection, tp_write *write, int64_t version,
+                                    int64_t now_ms, size_t undelivered_count, write_plan *plan) {
+  plan->changes =
+      tp_arena_alloc_array_zeroed(write->arena, write->mutation_count + undelivered_count, sizeof(tp_change));
+  if (plan->changes == NULL) return tp_fail_nomem(&write->error);
   tuplet_status status = TUPLET_OK;
   for (size_t i = 0; status == TUPLET_OK && i < write->mutation_count; i++) {
     const tp_mutation *mutation = &write->mutations[i];
-    status = is_computed(mutation) ? plan_result(connection, write, mutation, now_ms, ret_plan)
-                                   : plan_mutation(write, mutation, version, ret_plan);
+    status = is_computed(mutation) ? plan_result(connection, write, mutation, now_ms, plan)
+                                   : plan_mutation(write, mutation, version, plan);
   }
   return status;
 }
 
-static tuplet_status write_rows(tp_sqlite_connection *connection, tp_write *write, int64_t version) {
+/* TUPLET_CONFLICT when a lease has been lost. */
+static tuplet_status plan_finishes(tp_sqlite_connection *connection, tp_write *write, int64_t now_ms,
+                                   write_plan *plan, size_t *ret_undelivered_count) {
+  *ret_undelivered_count = 0;
+  if (write->finish_count == 0) return TUPLET_OK;
+  plan->ends = tp_arena_alloc_array_zeroed(write->arena, write->finish_count, sizeof *plan->ends);
+  if (plan->ends == NULL) return tp_fail_nomem(&write->error);
+  for (size_t i = 0; i < write->finish_count; i++) {
+    tuplet_status status = tp_sqlite_lease_end_plan(connection, &write->finishes[i], now_ms, write->arena,
+                                                    &plan->ends[i], &write->error);
+    write->lease_lost = status == TUPLET_NOT_FOUND;
+    if (write->lease_lost) return TUPLET_CONFLICT;
+    plan->storage_failed = status != TUPLET_OK && status != TUPLET_NOMEM;
+    if (status != TUPLET_OK) return status;
+    *ret_undelivered_count += plan->ends[i].undelivered_key_count;
+  }
+  return TUPLET_OK;
+}
+
+static tuplet_status make_plan(tp_sqlite_connection *connection, tp_write *write, int64_t version,
+                               int64_t now_ms, write_plan *ret_plan) {
+  size_t undelivered_count;
+  *ret_plan = (write_plan){0};
+  tuplet_status status = plan_finishes(connection, write, now_ms, ret_plan, &undelivered_count);
+  if (status == TUPLET_OK)
+    status = plan_mutations(connection, write, version, now_ms, undelivered_count, ret_plan);
+  if (status != TUPLET_OK) return status;
+  for (size_t i = 0; i < write->finish_count; i++) {
+    for (size_t k = 0; k < ret_plan->ends[i].undelivered_key_count; k++)
+      ret_plan->changes[ret_plan->count++] = tp_sqlite_undelivered_change(&ret_plan->ends[i], k);
+  }
+  return TUPLET_OK;
+}
+
+static tuplet_status write_rows(tp_sqlite_connection *connection, tp_write *write, const write_plan *plan,
+                                int64_t version) {
   tuplet_status status = TUPLET_OK;
-  for (size_t i = 0; status == TUPLET_OK && i < write->change_count; i++) {
-    const tp_change *change = &write->changes[i];
-    status = change->removed ? delete_row(connection, change->key, &write->error)
-                             : set_row(connection, change, version, &write->error);
-  }
-  for (size_t i = 0; status == TUPLET_OK && i < write->enqueue_count; i++) {
-    status = enqueue_message(connection, &write->enqueues[i], write->arena->allocator, &write->error);
-  }
+  for (size_t i = 0; status == TUPLET_OK && i < plan->count; i++)
+    status = tp_sqlite_write_row(connection, &plan->changes[i], version, &write->error);
+  for (size_t i = 0; status == TUPLET_OK && i < write->enqueue_count; i++)
+    status = tp_sqlite_enqueue(connection, &write->enqueues[i], write->arena->allocator, &write->error);
+  for (size_t i = 0; status == TUPLET_OK && i < write->finish_count; i++)
+    status = tp_sqlite_lease_end_write(connection, &plan->ends[i], &write->error);
   return status;
+}
+
+/* When the first of the messages that go back into the queue is due. */
+static int64_t first_requeued_ms(const write_plan *plan, size_t end_count) {
+  int64_t first_ms = TP_EXPIRES_NEVER;
+  for (size_t i = 0; i < end_count; i++) {
+    const tp_sqlite_lease_end *end = &plan->ends[i];
+    if (end->waits && (first_ms == TP_EXPIRES_NEVER || end->due_at_ms < first_ms)) first_ms = end->due_at_ms;
+  }
+  return first_ms;
 }
 
 tp_sqlite_applied tp_sqlite_apply(tp_sqlite_connection *connection, tp_write *write, int64_t version,
                                   int64_t now_ms) {
   write->error = (tuplet_error){0}; /* of an attempt in a group that failed */
+  write->lease_lost = false;
+  write->requeued_due_ms = TP_EXPIRES_NEVER;
   write->status = run_checks(connection, write, now_ms);
   if (write->status != TUPLET_OK) return TP_SQLITE_STORAGE_FAILED;
   if (write->failed_check_count > 0) {
@@ -345,6 +300,10 @@ tp_sqlite_applied tp_sqlite_apply(tp_sqlite_connection *connection, tp_write *wr
   write->changes = plan.changes;
   write->change_count = plan.count;
 
-  write->status = write_rows(connection, write, version);
-  return write->status == TUPLET_OK ? TP_SQLITE_APPLIED : TP_SQLITE_STORAGE_FAILED;
+  write->status = write_rows(connection, write, &plan, version);
+  if (write->status != TUPLET_OK) return TP_SQLITE_STORAGE_FAILED;
+  write->requeued_due_ms = first_requeued_ms(&plan, write->finish_count);
+  bool is_unseen = write->finish_count > 0 && plan.count == 0 && write->enqueue_count == 0 &&
+                   write->requeued_due_ms == TP_EXPIRES_NEVER;
+  return is_unseen ? TP_SQLITE_APPLIED_UNSEEN : TP_SQLITE_APPLIED;
 }

@@ -12,9 +12,10 @@
 
 /* What became of a write inside its group. */
 typedef enum tp_sqlite_applied {
-  TP_SQLITE_APPLIED,       /* its rows are written, with the version given */
-  TP_SQLITE_REFUSED,       /* nothing is written: write->status is CONFLICT or an error of its own */
-  TP_SQLITE_STORAGE_FAILED /* rows may be half written: the transaction must be rolled back */
+  TP_SQLITE_APPLIED,        /* its rows are written, with the version given */
+  TP_SQLITE_APPLIED_UNSEEN, /* messages are deleted, and nothing else: no version is needed */
+  TP_SQLITE_REFUSED,        /* nothing is written: write->status is CONFLICT or an error of its own */
+  TP_SQLITE_STORAGE_FAILED  /* rows may be half written: the transaction must be rolled back */
 } tp_sqlite_applied;
 
 /* Fills write->status, error, failed checks. `version` is what the write's rows get; now_ms is unix. */

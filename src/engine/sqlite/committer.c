@@ -5,6 +5,7 @@
 #include "base/thread.h"
 #include "engine/sqlite/apply.h"
 #include "engine/sqlite/failure.h"
+#include "engine/sqlite/queue.h"
 #include "engine/sqlite/read.h"
 #include "engine/sqlite/schema.h"
 
@@ -21,11 +22,14 @@ enum { GROUP_WRITES_MAX = 512, GROUP_ROWS_MAX = 2000, GROUP_SIZE_MAX = 8 << 20 }
  * known to write to the file, all are: a quarter, and no less than the least. */
 enum { LONG_GROUP_US = 5000, OTHERS_RECENT_MS = 10000, PAUSE_US_MIN = 300 };
 
-/* What is committed together: writes in the order they came, and at most one sweep. */
+/* What is committed together: writes in the order they came, and at most one sweep and one turn at the queue.
+ */
 typedef struct group {
   tp_write *first;
   size_t count;
   tp_sweep *sweep;
+  tp_queue_turn *turn;
+  tp_commit turn_commit; /* what messages that the turn found undelivered left */
 } group;
 
 /* ---- One transaction ---- */
@@ -101,8 +105,27 @@ static bool is_nothing_expired(tp_sqlite_committer *committer, tp_sweep *sweep) 
   return status == TUPLET_OK && !tp_sqlite_is_expired(sweep->next_expiry_ms, sweep->now_ms);
 }
 
+/* The same for a turn. */
+static bool is_nothing_due(tp_sqlite_committer *committer, tp_queue_turn *turn) {
+  bool has_work = true;
+  if (committer->memory_lock != NULL) (void)pthread_rwlock_rdlock(committer->memory_lock);
+  tuplet_status status = tp_sqlite_queue_peek(&committer->connection, turn, &has_work, NULL);
+  if (committer->memory_lock != NULL) (void)pthread_rwlock_unlock(committer->memory_lock);
+  return status == TUPLET_OK && !has_work;
+}
+
+static tuplet_status apply_turn(tp_sqlite_committer *committer, group *members, int64_t *version,
+                                tuplet_error *error) {
+  tp_commit *commit = &members->turn_commit;
+  *commit = (tp_commit){.message_due_ms = TP_EXPIRES_NEVER};
+  tuplet_status status = tp_sqlite_queue_turn(&committer->connection, members->turn, *version + 1,
+                                              &commit->changes, &commit->change_count, error);
+  if (commit->change_count > 0) ++*version;
+  return status;
+}
+
 /* Applies a group inside the open transaction. TUPLET_OK even if writes of it were refused. */
-static tuplet_status apply_group(tp_sqlite_committer *committer, const group *members, tuplet_error *error) {
+static tuplet_status apply_group(tp_sqlite_committer *committer, group *members, tuplet_error *error) {
   tp_sqlite_connection *connection = &committer->connection;
   int64_t before = 0;
   tuplet_status status = read_version(connection, &before, error);
@@ -123,11 +146,12 @@ static tuplet_status apply_group(tp_sqlite_committer *committer, const group *me
       if (error != NULL) *error = write->error;
       return write->status;
     }
-    if (applied == TP_SQLITE_REFUSED) continue;
+    if (applied == TP_SQLITE_REFUSED || applied == TP_SQLITE_APPLIED_UNSEEN) continue;
     version++;
     write->versionstamp = tp_sqlite_versionstamp(version);
   }
-  if (version != before) status = write_version(connection, version, error);
+  if (members->turn != NULL) status = apply_turn(committer, members, &version, error);
+  if (status == TUPLET_OK && version != before) status = write_version(connection, version, error);
   if (status == TUPLET_OK && members->sweep != NULL)
     status = delete_expired(connection, members->sweep, error);
   /* Before the commit, so that whoever sees the commit in the file knows it as ours. */
@@ -136,7 +160,7 @@ static tuplet_status apply_group(tp_sqlite_committer *committer, const group *me
 }
 
 /* The whole group in one transaction; on failure nothing of it is written. */
-static tuplet_status commit_group(tp_sqlite_committer *committer, const group *members, tuplet_error *error) {
+static tuplet_status commit_group(tp_sqlite_committer *committer, group *members, tuplet_error *error) {
   tp_sqlite_connection *connection = &committer->connection;
   if (committer->memory_lock != NULL) (void)pthread_rwlock_wrlock(committer->memory_lock);
   (void)pthread_mutex_lock(&committer->commit_mutex);
@@ -166,13 +190,29 @@ static tuplet_status commit_group(tp_sqlite_committer *committer, const group *m
 
 /* ---- Completion ---- */
 
+static int64_t earlier(int64_t a_ms, int64_t b_ms) {
+  if (a_ms == TP_EXPIRES_NEVER) return b_ms;
+  return b_ms == TP_EXPIRES_NEVER || a_ms < b_ms ? a_ms : b_ms;
+}
+
+static void observe(const tp_sqlite_committer *committer, const tp_commit *commit) {
+  if (committer->observer.on_commit != NULL)
+    committer->observer.on_commit(committer->observer.context, commit);
+}
+
+static void observe_write(const tp_sqlite_committer *committer, const tp_write *write) {
+  tp_commit commit = {write->changes, write->change_count, write->requeued_due_ms};
+  for (size_t i = 0; i < write->enqueue_count; i++)
+    commit.message_due_ms = earlier(commit.message_due_ms, write->enqueues[i].due_at_ms);
+  observe(committer, &commit);
+}
+
 static void complete_group(tp_sqlite_committer *committer, const group *members) {
   tp_write *write = members->first;
   for (size_t i = 0; i < members->count; i++, write = write->next) {
-    if (write->status == TUPLET_OK && committer->observer.on_commit != NULL) {
-      committer->observer.on_commit(committer->observer.context, write);
-    }
+    if (write->status == TUPLET_OK) observe_write(committer, write);
   }
+  if (members->turn != NULL && members->turn->status == TUPLET_OK) observe(committer, &members->turn_commit);
   write = members->first;
   for (size_t i = 0; i < members->count; i++) {
     tp_write *next = write->next; /* the write is its owner's again from on_done on */
@@ -180,12 +220,17 @@ static void complete_group(tp_sqlite_committer *committer, const group *members)
     write = next;
   }
   if (members->sweep != NULL) members->sweep->on_done(members->sweep);
+  if (members->turn != NULL) members->turn->on_done(members->turn);
 }
 
 static void fail_group(const group *members, tuplet_status status, const tuplet_error *error) {
   if (members->sweep != NULL) {
     members->sweep->status = status;
     members->sweep->error = *error;
+  }
+  if (members->turn != NULL) {
+    members->turn->status = status;
+    members->turn->error = *error;
   }
   tp_write *write = members->first;
   for (size_t i = 0; i < members->count; i++, write = write->next) {
@@ -194,26 +239,41 @@ static void fail_group(const group *members, tuplet_status status, const tuplet_
   }
 }
 
-static void process_group(tp_sqlite_committer *committer, const group *members) {
+/* Whether there is nothing to write, so that the write lock is not needed; then the group is complete. */
+static bool complete_without_writing(tp_sqlite_committer *committer, group *members) {
+  if (members->count > 0) return false;
+  if (members->sweep != NULL && !is_nothing_expired(committer, members->sweep)) return false;
+  if (members->turn != NULL && !is_nothing_due(committer, members->turn)) return false;
+  if (members->sweep != NULL) members->sweep->on_done(members->sweep);
+  if (members->turn != NULL) members->turn->on_done(members->turn);
+  return true;
+}
+
+static void process_group(tp_sqlite_committer *committer, group *members);
+
+/* One member may have failed them all (a value for which the disk has no room): each by itself, then. */
+static void process_one_by_one(tp_sqlite_committer *committer, const group *members) {
+  tp_write *write = members->first;
+  for (size_t i = 0; i < members->count; i++) {
+    tp_write *next = write->next;
+    process_group(committer, &(group){.first = write, .count = 1});
+    write = next;
+  }
+  if (members->sweep != NULL) process_group(committer, &(group){.sweep = members->sweep});
+  if (members->turn != NULL) process_group(committer, &(group){.turn = members->turn});
+}
+
+static void process_group(tp_sqlite_committer *committer, group *members) {
   tuplet_error error = {0};
   if (members->sweep != NULL) members->sweep->status = TUPLET_OK;
-  assert(members->count > 0 || members->sweep != NULL);
-  if (members->count == 0 && is_nothing_expired(committer, members->sweep)) {
-    members->sweep->on_done(members->sweep);
-    return;
-  }
+  if (members->turn != NULL) members->turn->status = TUPLET_OK;
+  assert(members->count > 0 || members->sweep != NULL || members->turn != NULL);
+  if (complete_without_writing(committer, members)) return;
   tuplet_status status = commit_group(committer, members, &error);
-  size_t member_count = members->count + (members->sweep != NULL ? 1 : 0);
+  size_t member_count = members->count + (members->sweep != NULL ? 1 : 0) + (members->turn != NULL ? 1 : 0);
+  /* A busy neighbour is no member's fault, and waiting for it again for each would take hours. */
   if (status != TUPLET_OK && status != TUPLET_BUSY && member_count > 1) {
-    /* One member may have failed them all (a value for which the disk has no room): each by itself, then. A
-     * busy neighbour is no member's fault, and waiting for it again for each would take hours. */
-    tp_write *write = members->first;
-    for (size_t i = 0; i < members->count; i++) {
-      tp_write *next = write->next;
-      process_group(committer, &(group){.first = write, .count = 1});
-      write = next;
-    }
-    if (members->sweep != NULL) process_group(committer, &(group){.sweep = members->sweep});
+    process_one_by_one(committer, members);
     return;
   }
   if (status != TUPLET_OK) fail_group(members, status, &error);
@@ -245,7 +305,7 @@ static group take_group(tp_sqlite_committer *committer) {
   while (write != NULL && members.count < GROUP_WRITES_MAX && size < GROUP_SIZE_MAX &&
          rows < GROUP_ROWS_MAX) {
     size += write_size(write);
-    rows += write->mutation_count + write->enqueue_count;
+    rows += write->mutation_count + write->enqueue_count + write->finish_count;
     members.count++;
     write = write->next;
   }
@@ -253,6 +313,8 @@ static group take_group(tp_sqlite_committer *committer) {
   if (write == NULL) committer->last_write_link = &committer->first_write;
   members.sweep = committer->first_sweep;
   if (members.sweep != NULL) committer->first_sweep = members.sweep->next;
+  members.turn = committer->first_turn;
+  if (members.turn != NULL) committer->first_turn = members.turn->next;
   return members;
 }
 
@@ -269,12 +331,12 @@ static void leave_room_for_others(const tp_sqlite_committer *committer) {
 }
 
 static bool has_work(const tp_sqlite_committer *committer) {
-  return committer->first_write != NULL || committer->first_sweep != NULL;
+  return committer->first_write != NULL || committer->first_sweep != NULL || committer->first_turn != NULL;
 }
 
 /* Writes a group that was taken off the queue. The mutex is held, and let go of meanwhile; `writing` keeps
  * others from the connection. */
-static void write_group(tp_sqlite_committer *committer, const group *members) {
+static void write_group(tp_sqlite_committer *committer, group *members) {
   committer->writing = true;
   committer->last_group_count = members->count;
   (void)pthread_mutex_unlock(&committer->mutex);
@@ -351,6 +413,20 @@ void tp_sqlite_committer_sweep(tp_sqlite_committer *committer, tp_sweep *sweep) 
   if (status == TUPLET_OK) return;
   sweep->status = status;
   sweep->on_done(sweep);
+}
+
+void tp_sqlite_committer_queue_turn(tp_sqlite_committer *committer, tp_queue_turn *turn) {
+  (void)pthread_mutex_lock(&committer->mutex);
+  tuplet_status status = ensure_started(committer, &turn->error);
+  if (status == TUPLET_OK) {
+    turn->next = committer->first_turn;
+    committer->first_turn = turn;
+    (void)pthread_cond_broadcast(&committer->wake);
+  }
+  (void)pthread_mutex_unlock(&committer->mutex);
+  if (status == TUPLET_OK) return;
+  turn->status = status;
+  turn->on_done(turn);
 }
 
 /* ---- Beginning and end ---- */

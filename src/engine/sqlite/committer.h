@@ -43,6 +43,7 @@ typedef struct tp_sqlite_committer {
   tp_write *first_write;
   tp_write **last_write_link;
   tp_sweep *first_sweep;
+  tp_queue_turn *first_turn;
   bool started;
   bool stopping;
   bool writing;            /* somebody has the connection: the thread, or a submitter */
@@ -59,5 +60,6 @@ void tp_sqlite_committer_done(tp_sqlite_committer *committer);
 /* Any thread. */
 void tp_sqlite_committer_write(tp_sqlite_committer *committer, tp_write *write);
 void tp_sqlite_committer_sweep(tp_sqlite_committer *committer, tp_sweep *sweep);
+void tp_sqlite_committer_queue_turn(tp_sqlite_committer *committer, tp_queue_turn *turn);
 
 #endif

@@ -89,6 +89,16 @@ static void submit_sweep(tp_engine *base, tp_sweep *sweep) {
   sweep->on_done(sweep);
 }
 
+static void submit_queue_turn(tp_engine *base, tp_queue_turn *turn) {
+  sqlite_engine *engine = engine_of(base);
+  if (engine->writable) {
+    tp_sqlite_committer_queue_turn(&engine->committer, turn);
+    return;
+  }
+  refuse(engine, &turn->status, &turn->error);
+  turn->on_done(turn);
+}
+
 /* ---- Changes by others ---- */
 
 static tuplet_status query_integer(tp_sqlite_connection *connection, tp_sqlite_statement which,
@@ -154,6 +164,7 @@ static const tp_engine_ops engine_ops = {
     .read = read_now,
     .write = submit_write,
     .sweep = submit_sweep,
+    .queue_turn = submit_queue_turn,
     .poll_foreign_changes = poll_foreign_changes,
     .close = close_engine,
 };
