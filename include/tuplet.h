@@ -676,10 +676,11 @@ typedef struct tuplet_open_options {
 TUPLET_API tuplet_status tuplet_open(const char *path, const tuplet_open_options *options, tuplet_db **ret_db,
                                      tuplet_error *error);
 
-/* Waits for the writes it has accepted, completes them, and closes. Lists and watches that are still open end
- * with TUPLET_CLOSED and must still be closed by their owners, before or after. The caller makes sure that no
- * other thread is inside a call with `db`, or closes one of its lists or watches meanwhile; threads that wait
- * in tuplet_watch_next are fine. NULL is fine. Not from within a callback. */
+/* Waits for the writes it has accepted, completes them, and closes. Lists, watches and listeners that are
+ * still open end with TUPLET_CLOSED and must still be closed by their owners, before or after. The caller
+ * makes sure that no other thread is inside a call with `db`, or closes one of its lists or watches
+ * meanwhile; threads that wait in tuplet_watch_next and tuplet_listener_next are fine. NULL is fine. Not from
+ * within a callback. */
 TUPLET_API void tuplet_close(tuplet_db *db);
 
 /* The file's path; ":memory:" for a database in memory. Valid until tuplet_close. */
@@ -853,6 +854,99 @@ TUPLET_API tuplet_status tuplet_watch_next(tuplet_watch *watch, int64_t timeout_
 /* Ends the watch. A pending tuplet_watch_next_async completes with TUPLET_CLOSED. NULL is fine. */
 TUPLET_API void tuplet_watch_close(tuplet_watch *watch);
 
+/* ---- Queues ------------------------------------------------------------------------------------------- */
+
+/* A database has one queue. A message is delivered at least once, to one listener at a time, of whatever
+ * process: it is on lease while it is handled; when the process that handles it dies, the lease runs out
+ * within five seconds. A message that is not handled comes again as its schedule says; after that its payload
+ * is stored under its keys for that case. Deno programs on the same file share the queue. */
+
+#define TUPLET_ENQUEUE_DELAY_MS_MAX (INT64_C(30) * 24 * 60 * 60 * 1000)
+
+/* How a message is to be delivered. Start from TUPLET_ENQUEUE_OPTIONS_INIT. */
+typedef struct tuplet_enqueue_options {
+  size_t struct_size;
+  int64_t delay_ms;                      /* from now, at most 30 days */
+  const tuplet_key *keys_if_undelivered; /* where its payload goes in the end; at most 10 */
+  size_t keys_if_undelivered_count;
+  const uint32_t *backoff_ms; /* the delays before it comes again, at most 5, each at most an hour; NULL: 100,
+                                 1000, 5000, 30000, 60000 */
+  size_t backoff_count;       /* with backoff_ms not NULL: 0 means that it does not come again */
+} tuplet_enqueue_options;
+
+#define TUPLET_ENQUEUE_OPTIONS_INIT                                                                          \
+  { sizeof(tuplet_enqueue_options), 0, NULL, 0, NULL, 0 }
+
+/* Puts a message into the queue. payload: any value but a counter; at most 65,536 bytes in V8's format.
+ * options may be NULL. Otherwise as tuplet_set; TUPLET_TYPE for a counter. */
+TUPLET_API tuplet_status tuplet_enqueue(tuplet_db *db, tuplet_value payload,
+                                        const tuplet_enqueue_options *options,
+                                        tuplet_versionstamp *ret_versionstamp, tuplet_error *error);
+
+/* The same as part of an atomic operation: the message is there if the operation is. */
+TUPLET_API tuplet_status tuplet_atomic_enqueue(tuplet_atomic *atomic, tuplet_value payload,
+                                               const tuplet_enqueue_options *options, tuplet_error *error);
+
+/* A message that is being handled: a view that lives until its end. Its members are not to be changed. */
+typedef struct tuplet_message {
+  const char *id;       /* the same each time it comes; ended by a NUL */
+  tuplet_value payload; /* V8 */
+  uint32_t
+      attempt; /* from 1; a message that Deno handled before counts from there only as far as Deno tells */
+} tuplet_message;
+
+typedef struct tuplet_listener tuplet_listener;
+
+#define TUPLET_LISTEN_IN_FLIGHT_DEFAULT 100
+#define TUPLET_LISTEN_IN_FLIGHT_MAX     1000
+#define TUPLET_LISTEN_THREADS_MAX       64
+
+/* Start from TUPLET_LISTEN_OPTIONS_INIT. */
+typedef struct tuplet_listen_options {
+  size_t struct_size;
+  uint32_t in_flight_max; /* messages that are handled at a time; 0: 100 */
+  uint32_t thread_count;  /* that call the callback; 0: 1 */
+} tuplet_listen_options;
+
+#define TUPLET_LISTEN_OPTIONS_INIT                                                                           \
+  { sizeof(tuplet_listen_options), 0, 0 }
+
+/* On a thread of the listener's. It may take its time, and may call anything but tuplet_listener_close of
+ * this listener and tuplet_close; other messages wait meanwhile, unless there are more threads. The message
+ * is to be ended with tuplet_message_ack or _nack, here or later, on any thread. */
+typedef void (*tuplet_message_callback)(void *context, tuplet_message *message);
+
+/* Listens to the queue. Messages come in the order they are due, shared fairly with other listeners of this
+ * handle. Nothing is polled: a message that is due is delivered at once, one of another process within some
+ * milliseconds.
+ *
+ * callback: NULL: messages are fetched with tuplet_listener_next instead. options may be NULL. The caller
+ * ends *ret_listener with tuplet_listener_close. Errors: TUPLET_INVALID (the options), TUPLET_READ_ONLY,
+ * TUPLET_CLOSED, TUPLET_NOMEM. */
+TUPLET_API tuplet_status tuplet_listen(tuplet_db *db, const tuplet_listen_options *options,
+                                       tuplet_message_callback callback, void *context,
+                                       tuplet_listener **ret_listener, tuplet_error *error);
+
+/* Waits for the next message: TUPLET_OK and *ret_message, to be ended with tuplet_message_ack or _nack;
+ * TUPLET_TIMEOUT after timeout_ms milliseconds (TUPLET_FOREVER waits on). Several threads may wait. Errors:
+ * TUPLET_CLOSED when the database is closed meanwhile, TUPLET_MISUSE for a listener with a callback. */
+TUPLET_API tuplet_status tuplet_listener_next(tuplet_listener *listener, int64_t timeout_ms,
+                                              tuplet_message **ret_message, tuplet_error *error);
+
+/* Handled: the message is deleted. Blocks until that is durable, and frees the message, whatever is returned:
+ * TUPLET_OK; TUPLET_NOT_FOUND when its lease had been lost (this process did not get to renew it for five
+ * seconds, or the listener is closed): it may be handled again. Errors: as tuplet_set; then it comes again.
+ */
+TUPLET_API tuplet_status tuplet_message_ack(tuplet_message *message, tuplet_error *error);
+
+/* Not handled: it comes again as its schedule says, or goes where it says. Otherwise as tuplet_message_ack.
+ */
+TUPLET_API tuplet_status tuplet_message_nack(tuplet_message *message, tuplet_error *error);
+
+/* Ends the listener: what it has not ended is due again at once, for others. Messages that it gave out must
+ * still be ended by those who have them. Waits for callbacks that are running. NULL is fine. */
+TUPLET_API void tuplet_listener_close(tuplet_listener *listener);
+
 /* ---- The same with a completion callback -------------------------------------------------------------- */
 
 /* Each call below starts what its namesake does and calls `callback` exactly once, unless it returns a
@@ -895,6 +989,16 @@ TUPLET_API tuplet_status tuplet_delete_async(tuplet_db *db, tuplet_key key, tupl
 /* Takes `atomic` over when it returns TUPLET_OK: it is freed after the callback. */
 TUPLET_API tuplet_status tuplet_atomic_commit_async(tuplet_atomic *atomic, tuplet_commit_callback callback,
                                                     void *context, tuplet_error *error);
+TUPLET_API tuplet_status tuplet_enqueue_async(tuplet_db *db, tuplet_value payload,
+                                              const tuplet_enqueue_options *options,
+                                              tuplet_commit_callback callback, void *context,
+                                              tuplet_error *error);
+typedef void (*tuplet_end_callback)(void *context, tuplet_status status, const tuplet_error *error);
+/* These free the message whatever is returned; callback may be NULL. */
+TUPLET_API tuplet_status tuplet_message_ack_async(tuplet_message *message, tuplet_end_callback callback,
+                                                  void *context, tuplet_error *error);
+TUPLET_API tuplet_status tuplet_message_nack_async(tuplet_message *message, tuplet_end_callback callback,
+                                                   void *context, tuplet_error *error);
 /* One at a time per watch. */
 TUPLET_API tuplet_status tuplet_watch_next_async(tuplet_watch *watch, tuplet_watch_callback callback,
                                                  void *context, tuplet_error *error);

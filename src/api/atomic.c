@@ -30,23 +30,22 @@ void tuplet_atomic_free(tuplet_atomic *atomic) {
 
 /* ---- What is added ---- */
 
-/* Remembers the first failure, for the commit to report again. */
-static tuplet_status remember(tuplet_atomic *atomic, tuplet_status status, const tuplet_error *failure,
-                              tuplet_error *error) {
+tuplet_status tp_atomic_remember(tuplet_atomic *atomic, tuplet_status status, const tuplet_error *failure,
+                                 tuplet_error *error) {
   if (status == TUPLET_OK) return status;
   if (atomic != NULL && atomic->first_error.status == TUPLET_OK) atomic->first_error = *failure;
   if (error != NULL) *error = *failure;
   return status;
 }
 
-static tuplet_status check_open(const tuplet_atomic *atomic, tuplet_error *error) {
+tuplet_status tp_atomic_check_open(const tuplet_atomic *atomic, tuplet_error *error) {
   if (atomic == NULL) return tp_fail(error, TUPLET_MISUSE, "atomic is NULL");
   if (atomic->spent) return tp_fail(error, TUPLET_MISUSE, "the atomic operation was committed already");
   return TUPLET_OK;
 }
 
-static tuplet_status copy_key(tuplet_atomic *atomic, tuplet_key key, tuplet_bytes *ret_key,
-                              tuplet_error *error) {
+tuplet_status tp_atomic_copy_key(tuplet_atomic *atomic, tuplet_key key, tuplet_bytes *ret_key,
+                                 tuplet_error *error) {
   tp_buffer encoded;
   tp_buffer_init(&encoded, atomic->db->allocator);
   tuplet_status status = tp_key_encode(key, &encoded, error);
@@ -90,8 +89,7 @@ static tuplet_status expiry_of(const tuplet_atomic *atomic, int64_t expire_in_ms
   return TUPLET_OK;
 }
 
-/* Room for one more in an array of the arena; the old array stays there, unused, until the arena goes. */
-static void *grow(tp_arena *arena, void *items, size_t count, size_t *capacity, size_t item_size) {
+void *tp_atomic_grow(tp_arena *arena, void *items, size_t count, size_t *capacity, size_t item_size) {
   if (count < *capacity) return items;
   size_t new_capacity = *capacity == 0 ? 4 : *capacity * 2;
   void *grown = tp_arena_alloc_array_zeroed(arena, new_capacity, item_size);
@@ -103,11 +101,11 @@ static void *grow(tp_arena *arena, void *items, size_t count, size_t *capacity, 
 
 static tuplet_status append_mutation(tuplet_atomic *atomic, const tp_mutation *mutation,
                                      tuplet_error *error) {
-  if (atomic->mutation_count == TP_LIMIT_ATOMIC_MUTATIONS_MAX) {
+  if (atomic->mutation_count + atomic->enqueue_count == TP_LIMIT_ATOMIC_MUTATIONS_MAX) {
     return tp_fail(error, TUPLET_LIMIT, "Too many mutations (max %d)", (int)TP_LIMIT_ATOMIC_MUTATIONS_MAX);
   }
-  tp_mutation *mutations = grow(&atomic->arena, atomic->mutations, atomic->mutation_count,
-                                &atomic->mutation_capacity, sizeof *mutations);
+  tp_mutation *mutations = tp_atomic_grow(&atomic->arena, atomic->mutations, atomic->mutation_count,
+                                          &atomic->mutation_capacity, sizeof *mutations);
   if (mutations == NULL) return tp_fail_nomem(error);
   atomic->mutations = mutations;
   atomic->mutations[atomic->mutation_count++] = *mutation;
@@ -118,16 +116,16 @@ static tuplet_status append_mutation(tuplet_atomic *atomic, const tp_mutation *m
 static tuplet_status add(tuplet_atomic *atomic, tp_mutation mutation, tuplet_key key,
                          const tuplet_value *value, int64_t expire_in_ms, tuplet_error *error) {
   tuplet_error failure = {0};
-  tuplet_status status = check_open(atomic, &failure);
+  tuplet_status status = tp_atomic_check_open(atomic, &failure);
   if (status == TUPLET_OK) status = tp_db_check(atomic->db, &failure);
-  if (status == TUPLET_OK) status = copy_key(atomic, key, &mutation.key, &failure);
+  if (status == TUPLET_OK) status = tp_atomic_copy_key(atomic, key, &mutation.key, &failure);
   if (status == TUPLET_OK && value != NULL) {
     mutation.encoding = (uint32_t)value->encoding;
     status = copy_value(atomic, *value, &mutation.value, &failure);
   }
   if (status == TUPLET_OK) status = expiry_of(atomic, expire_in_ms, &mutation.expires_at_ms, &failure);
   if (status == TUPLET_OK) status = append_mutation(atomic, &mutation, &failure);
-  return remember(atomic, status, &failure, error);
+  return tp_atomic_remember(atomic, status, &failure, error);
 }
 
 tuplet_status tuplet_atomic_set(tuplet_atomic *atomic, tuplet_key key, tuplet_value value,
@@ -186,10 +184,10 @@ tuplet_status tuplet_atomic_sum_value(tuplet_atomic *atomic, tuplet_key key, tup
                                       tuplet_error *error) {
   tp_mutation mutation = {.type = TP_MUTATION_SUM, .sum_clamp = clamp};
   tuplet_error failure = {0};
-  tuplet_status status = check_open(atomic, &failure);
+  tuplet_status status = tp_atomic_check_open(atomic, &failure);
   if (status == TUPLET_OK) status = copy_bound(atomic, minimum, &mutation.sum_min, &failure);
   if (status == TUPLET_OK) status = copy_bound(atomic, maximum, &mutation.sum_max, &failure);
-  if (status != TUPLET_OK) return remember(atomic, status, &failure, error);
+  if (status != TUPLET_OK) return tp_atomic_remember(atomic, status, &failure, error);
   return add(atomic, mutation, key, &operand, TUPLET_NEVER, error);
 }
 
@@ -197,8 +195,8 @@ static tuplet_status append_check(tuplet_atomic *atomic, const tp_check *check, 
   if (atomic->check_count == TP_LIMIT_ATOMIC_CHECKS_MAX) {
     return tp_fail(error, TUPLET_LIMIT, "Too many checks (max %d)", (int)TP_LIMIT_ATOMIC_CHECKS_MAX);
   }
-  tp_check *checks =
-      grow(&atomic->arena, atomic->checks, atomic->check_count, &atomic->check_capacity, sizeof *checks);
+  tp_check *checks = tp_atomic_grow(&atomic->arena, atomic->checks, atomic->check_count,
+                                    &atomic->check_capacity, sizeof *checks);
   if (checks == NULL) return tp_fail_nomem(error);
   atomic->checks = checks;
   atomic->checks[atomic->check_count++] = *check;
@@ -211,8 +209,8 @@ tuplet_status tuplet_atomic_check(tuplet_atomic *atomic, tuplet_key key,
   static const tuplet_versionstamp none;
   tp_check check = {.versionstamp = versionstamp == NULL ? none : *versionstamp};
   check.must_be_absent = memcmp(&check.versionstamp, &none, sizeof none) == 0;
-  tuplet_status status = check_open(atomic, &failure);
-  if (status == TUPLET_OK) status = copy_key(atomic, key, &check.key, &failure);
+  tuplet_status status = tp_atomic_check_open(atomic, &failure);
+  if (status == TUPLET_OK) status = tp_atomic_copy_key(atomic, key, &check.key, &failure);
   if (status == TUPLET_OK) status = append_check(atomic, &check, &failure);
-  return remember(atomic, status, &failure, error);
+  return tp_atomic_remember(atomic, status, &failure, error);
 }

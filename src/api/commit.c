@@ -43,6 +43,8 @@ static tuplet_status start(tuplet_atomic *atomic, bool caller_waits, tuplet_comm
                              .check_count = atomic->check_count,
                              .mutations = atomic->mutations,
                              .mutation_count = atomic->mutation_count,
+                             .enqueues = atomic->enqueues,
+                             .enqueue_count = atomic->enqueue_count,
                              .arena = &atomic->arena,
                              .submitter_waits = caller_waits,
                              .on_done = on_written,
@@ -77,9 +79,8 @@ tuplet_status tuplet_atomic_commit(tuplet_atomic *atomic, tuplet_commit *ret_com
   return blocking.status;
 }
 
-/* Commits an operation of a single mutation, which was added with `status`, and frees it. */
-static tuplet_status commit_single(tuplet_atomic *atomic, tuplet_status status,
-                                   tuplet_versionstamp *ret_versionstamp, tuplet_error *error) {
+tuplet_status tp_commit_single(tuplet_atomic *atomic, tuplet_status status,
+                               tuplet_versionstamp *ret_versionstamp, tuplet_error *error) {
   tuplet_commit commit = {.failed_check_count = 0};
   if (status == TUPLET_OK) status = tuplet_atomic_commit(atomic, &commit, error);
   if (status == TUPLET_OK && ret_versionstamp != NULL) *ret_versionstamp = commit.versionstamp;
@@ -94,7 +95,7 @@ tuplet_status tuplet_set(tuplet_db *db, tuplet_key key, tuplet_value value, int6
   tuplet_atomic *atomic = tuplet_atomic_new(db);
   if (atomic == NULL) return tp_fail_nomem(error);
   status = tuplet_atomic_set(atomic, key, value, expire_in_ms, error);
-  return commit_single(atomic, status, ret_versionstamp, error);
+  return tp_commit_single(atomic, status, ret_versionstamp, error);
 }
 
 tuplet_status tuplet_delete(tuplet_db *db, tuplet_key key, tuplet_versionstamp *ret_versionstamp,
@@ -104,7 +105,7 @@ tuplet_status tuplet_delete(tuplet_db *db, tuplet_key key, tuplet_versionstamp *
   tuplet_atomic *atomic = tuplet_atomic_new(db);
   if (atomic == NULL) return tp_fail_nomem(error);
   status = tuplet_atomic_delete(atomic, key, error);
-  return commit_single(atomic, status, ret_versionstamp, error);
+  return tp_commit_single(atomic, status, ret_versionstamp, error);
 }
 
 /* ---- With a callback ---- */
@@ -132,9 +133,8 @@ tuplet_status tuplet_atomic_commit_async(tuplet_atomic *atomic, tuplet_commit_ca
   return start(atomic, false, finish_owned_commit, owned, error);
 }
 
-static tuplet_status commit_single_async(tuplet_atomic *atomic, tuplet_status status,
-                                         tuplet_commit_callback callback, void *context,
-                                         tuplet_error *error) {
+tuplet_status tp_commit_single_async(tuplet_atomic *atomic, tuplet_status status,
+                                     tuplet_commit_callback callback, void *context, tuplet_error *error) {
   if (status == TUPLET_OK) status = tuplet_atomic_commit_async(atomic, callback, context, error);
   if (status != TUPLET_OK) tuplet_atomic_free(atomic);
   return status;
@@ -147,7 +147,7 @@ tuplet_status tuplet_set_async(tuplet_db *db, tuplet_key key, tuplet_value value
   tuplet_atomic *atomic = tuplet_atomic_new(db);
   if (atomic == NULL) return tp_fail_nomem(error);
   status = tuplet_atomic_set(atomic, key, value, expire_in_ms, error);
-  return commit_single_async(atomic, status, callback, context, error);
+  return tp_commit_single_async(atomic, status, callback, context, error);
 }
 
 tuplet_status tuplet_delete_async(tuplet_db *db, tuplet_key key, tuplet_commit_callback callback,
@@ -157,5 +157,5 @@ tuplet_status tuplet_delete_async(tuplet_db *db, tuplet_key key, tuplet_commit_c
   tuplet_atomic *atomic = tuplet_atomic_new(db);
   if (atomic == NULL) return tp_fail_nomem(error);
   status = tuplet_atomic_delete(atomic, key, error);
-  return commit_single_async(atomic, status, callback, context, error);
+  return tp_commit_single_async(atomic, status, callback, context, error);
 }

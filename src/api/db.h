@@ -18,6 +18,7 @@ struct tuplet_db {
   atomic_size_t references; /* the handle's own, and one for each list and watch */
   pthread_mutex_t mutex;    /* guards what follows */
   tuplet_watch *watches;
+  tuplet_listener *listeners;
   tp_watch_dispatcher *dispatcher; /* calls the callbacks of watches; made at the first need */
 };
 

@@ -9,6 +9,7 @@
  * hub's lock, so it runs without the watch's. */
 #include "api/watch.h"
 
+#include "api/deadline.h"
 #include "api/dispatcher.h"
 #include "api/entry_batch.h"
 #include "base/alloc.h"
@@ -16,9 +17,7 @@
 #include "codec/key.h"
 #include "codec/limits.h"
 
-#include <errno.h>
 #include <string.h>
-#include <time.h>
 
 struct tuplet_watch {
   tuplet_db *db;                 /* a reference */
@@ -101,28 +100,12 @@ static tuplet_status closed(tuplet_error *error) {
 
 /* ---- Waiting ---- */
 
-static struct timespec deadline_of(int64_t timeout_ms) {
-  struct timespec deadline;
-  (void)clock_gettime(CLOCK_MONOTONIC, &deadline); /* cannot fail for this clock */
-  deadline.tv_sec += timeout_ms / 1000;
-  deadline.tv_nsec += timeout_ms % 1000 * 1000000;
-  if (deadline.tv_nsec >= 1000000000) {
-    deadline.tv_sec++;
-    deadline.tv_nsec -= 1000000000;
-  }
-  return deadline;
-}
-
 /* Waits for `changed`, or the end of the watch. The mutex is held. */
-static tuplet_status wait_for_change(tuplet_watch *watch, const struct timespec *deadline) {
-  while (watch->inner != NULL && !watch->changed) {
-    if (deadline == NULL) {
-      (void)pthread_cond_wait(&watch->signal, &watch->mutex);
-    } else if (pthread_cond_timedwait(&watch->signal, &watch->mutex, deadline) == ETIMEDOUT) {
-      return TUPLET_TIMEOUT;
-    }
-  }
-  return TUPLET_OK;
+static tuplet_status wait_for_change(tuplet_watch *watch, const tp_deadline *deadline) {
+  tuplet_status status = TUPLET_OK;
+  while (status == TUPLET_OK && watch->inner != NULL && !watch->changed)
+    status = tp_deadline_wait(deadline, &watch->signal, &watch->mutex);
+  return watch->inner == NULL || watch->changed ? TUPLET_OK : status;
 }
 
 tuplet_status tuplet_watch_next(tuplet_watch *watch, int64_t timeout_ms, const tuplet_entries **ret_entries,
@@ -131,17 +114,14 @@ tuplet_status tuplet_watch_next(tuplet_watch *watch, int64_t timeout_ms, const t
     return tp_fail(error, TUPLET_MISUSE, "watch or ret_entries is NULL");
   }
   if (watch->key_count == 0) return TUPLET_DONE;
-  const int64_t timeout_max_ms =
-      INT64_C(100) * 365 * 24 * 3600 * 1000; /* beyond it, no end: clocks must not overflow */
-  bool forever = timeout_ms < 0 || timeout_ms > timeout_max_ms;
-  struct timespec deadline = deadline_of(forever ? 0 : timeout_ms);
+  tp_deadline deadline = tp_deadline_in(timeout_ms);
   (void)pthread_mutex_lock(&watch->mutex);
   tuplet_status status = TUPLET_OK;
   if (watch->callback != NULL || watch->polling) {
     status = tp_fail(error, TUPLET_MISUSE, "another call waits for this watch already");
   }
   while (status == TUPLET_OK) {
-    status = wait_for_change(watch, forever ? NULL : &deadline);
+    status = wait_for_change(watch, &deadline);
     if (status != TUPLET_OK) break;
     if (watch->inner == NULL) {
       status = closed(error);

@@ -171,7 +171,8 @@ struct tp_sweep {
 
 /* A message on lease. */
 typedef struct tp_message {
-  tuplet_bytes id; /* text */
+  tuplet_bytes id;       /* text; names the lease together with lease_until_ms */
+  size_t public_id_size; /* of its beginning, which is the same each time the message comes */
   tuplet_bytes payload;
   uint32_t attempt; /* from 1 */
   int64_t lease_until_ms;

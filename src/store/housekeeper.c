@@ -11,11 +11,12 @@
 #include <time.h>
 
 enum {
-  SWEEP_ROWS_MAX = 256,          /* a commit's worth of work, so that no writer waits long behind it */
-  SWEEP_INTERVAL_MIN_MS = 20,    /* between sweeps, so that expiries close together share one */
-  SWEEP_INTERVAL_MAX_MS = 60000, /* rows that others wrote are found at the latest then */
-  SWEEP_RETRY_MS = 5000,         /* after a failure (a full disk, a busy neighbour) */
-  POLL_INTERVAL_MS = 20          /* for the changes of others, while anybody watches */
+  SWEEP_ROWS_MAX = 256,           /* a commit's worth of work, so that no writer waits long behind it */
+  SWEEP_INTERVAL_MIN_MS = 20,     /* between sweeps, so that expiries close together share one */
+  SWEEP_INTERVAL_MAX_MS = 60000,  /* rows that others wrote are found at the latest then */
+  SWEEP_RETRY_MS = 5000,          /* after a failure (a full disk, a busy neighbour) */
+  POLL_INTERVAL_MS = 20,          /* for the changes of others, while anybody watches, */
+  POLL_INTERVAL_LISTENING_MS = 10 /* or listens */
 };
 
 static int64_t earlier(int64_t a_ms, int64_t b_ms) {
@@ -97,18 +98,24 @@ static void wait_until(tp_housekeeper *housekeeper, int64_t due_ms, int64_t now_
   (void)pthread_cond_timedwait(&housekeeper->wake, &housekeeper->mutex, &until);
 }
 
-/* What watches need: returns when to look again, unix ms. The mutex is not held. */
-static int64_t serve_watches(tp_housekeeper *housekeeper, int64_t now_ms) {
-  if (tp_watch_hub_member_count(housekeeper->hub) == 0) return TP_EXPIRES_NEVER;
-  int64_t due_ms = tp_watch_hub_notify_expired(housekeeper->hub, now_ms);
-  if (!housekeeper->engine->shared) return due_ms;
+/* Whether others have changed the data. A failure here is met by the readers too, who report it; looking
+ * again soon is all there is to do. */
+static void look_for_foreign_changes(const tp_housekeeper *housekeeper) {
   bool changed = false;
-  /* A failure here is met by the readers too, who report it; looking again soon is all there is to do. */
-  if (housekeeper->engine->ops->poll_foreign_changes(housekeeper->engine, &changed, NULL) == TUPLET_OK &&
-      changed) {
-    tp_watch_hub_notify_all(housekeeper->hub);
-  }
-  return earlier(due_ms, now_ms + POLL_INTERVAL_MS);
+  tp_engine *engine = housekeeper->engine;
+  if (engine->ops->poll_foreign_changes(engine, &changed, NULL) != TUPLET_OK || !changed) return;
+  tp_watch_hub_notify_all(housekeeper->hub);
+  tp_queue_note_foreign(housekeeper->queue);
+}
+
+/* What watches and listeners need: returns when to look again, unix ms. The mutex is not held. */
+static int64_t serve_watches(tp_housekeeper *housekeeper, int64_t now_ms) {
+  bool is_watched = tp_watch_hub_member_count(housekeeper->hub) > 0;
+  bool is_listened_to = tp_queue_is_listening(housekeeper->queue);
+  int64_t due_ms = is_watched ? tp_watch_hub_notify_expired(housekeeper->hub, now_ms) : TP_EXPIRES_NEVER;
+  if (!housekeeper->engine->shared || (!is_watched && !is_listened_to)) return due_ms;
+  look_for_foreign_changes(housekeeper);
+  return earlier(due_ms, now_ms + (is_listened_to ? POLL_INTERVAL_LISTENING_MS : POLL_INTERVAL_MS));
 }
 
 static void *run(void *context) {
@@ -177,9 +184,13 @@ static int init_cond(pthread_cond_t *cond) {
 }
 
 tuplet_status tp_housekeeper_init(tp_housekeeper *housekeeper, tp_clock clock, tp_engine *engine,
-                                  tp_watch_hub *hub, bool sweeps, tuplet_error *error) {
-  *housekeeper = (tp_housekeeper){
-      .clock = clock, .engine = engine, .hub = hub, .sweeps = sweeps, .sweep_due_ms = TP_EXPIRES_NEVER};
+                                  tp_watch_hub *hub, tp_queue *queue, bool sweeps, tuplet_error *error) {
+  *housekeeper = (tp_housekeeper){.clock = clock,
+                                  .engine = engine,
+                                  .hub = hub,
+                                  .queue = queue,
+                                  .sweeps = sweeps,
+                                  .sweep_due_ms = TP_EXPIRES_NEVER};
   int rc = pthread_mutex_init(&housekeeper->mutex, NULL);
   if (rc == 0) {
     rc = init_cond(&housekeeper->wake);

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "engine/engine.h"
+#include "store/queue.h"
 #include "store/watch_hub.h"
 
 #include <pthread.h>
@@ -13,6 +14,7 @@ typedef struct tp_housekeeper {
   tp_clock clock;
   tp_engine *engine;
   tp_watch_hub *hub;
+  tp_queue *queue;
   bool sweeps; /* the store may write */
   tp_sweep sweep;
   pthread_t thread;
@@ -28,7 +30,7 @@ typedef struct tp_housekeeper {
 } tp_housekeeper;
 
 tuplet_status tp_housekeeper_init(tp_housekeeper *housekeeper, tp_clock clock, tp_engine *engine,
-                                  tp_watch_hub *hub, bool sweeps, tuplet_error *error);
+                                  tp_watch_hub *hub, tp_queue *queue, bool sweeps, tuplet_error *error);
 /* Ends the thread; afterwards the engine may be closed, which completes a sweep that is on its way; then
  * done. */
 void tp_housekeeper_stop(tp_housekeeper *housekeeper);
@@ -37,7 +39,8 @@ void tp_housekeeper_done(tp_housekeeper *housekeeper);
 /* Any thread. A row that expires then was written (or may have been there before). Starts the thread. */
 void tp_housekeeper_note_expiry(tp_housekeeper *housekeeper, int64_t expires_at_ms);
 
-/* Any thread. The hub has a new member or an earlier expiry. Starts the thread. */
+/* Any thread. The hub has a new member or an earlier expiry, or the queue its first listener. Starts the
+ * thread. */
 void tp_housekeeper_note_watch(tp_housekeeper *housekeeper);
 
 #endif

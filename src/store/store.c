@@ -22,6 +22,7 @@ static void on_commit(void *context, const tp_commit *commit) {
       next_expiry_ms = change->expires_at_ms;
     }
   }
+  if (commit->message_due_ms != TP_EXPIRES_NEVER) tp_queue_note_due(store->queue, commit->message_due_ms);
   if (next_expiry_ms != TP_EXPIRES_NEVER) tp_housekeeper_note_expiry(&store->housekeeper, next_expiry_ms);
 }
 
@@ -39,9 +40,11 @@ tuplet_status tp_store_open(const tp_store_config *config, tp_engine *engine, tp
   store->engine = engine;
   status = tp_watch_hub_init(&store->hub, store->allocator, error);
   if (status != TUPLET_OK) goto out_store;
-  status =
-      tp_housekeeper_init(&store->housekeeper, store->clock, engine, &store->hub, !store->read_only, error);
+  status = tp_queue_new(store->allocator, store->clock, engine, &store->queue, error);
   if (status != TUPLET_OK) goto out_hub;
+  status = tp_housekeeper_init(&store->housekeeper, store->clock, engine, &store->hub, store->queue,
+                               !store->read_only, error);
+  if (status != TUPLET_OK) goto out_queue;
   engine->ops->set_observer(engine, (tp_engine_observer){on_commit, store});
   if (engine->shared) {
     tp_housekeeper_note_expiry(&store->housekeeper, tp_store_now_ms(store) + FIRST_SWEEP_DELAY_MS);
@@ -49,6 +52,8 @@ tuplet_status tp_store_open(const tp_store_config *config, tp_engine *engine, tp
   *ret_store = store;
   return TUPLET_OK;
 
+out_queue:
+  tp_queue_free(store->queue);
 out_hub:
   tp_watch_hub_done(&store->hub);
 out_store:
@@ -61,10 +66,23 @@ out_engine:
 void tp_store_close(tp_store *store) {
   if (store == NULL) return;
   tp_housekeeper_stop(&store->housekeeper);
+  tp_queue_stop(store->queue);
   store->engine->ops->close(store->engine);
+  tp_queue_free(store->queue);
   tp_housekeeper_done(&store->housekeeper);
   tp_watch_hub_done(&store->hub);
   tp_free(store->allocator, store);
+}
+
+tuplet_status tp_store_listen(tp_store *store, uint32_t in_flight_max,
+                              void (*on_message)(void *context, tp_delivery *delivery), void *context,
+                              tp_queue_listener **ret_listener, tuplet_error *error) {
+  if (store->read_only) return tp_fail(error, TUPLET_READ_ONLY, "the database is open for reading only");
+  tuplet_status status =
+      tp_queue_listen(store->queue, in_flight_max, on_message, context, ret_listener, error);
+  if (status == TUPLET_OK)
+    tp_housekeeper_note_watch(&store->housekeeper); /* for what others put into the queue */
+  return status;
 }
 
 int64_t tp_store_now_ms(const tp_store *store) {

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "engine/engine.h"
+#include "store/queue.h"
 
 typedef struct tp_store tp_store;
 
@@ -45,6 +46,13 @@ void tp_store_read(tp_store *store, tp_reader *reader, tp_read *read);
  * before it returns when a limit is exceeded. Any thread. write->failed_checks has room for check_count
  * indexes. */
 void tp_store_write(tp_store *store, tp_write *write);
+
+/* ---- The queue ---- */
+
+/* As tp_queue_listen; also TUPLET_READ_ONLY. The listener is closed before the store. */
+tuplet_status tp_store_listen(tp_store *store, uint32_t in_flight_max,
+                              void (*on_message)(void *context, tp_delivery *delivery), void *context,
+                              tp_queue_listener **ret_listener, tuplet_error *error);
 
 /* ---- Watches ---- */
 

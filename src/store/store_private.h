@@ -3,6 +3,7 @@
 #define TP_STORE_STORE_PRIVATE_H
 
 #include "store/housekeeper.h"
+#include "store/queue.h"
 #include "store/store.h"
 #include "store/watch_hub.h"
 
@@ -12,6 +13,7 @@ struct tp_store {
   bool read_only;
   tp_engine *engine;
   tp_watch_hub hub;
+  tp_queue *queue;
   tp_housekeeper housekeeper;
 };
 

@@ -272,10 +272,9 @@ static tuplet_status lease_due(tp_sqlite_connection *connection, tp_queue_turn *
                     row->keys, error);
     if (status == TUPLET_OK)
       status = delete_row(connection, TP_SQL_DELETE_MESSAGE, row->at_ms, row->id, &found, error);
-    turn->messages[i] = (tp_message){.id = row->id,
-                                     .payload = row->payload,
-                                     .attempt = tp_queue_id_attempt(row->id),
-                                     .lease_until_ms = turn->lease_until_ms};
+    tp_message *message = &turn->messages[i];
+    *message = (tp_message){.id = row->id, .payload = row->payload, .lease_until_ms = turn->lease_until_ms};
+    message->attempt = tp_queue_id_attempt(row->id, &message->public_id_size);
   }
   turn->message_count = count;
   return status;

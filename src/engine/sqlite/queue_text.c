@@ -131,9 +131,9 @@ static size_t find_mark(tuplet_bytes id, uint32_t *ret_attempt) {
   return mark - 1;
 }
 
-uint32_t tp_queue_id_attempt(tuplet_bytes id) {
+uint32_t tp_queue_id_attempt(tuplet_bytes id, size_t *ret_public_size) {
   uint32_t attempt;
-  (void)find_mark(id, &attempt);
+  *ret_public_size = find_mark(id, &attempt);
   return attempt;
 }
 

@@ -21,9 +21,9 @@ tuplet_status tp_queue_schedule_next(tuplet_bytes schedule, tp_arena *arena, int
 tuplet_status tp_queue_keys_read(tuplet_bytes text, tp_arena *arena, const tuplet_bytes **ret_keys,
                                  size_t *ret_count, tuplet_error *error);
 
-/* The attempt that an id stands for, from 1; and the id of the one after, in the arena (data NULL: out of
- * memory). */
-uint32_t tp_queue_id_attempt(tuplet_bytes id);
+/* The attempt that an id stands for, from 1, and the size of the id without it; and the id of the attempt
+ * after, in the arena (data NULL: out of memory). */
+uint32_t tp_queue_id_attempt(tuplet_bytes id, size_t *ret_public_size);
 tuplet_bytes tp_queue_id_next(tuplet_bytes id, tp_arena *arena);
 
 #endif

@@ -83,7 +83,7 @@ static int tear_down(void **state) {
 
 static void start(fixture *f, bool sweeps) {
   assert_int_equal(
-      tp_housekeeper_init(&f->housekeeper, tp_clock_system(), &f->engine.base, &f->hub, sweeps, &f->error),
+      tp_housekeeper_init(&f->housekeeper, tp_clock_system(), &f->engine.base, &f->hub, NULL, sweeps, &f->error),
       TUPLET_OK);
 }
 

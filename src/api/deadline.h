@@ -1,0 +1,24 @@
+/* deadline.h: waiting for a condition until a moment. */
+#ifndef TP_API_DEADLINE_H
+#define TP_API_DEADLINE_H
+
+#include "tuplet.h"
+
+#include <pthread.h>
+#include <time.h>
+
+typedef struct tp_deadline {
+  bool is_never;
+  struct timespec at; /* CLOCK_MONOTONIC */
+} tp_deadline;
+
+/* timeout_ms: from now; TUPLET_FOREVER, or more than clocks can count, is never. */
+tp_deadline tp_deadline_in(int64_t timeout_ms);
+
+/* A condition to be waited for with deadlines. Returns an error number. */
+int tp_deadline_init_cond(pthread_cond_t *cond);
+
+/* The mutex is held. TUPLET_OK when the condition was signalled (or for no reason), TUPLET_TIMEOUT. */
+tuplet_status tp_deadline_wait(const tp_deadline *deadline, pthread_cond_t *cond, pthread_mutex_t *mutex);
+
+#endif
