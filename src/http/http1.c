@@ -276,6 +276,7 @@ static void reject(tp_http_conn *conn, int status) {
   tp_http1 *http1 = conn->http1;
   bool is_head = http1->parser.method == HTTP_HEAD && http1->has_target;
   bool is_answered = is_discarding(http1);
+  if (!is_answered) tp_http_conn_tell_refusal(conn, http1->current, status);
   if (http1->current != NULL) tp_http_request_drop(http1->current);
   http1->current = NULL;
   if (!is_answered) tp_http1_write_refusal(conn, status, is_head);

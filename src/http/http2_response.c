@@ -120,6 +120,8 @@ void tp_http2_refuse(tp_http_request *request, int status) {
   const char *text = tp_http_refusal_text(status);
   tp_http_response response = {.status = status, .is_bodiless = request->is_head};
   response.headers = tp_http_refusal_headers(status, &response.header_count);
+  request->status = status;
+  if (!response.is_bodiless) request->response_size = strlen(text);
   tp_http_request_enter(request, STATE_FINISHED);
   tp_http2_respond(request, &response, (tuplet_bytes){text, strlen(text)});
 }

@@ -199,6 +199,7 @@ static tuplet_status open_http(tp_connection *connection) {
                                       .date = listener->loop->date,
                                       .on_head = listener->config.on_head,
                                       .on_request = listener->config.on_request,
+                                      .on_finish = listener->config.on_finish,
                                       .context = listener->config.context,
                                       .on_wake = on_wake,
                                       .wake_context = connection};

@@ -34,6 +34,9 @@ typedef struct tp_listener_config {
   /* Called on the loop's thread for every request. tp_http_request_connection gives numbers from 1, each once
    * for this listener. */
   void (*on_request)(void *context, tp_http_request *request);
+  /* As in tp_http_conn_config; may be NULL. Requests may end, and so it be called, after the listener's end.
+   */
+  void (*on_finish)(void *context, const tp_http_request *request, const tp_http_outcome *outcome);
   void *context;
 } tp_listener_config;
 
