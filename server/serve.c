@@ -149,6 +149,7 @@ static void block_signals(sigset_t *ret_signals) {
   (void)sigaddset(ret_signals, SIGHUP);
   (void)pthread_sigmask(SIG_BLOCK, ret_signals, NULL); /* threads inherit it: only the main one is told */
   (void)signal(SIGPIPE, SIG_IGN);
+  (void)signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error like a full disk */
 }
 
 /* SIGHUP: what can be read again while serving. What cannot be read stays as it was. */
