@@ -1,10 +1,11 @@
-/* open.c: from a path to a store; the only place that knows the concrete engines. */
+/* open.c: from a path to a store, or to a file as a whole; the only place that knows the concrete engines. */
 #include "api/open.h"
 
 #include "base/alloc.h"
 #include "base/buffer.h"
 #include "base/hex.h"
 #include "base/status.h"
+#include "engine/sqlite/file.h"
 #include "engine/sqlite/sqlite_engine.h"
 
 #include <errno.h>
@@ -124,4 +125,20 @@ out:
   tp_buffer_done(&buffer);
   tuplet_owned_free(&resolved);
   return status;
+}
+
+tuplet_status tp_file_copy(const char *from, const char *to, tuplet_error *error) {
+  return tp_sqlite_file_copy(from, to, error);
+}
+
+tuplet_status tp_file_survey_take(const char *path, tp_clock clock, tp_file_survey *ret_survey,
+                                  tuplet_error *error) {
+  int64_t counts[TP_SQLITE_FILE_COUNTS];
+  tuplet_status status = tp_sqlite_file_count(path, tp_clock_unix_ms(&clock), counts, error);
+  if (status != TUPLET_OK) return status;
+  *ret_survey = (tp_file_survey){
+      .entries = counts[0], .expiring = counts[1], .queued = counts[2], .delivering = counts[3]};
+  for (int i = 0; i < 8; i++) /* big-endian, followed by two zero bytes */
+    ret_survey->last_commit.bytes[i] = (uint8_t)((uint64_t)counts[4] >> (56 - 8 * i));
+  return TUPLET_OK;
 }

@@ -50,6 +50,10 @@ static const char *const statement_texts[TP_SQL_STATEMENT_COUNT] = {
         " WHERE expiration_ms >= 0 AND expiration_ms <= ?1 ORDER BY expiration_ms LIMIT ?2)",
     [TP_SQL_NEXT_EXPIRY] = "SELECT min(expiration_ms) FROM kv WHERE expiration_ms >= 0",
     [TP_SQL_DATA_VERSION] = "PRAGMA data_version",
+    /* In the order of the primary key, and so from its index alone: messages are large. */
+    [TP_SQL_QUEUE_STATE] = "SELECT (SELECT count(*) FROM (SELECT 1 FROM queue ORDER BY ts LIMIT ?1)),"
+                           " (SELECT count(*) FROM (SELECT 1 FROM queue_running ORDER BY deadline LIMIT ?1)),"
+                           " (SELECT min(ts) FROM queue)",
 };
 
 /* Waits a little longer each time: a neighbour's commit takes some hundred microseconds to milliseconds. */

@@ -36,6 +36,7 @@ typedef enum tp_sqlite_statement {
   TP_SQL_DELETE_EXPIRED,
   TP_SQL_NEXT_EXPIRY,
   TP_SQL_DATA_VERSION,
+  TP_SQL_QUEUE_STATE,
   TP_SQL_STATEMENT_COUNT
 } tp_sqlite_statement;
 
