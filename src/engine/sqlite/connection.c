@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "engine/sqlite/failure.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -167,6 +168,7 @@ sqlite3_stmt *tp_sqlite_prepared(tp_sqlite_connection *connection, tp_sqlite_sta
 tuplet_status tp_sqlite_finish(tp_sqlite_connection *connection, sqlite3_stmt *statement, const char *doing,
                                tuplet_error *error) {
   int rc;
+  errno = 0; /* see failure.c */
   do {
     rc = sqlite3_step(statement);
   } while (rc == SQLITE_ROW);
