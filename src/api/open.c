@@ -95,6 +95,12 @@ static tuplet_status resolve_path(const char *path, tp_buffer *out, tuplet_error
 
 tuplet_status tp_open_store(const char *path, const tuplet_open_options *options, tp_clock clock,
                             tp_store **ret_store, tuplet_owned *ret_path, tuplet_error *error) {
+  return tp_open_store_with_stats(path, options, clock, NULL, ret_store, ret_path, error);
+}
+
+tuplet_status tp_open_store_with_stats(const char *path, const tuplet_open_options *options, tp_clock clock,
+                                       tp_engine_stats *stats, tp_store **ret_store, tuplet_owned *ret_path,
+                                       tuplet_error *error) {
   tp_buffer buffer;
   tuplet_owned resolved = {0};
   tp_buffer_init(&buffer, options->allocator);
@@ -111,6 +117,7 @@ tuplet_status tp_open_store(const char *path, const tuplet_open_options *options
       .cache_kib = options->cache_kib == 0 ? TUPLET_CACHE_KIB_DEFAULT : options->cache_kib,
       .memory_size_max = options->memory_size_max,
       .durability = options->durability,
+      .stats = stats,
   };
   tp_engine *engine;
   status = tp_sqlite_engine_open(&engine_config, &engine, error);

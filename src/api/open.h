@@ -27,4 +27,9 @@ typedef struct tp_file_survey {
 tuplet_status tp_file_survey_take(const char *path, tp_clock clock, tp_file_survey *ret_survey,
                                   tuplet_error *error);
 
+/* The same, with statistics, which outlive the store. */
+tuplet_status tp_open_store_with_stats(const char *path, const tuplet_open_options *options, tp_clock clock,
+                                       tp_engine_stats *stats, tp_store **ret_store, tuplet_owned *ret_path,
+                                       tuplet_error *error);
+
 #endif

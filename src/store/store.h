@@ -46,6 +46,12 @@ void tp_store_read(tp_store *store, tp_reader *reader, tp_read *read);
  * indexes. */
 void tp_store_write(tp_store *store, tp_write *write);
 
+/* ---- What can be seen from outside ---- */
+
+/* See tp_engine_ops.queue_state. Any thread. */
+tuplet_status tp_store_queue_state(tp_store *store, uint32_t count_max, tp_queue_state *ret_state,
+                                   tuplet_error *error);
+
 /* ---- Watches ---- */
 
 /* A set of watched keys, and what its consumer was shown last. Changes merge: however many come, the consumer
