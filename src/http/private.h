@@ -246,6 +246,19 @@ const char *tp_http_refusal_text(int status);
 /* The headers that go with a refusal: the text's, and when to come again if that makes sense. */
 const tp_http_header *tp_http_refusal_headers(int status, size_t *ret_count);
 
+/* http1_lines.c */
+typedef struct tp_http1_lines {
+  uint8_t state;
+  uint8_t version_size; /* of "HTTP/1.1\r", what has come */
+} tp_http1_lines;
+
+void tp_http1_lines_start_head(tp_http1_lines *lines);
+void tp_http1_lines_start_trailers(tp_http1_lines *lines);
+/* Whether the end is still to come. */
+bool tp_http1_lines_are_open(const tp_http1_lines *lines);
+/* Takes bytes up to the end, and says how many those are. False when they break the rules. */
+bool tp_http1_lines_check(tp_http1_lines *lines, const char *data, size_t size, size_t *ret_size);
+
 /* http1_response.c */
 void tp_http1_write_refusal(tp_http_conn *conn, int status, bool without_body);
 void tp_http1_respond(tp_http_request *request, const tp_http_response *response, tuplet_bytes body);
