@@ -56,7 +56,7 @@ static bool count_on(const tp_worker *worker, tp_http_request *request) {
   tp_service *service = worker->service;
   uint32_t *of_connection = tp_http_request_tally(request);
   if (of_connection != NULL && *of_connection >= service->bounds.watches_per_connection_max) {
-    tp_answer_too_many(request, "This connection has as many watches as one may have; end one before.");
+    tp_answer_too_many(request, 1000, "This connection has as many watches as one may have; end one before.");
     return false;
   }
   size_t before = atomic_fetch_add(&service->watch_count, 1);
