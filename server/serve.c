@@ -131,8 +131,7 @@ static void print_introduction(const serve_run *serving) {
       "await kv.set([\"hello\"], \"world\"); console.log(await kv.get([\"hello\"])); kv.close()'\n\n",
       token, address);
   (void)fflush(stdout);
-  size_t count = serving->config.address_count > 0 ? serving->config.address_count : 1;
-  for (size_t i = 0; i < count; i++)
+  for (size_t i = 0; i < tp_server_address_count(serving->server); i++)
     tp_log_write(&serving->log, TP_LOG_INFO, "Listening on http://%s", tp_server_address(serving->server, i));
 }
 

@@ -1,6 +1,6 @@
 /* server.c: a database, served.
  *
- * Each worker is a loop with a listening socket and a reader of its own; one more loop, which serves nobody,
+ * Each worker is a loop with a listener and a reader of its own; one more loop, which serves nobody,
  * closes databases in memory that are not used any more, since closing one takes its time. */
 #include "server/server.h"
 
@@ -12,6 +12,7 @@
 #include <sched.h>
 #include <stddef.h>
 #include <string.h>
+#include <unistd.h>
 
 /* How often databases that are not used are looked for. */
 enum { SWEEP_INTERVAL_MS = 10000 };
@@ -26,7 +27,7 @@ struct tp_server {
   tp_loop_item end_evicted; /* posted at most once at a time */
   tp_worker *workers;
   uint32_t worker_count;
-  size_t address_count;
+  tp_endpoints *endpoints;
 };
 
 static uint32_t processor_count(void) {
@@ -135,49 +136,32 @@ static tp_listener_config listener_config(const tp_server *server, tp_worker *wo
   config.idle_timeout_ms = bounds->idle_timeout_ms;
   config.send_timeout_ms = bounds->send_timeout_ms;
   config.budget = &worker->service->budget;
+  config.gate = worker->service->gate;
   config.on_head = tp_protocol_check;
   config.on_request = tp_protocol_handle;
   config.context = worker;
   return config;
 }
 
-/* Listens on every address; the first worker takes them, the others join it. */
-static tuplet_status start_listening(tp_server *server, tp_worker *worker, const char *const *addresses,
-                                     tuplet_error *error) {
-  tp_listener_config config = listener_config(server, worker);
-  tuplet_status status = TUPLET_OK;
-  worker->listeners = tp_alloc_array_zeroed(server->allocator, server->address_count, sizeof(tp_listener *));
-  if (worker->listeners == NULL) return tp_fail_nomem(error);
-  for (size_t i = 0; i < server->address_count && status == TUPLET_OK; i++) {
-    tp_listener **listener = &worker->listeners[i];
-    if (worker->number == 0)
-      status = tp_listener_open(worker->loop, addresses[i], &config, listener, error);
-    else
-      status = tp_listener_join(worker->loop, server->workers[0].listeners[i], &config, listener, error);
-  }
-  return status;
-}
-
-static tuplet_status start_worker(tp_server *server, tp_worker *worker, const char *const *addresses,
-                                  tuplet_error *error) {
+static tuplet_status start_worker(tp_server *server, tp_worker *worker, tuplet_error *error) {
   worker->service = &server->service;
   tuplet_status status = tp_loop_start(server->allocator, &worker->loop, error);
   if (status != TUPLET_OK) return status;
   worker_call call = {.worker = worker, .store = server->store, .error = error};
   tp_loop_call(worker->loop, run_open_reader, &call);
   if (call.status != TUPLET_OK) return call.status;
-  return start_listening(server, worker, addresses, error);
+  tp_listener_config listener = listener_config(server, worker);
+  return tp_listener_open(worker->loop, server->endpoints, &listener, &worker->listener, error);
 }
 
 static tuplet_status start_workers(tp_server *server, const tp_server_config *config, tuplet_error *error) {
   uint32_t count = config->worker_count > 0 ? config->worker_count : processor_count();
-  server->address_count = config->address_count;
   server->workers = tp_alloc_array_zeroed(server->allocator, count, sizeof *server->workers);
   if (server->workers == NULL) return tp_fail_nomem(error);
   for (uint32_t i = 0; i < count; i++) {
     server->worker_count++;
     server->workers[i].number = i;
-    tuplet_status status = start_worker(server, &server->workers[i], config->addresses, error);
+    tuplet_status status = start_worker(server, &server->workers[i], error);
     if (status != TUPLET_OK) return status;
   }
   return TUPLET_OK;
@@ -202,9 +186,21 @@ static void init_service(tp_server *server, const tp_server_config *config) {
   tp_http_budget_init(&service->budget, config->bounds.memory_max, config->bounds.requests_max);
 }
 
+/* Before anything else, so that a server that cannot have its addresses does nothing. */
+static tuplet_status start_listening(tp_server *server, const tp_server_config *config, tuplet_error *error) {
+  const tp_bounds *bounds = &config->bounds;
+  tuplet_status status =
+      tp_endpoints_open(config->allocator, config->addresses, config->address_count, config->inherited,
+                        config->inherited_count, &server->endpoints, error);
+  if (status != TUPLET_OK) return status;
+  return tp_net_gate_new(config->allocator, bounds->connections_max, bounds->connections_per_address_max,
+                         &server->service.gate, error);
+}
+
 tuplet_status tp_server_start(const tp_server_config *config, tp_server **ret_server, tuplet_error *error) {
   tp_server *server = tp_alloc_array_zeroed(config->allocator, 1, sizeof *server);
   if (server == NULL) {
+    for (size_t i = 0; i < config->inherited_count; i++) (void)close(config->inherited[i]);
     tp_store_close(config->store);
     return tp_fail_nomem(error);
   }
@@ -213,7 +209,8 @@ tuplet_status tp_server_start(const tp_server_config *config, tp_server **ret_se
   server->store = config->store;
   init_service(server, config);
 
-  tuplet_status status = start_databases(server, config, error);
+  tuplet_status status = start_listening(server, config, error);
+  if (status == TUPLET_OK) status = start_databases(server, config, error);
   if (status == TUPLET_OK) status = start_workers(server, config, error);
   if (status == TUPLET_OK)
     *ret_server = server;
@@ -222,8 +219,16 @@ tuplet_status tp_server_start(const tp_server_config *config, tp_server **ret_se
   return status;
 }
 
+size_t tp_server_address_count(const tp_server *server) {
+  return tp_endpoints_count(server->endpoints);
+}
+
 const char *tp_server_address(const tp_server *server, size_t number) {
-  return tp_listener_address(server->workers[0].listeners[number]);
+  return tp_endpoints_address(server->endpoints, number);
+}
+
+tp_net_gate_counts tp_server_connections(const tp_server *server) {
+  return tp_net_gate_counts_now(server->service.gate);
 }
 
 size_t tp_server_memory(const tp_server *server) {
@@ -237,30 +242,20 @@ static uint32_t milliseconds_left(const tp_server *server, int64_t deadline_ns) 
   return left_ms > 0 ? (uint32_t)left_ms : 0;
 }
 
-static tp_listener *listener_of(const tp_server *server, const tp_worker *worker, size_t number) {
-  return worker->listeners != NULL && number < server->address_count ? worker->listeners[number] : NULL;
-}
-
 /* Ends what comes from outside: afterwards no request comes any more, and no watch is open. */
 static void stop_listening(tp_server *server) {
   int64_t deadline_ns =
       tp_clock_monotonic_ns(&server->clock) + (int64_t)server->service.bounds.drain_timeout_ms * 1000000;
+  if (server->endpoints != NULL) tp_endpoints_close(server->endpoints);
   for (uint32_t i = 0; i < server->worker_count; i++) {
-    for (size_t k = 0; k < server->address_count; k++) {
-      tp_listener *listener = listener_of(server, &server->workers[i], k);
-      if (listener != NULL) tp_listener_drain(listener);
-    }
+    if (server->workers[i].listener != NULL) tp_listener_drain(server->workers[i].listener);
   }
   for (uint32_t i = 0; i < server->worker_count; i++) {
     if (server->workers[i].loop != NULL)
       tp_loop_call(server->workers[i].loop, run_stop_watches, &server->workers[i]);
   }
-  for (uint32_t i = 0; i < server->worker_count; i++) {
-    for (size_t k = 0; k < server->address_count; k++)
-      tp_listener_close(listener_of(server, &server->workers[i], k), milliseconds_left(server, deadline_ns));
-    tp_free(server->allocator, server->workers[i].listeners);
-    server->workers[i].listeners = NULL;
-  }
+  for (uint32_t i = 0; i < server->worker_count; i++)
+    tp_listener_close(server->workers[i].listener, milliseconds_left(server, deadline_ns));
 }
 
 void tp_server_stop(tp_server *server) {
@@ -281,6 +276,8 @@ void tp_server_stop(tp_server *server) {
   }
   tp_loop_stop(server->housekeeping);
   tp_databases_free(server->service.databases);
+  tp_net_gate_free(server->service.gate);
+  tp_endpoints_free(server->endpoints);
   tp_free(server->allocator, server->workers);
   tp_free(server->allocator, server);
 }

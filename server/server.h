@@ -11,12 +11,14 @@ typedef struct tp_server_config {
   const tuplet_allocator *allocator;
   tp_clock clock;
   const tp_log *log;                             /* borrowed */
-  const tp_auth *auth;                           /* borrowed */
+  tp_auth *auth;                                 /* borrowed */
   tp_store *store;                               /* taken over, also when starting fails */
   uint8_t database_id[TP_AUTH_DATABASE_ID_SIZE]; /* the store's */
-  const char *const *addresses;                  /* "HOST:PORT" */
-  size_t address_count;                          /* > 0 */
-  uint32_t worker_count;                         /* 0: as many as there are processors */
+  const char *const *addresses;                  /* as tp_address_check has it */
+  size_t address_count;
+  const int *inherited; /* sockets that listen already; taken over, also when starting fails */
+  size_t inherited_count;
+  uint32_t worker_count; /* 0: as many as there are processors */
   bool read_only;
   int64_t session_ms; /* how long a session token is valid */
   tp_bounds bounds;
@@ -29,8 +31,12 @@ tp_server_config tp_server_config_default(void);
  * those of opening a reader. */
 tuplet_status tp_server_start(const tp_server_config *config, tp_server **ret_server, tuplet_error *error);
 
-/* "127.0.0.1:4512": what it listens on, for the address of that number. Lives as long as the server. */
+/* What it listens on, as tp_endpoints_address has it; a name may have become several. Lives as long as the
+ * server. */
+size_t tp_server_address_count(const tp_server *server);
 const char *tp_server_address(const tp_server *server, size_t number);
+
+tp_net_gate_counts tp_server_connections(const tp_server *server);
 
 /* Bytes of requests and of answers that are held at this moment, of those that count (see tp_http_budget).
  * Any thread. */

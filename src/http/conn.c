@@ -334,7 +334,8 @@ tp_http_progress tp_http_conn_progress(const tp_http_conn *conn) {
   size_t receiving = 0;
   for (const tp_http_request *request = conn->oldest; request != NULL; request = request->next)
     receiving += is_receiving(request);
-  return (tp_http_progress){.receiving = receiving,
+  return (tp_http_progress){.has_begun = conn->codec != NULL,
+                            .receiving = receiving,
                             .requests = conn->number_last,
                             .handling = conn->handling,
                             .unsent = tp_http_conn_unsent(conn),
