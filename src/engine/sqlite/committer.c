@@ -170,6 +170,7 @@ static tuplet_status commit_group(tp_sqlite_committer *committer, const group *m
   tuplet_status status = tp_sqlite_run(connection, TP_SQL_BEGIN_WRITE, error);
   int64_t begun_ns = tp_clock_monotonic_ns(&committer->clock);
   if (connection->busy_since_ns != 0) committer->others_seen_at_ns = begun_ns;
+  if (status == TUPLET_OK) status = tp_sqlite_check_place(connection, error);
   if (status == TUPLET_OK) status = apply_group(committer, members, error);
   /* SQLite may have rolled back by itself; what is not in a transaction must not be committed bit by bit. */
   if (status == TUPLET_OK && sqlite3_get_autocommit(connection->db)) {

@@ -2,11 +2,14 @@
 #include "engine/sqlite/connection.h"
 
 #include "base/clock.h"
+#include "base/status.h"
 #include "engine/sqlite/failure.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* How long another process may hold the write lock before an operation gives up with TUPLET_BUSY. Long: a
@@ -129,6 +132,43 @@ static tuplet_status set_up(tp_sqlite_connection *connection, bool writes, tuple
   return run_text(connection, pragmas, error);
 }
 
+/* ---- The file in its place ---- */
+
+static tuplet_status fail_moved(const char *path, tuplet_error *error) {
+  return tp_fail(
+      error, TUPLET_IO,
+      "%s: the file was moved, replaced or removed while it is open; nothing is written until it is back",
+      path);
+}
+
+tuplet_status tp_sqlite_location_pin(tp_sqlite_location *location, tuplet_error *error) {
+  if (location->in_memory) return TUPLET_OK;
+  struct stat attributes;
+  if (stat(location->path, &attributes) != 0)
+    return tp_fail(error, TUPLET_IO, "%s: %s", location->path, strerror(errno));
+  location->device = attributes.st_dev;
+  location->inode = attributes.st_ino;
+  location->is_pinned = true;
+  return TUPLET_OK;
+}
+
+tuplet_status tp_sqlite_check_place(const tp_sqlite_connection *connection, tuplet_error *error) {
+  int has_moved = 0;
+  /* A file system of another kind (memdb, a test's) does not know, and says so. */
+  (void)sqlite3_file_control(connection->db, "main", SQLITE_FCNTL_HAS_MOVED, &has_moved);
+  return has_moved ? fail_moved(connection->location->path, error) : TUPLET_OK;
+}
+
+static tuplet_status check_pinned(const tp_sqlite_connection *connection, tuplet_error *error) {
+  const tp_sqlite_location *location = connection->location;
+  struct stat attributes;
+  if (!location->is_pinned) return TUPLET_OK;
+  if (stat(location->path, &attributes) != 0 || attributes.st_dev != location->device ||
+      attributes.st_ino != location->inode)
+    return fail_moved(location->path, error);
+  return tp_sqlite_check_place(connection, error);
+}
+
 tuplet_status tp_sqlite_connection_init(tp_sqlite_connection *connection, const tp_sqlite_location *location,
                                         bool writes, tuplet_error *error) {
   *connection = (tp_sqlite_connection){.location = location, .busy_wait_max_ms = BUSY_WAIT_MAX_MS};
@@ -136,11 +176,12 @@ tuplet_status tp_sqlite_connection_init(tp_sqlite_connection *connection, const 
   int flags = SQLITE_OPEN_NOMUTEX;
   if (location->in_memory) flags |= SQLITE_OPEN_URI;
   flags |= location->read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
-  if (!location->read_only && writes) flags |= SQLITE_OPEN_CREATE;
+  if (!location->read_only && writes && !location->is_pinned) flags |= SQLITE_OPEN_CREATE;
   int rc = sqlite3_open_v2(location->name, &connection->db, flags, NULL);
   tuplet_status status = rc == SQLITE_OK
-                             ? set_up(connection, writes && !location->read_only, error)
+                             ? check_pinned(connection, error)
                              : tp_sqlite_fail(connection->db, rc, location->path, "opening", error);
+  if (status == TUPLET_OK) status = set_up(connection, writes && !location->read_only, error);
   if (status != TUPLET_OK) tp_sqlite_connection_done(connection);
   return status;
 }

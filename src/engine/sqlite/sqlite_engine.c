@@ -276,6 +276,7 @@ tuplet_status tp_sqlite_engine_open(const tp_sqlite_config *config, tp_engine **
                                       config->stats, error);
     engine->writable = status == TUPLET_OK;
   }
+  if (status == TUPLET_OK) status = tp_sqlite_location_pin(&engine->location, error);
   if (status != TUPLET_OK) {
     close_engine(&engine->base);
     return status;
