@@ -79,7 +79,9 @@ void tls_wire_close(tls_wire *wire) {
 
 static void note_client(tls_wire *wire, int result) {
   int problem = SSL_get_error(wire->client, result);
-  if (problem != SSL_ERROR_WANT_READ) wire->client_error = problem;
+  if (problem == SSL_ERROR_WANT_READ) return;
+  wire->client_error = problem;
+  wire->client_reason = ERR_GET_REASON(ERR_peek_last_error());
 }
 
 static void run_client(tls_wire *wire) {

@@ -36,6 +36,7 @@ typedef struct tls_wire {
   size_t step;                    /* bytes handed over at a time; 0: all there are */
   size_t gone;                    /* plaintext that the server's side has reported as sent */
   int client_error;               /* of SSL_get_error, once it is one that lasts */
+  int client_reason;              /* of OpenSSL's error then */
 } tls_wire;
 
 void tls_wire_open(tls_wire *wire, const tls_setup *setup);
