@@ -6,13 +6,16 @@
 #include "server/exchange.h"
 #include "server/secrets.h"
 #include "server/server.h"
+#include "server/systemd.h"
 
+#include <errno.h>
 #include <openssl/crypto.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { EXIT_USAGE = 2, EXIT_SYSTEM = 5 };
@@ -28,6 +31,7 @@ typedef struct serve_run {
   tp_secrets secrets;
   tp_auth *auth;
   tp_server *server;
+  tp_systemd systemd;
 } serve_run;
 
 static const char *lookup(const char *name) {
@@ -65,17 +69,28 @@ static tuplet_status open_secrets(serve_run *serving, tuplet_error *error) {
   return TUPLET_OK;
 }
 
+/* The one that was given, or that was made and kept; NULL: only those of the tokens file count. */
+static const char *access_token(const serve_run *serving) {
+  if (serving->config.access_token != NULL) return serving->config.access_token;
+  return serving->config.tokens_file != NULL ? NULL : serving->secrets.access_token;
+}
+
 static tuplet_status start(serve_run *serving, tuplet_error *error) {
   tuplet_open_options options = TUPLET_OPEN_OPTIONS_INIT;
   options.read_only = serving->config.read_only;
   static const char *const default_address[] = {TP_SERVE_ADDRESS_DEFAULT};
   tp_server_config config = tp_server_config_default();
   config.log = &serving->log;
-  config.addresses = serving->config.address_count > 0 ? serving->config.addresses : default_address;
-  config.address_count = serving->config.address_count > 0 ? serving->config.address_count : 1;
+  bool has_place = serving->config.address_count > 0 || serving->systemd.socket_count > 0;
+  config.addresses = has_place ? serving->config.addresses : default_address;
+  config.address_count = has_place ? serving->config.address_count : 1;
+  config.inherited = serving->systemd.sockets;
+  config.inherited_count = serving->systemd.socket_count;
   config.worker_count = serving->config.worker_count;
   config.read_only = serving->config.read_only;
   config.session_ms = serving->config.session_lifetime_ms;
+  config.auth_failures_max = serving->config.auth_failures_max;
+  config.tokens_file = serving->config.tokens_file;
   config.bounds = serving->config.bounds;
   tuplet_status status =
       tp_open_store(serving->config.path, &options, serving->clock, &config.store, &serving->path, error);
@@ -83,9 +98,7 @@ static tuplet_status start(serve_run *serving, tuplet_error *error) {
 
   status = open_secrets(serving, error);
   if (status == TUPLET_OK) {
-    const char *token = serving->config.access_token;
-    status = tp_auth_new(NULL, token != NULL ? token : serving->secrets.access_token,
-                         serving->secrets.session_secret, &serving->auth, error);
+    status = tp_auth_new(NULL, access_token(serving), serving->secrets.session_secret, &serving->auth, error);
   }
   if (status != TUPLET_OK) {
     tp_store_close(config.store);
@@ -110,13 +123,25 @@ static void print_client_address(const char *address, char *ret_text, size_t siz
     (void)snprintf(ret_text, size, "%s", address);
 }
 
+static bool is_unix(const char *address) {
+  return strncmp(address, "unix:", 5) == 0;
+}
+
+/* The first that Deno can connect to, if there is one. */
+static const char *first_address(const tp_server *server) {
+  for (size_t i = 0; i < tp_server_address_count(server); i++) {
+    if (!is_unix(tp_server_address(server, i))) return tp_server_address(server, i);
+  }
+  return tp_server_address(server, 0);
+}
+
 static void print_introduction(const serve_run *serving) {
   char address[256];
-  print_client_address(tp_server_address(serving->server, 0), address, sizeof address);
+  print_client_address(first_address(serving->server), address, sizeof address);
   const char *token = serving->secrets.access_token;
   (void)printf("Database: %s%s\n", (const char *)serving->path.data,
                serving->config.read_only ? " (read-only)" : "");
-  if (serving->config.access_token != NULL) {
+  if (serving->config.access_token != NULL || serving->config.tokens_file != NULL) {
     token = "...";
   } else {
     (void)printf("Access token: %s\n", token);
@@ -125,14 +150,50 @@ static void print_introduction(const serve_run *serving) {
     else
       (void)printf("(kept in %s)\n", (const char *)serving->secrets_file.data);
   }
+  if (is_unix(address)) {
+    (void)printf("Try it:\n\n  curl --unix-socket '%s' http://localhost/healthz\n\n", address + 5);
+    return;
+  }
   (void)printf(
       "Try it:\n\n"
       "  DENO_KV_ACCESS_TOKEN=%s deno eval --unstable-kv 'const kv = await Deno.openKv(\"http://%s\"); "
       "await kv.set([\"hello\"], \"world\"); console.log(await kv.get([\"hello\"])); kv.close()'\n\n",
       token, address);
-  (void)fflush(stdout);
-  for (size_t i = 0; i < tp_server_address_count(serving->server); i++)
-    tp_log_write(&serving->log, TP_LOG_INFO, "Listening on http://%s", tp_server_address(serving->server, i));
+}
+
+static void log_addresses(const serve_run *serving) {
+  for (size_t i = 0; i < tp_server_address_count(serving->server); i++) {
+    const char *place = tp_server_address(serving->server, i);
+    tp_log_write(&serving->log, TP_LOG_INFO, "Listening on %s%s", is_unix(place) ? "" : "http://", place);
+  }
+}
+
+/* ---- What systemd is told ---- */
+
+/* Nothing depends on it but what systemd shows and waits for. */
+static void check_notice(const serve_run *serving, tuplet_status status, const tuplet_error *error) {
+  if (status != TUPLET_OK) tp_log_write(&serving->log, TP_LOG_WARNING, "%s", error->message);
+}
+
+static void notify_ready(const serve_run *serving) {
+  tuplet_error error;
+  char text[256];
+  size_t count = tp_server_address_count(serving->server);
+  (void)snprintf(text, sizeof text, count > 1 ? "Listening on %s and %zu more" : "Listening on %s",
+                 tp_server_address(serving->server, 0), count - 1);
+  check_notice(serving, tp_systemd_notify_ready(&serving->systemd, text, &error), &error);
+}
+
+static void notify_stopping(const serve_run *serving) {
+  tuplet_error error;
+  check_notice(serving, tp_systemd_notify_stopping(&serving->systemd, "Ending connections", &error), &error);
+}
+
+/* A server with a loop that does not come round gives no sign of life, and so is started anew. */
+static void notify_watchdog(const serve_run *serving) {
+  tuplet_error error;
+  if (!tp_server_is_moving(serving->server)) return;
+  check_notice(serving, tp_systemd_notify_watchdog(&serving->systemd, &error), &error);
 }
 
 /* ---- The end ---- */
@@ -153,17 +214,32 @@ static void block_signals(sigset_t *ret_signals) {
 
 /* SIGHUP: what can be read again while serving. What cannot be read stays as it was. */
 static void reload(serve_run *serving) {
+  tuplet_error error;
   tp_log_write(&serving->log, TP_LOG_INFO, "Reloading");
+  check_notice(serving, tp_systemd_notify_reloading(&serving->systemd, &error), &error);
+  tp_server_reload_tokens(serving->server);
+}
+
+/* The next signal; meanwhile signs of life as often as they are wanted. */
+static int wait_for_signal(const serve_run *serving, const sigset_t *signals) {
+  enum { SIGNS_PER_INTERVAL = 4 };
+  uint32_t pause_ms = serving->systemd.watchdog_ms / SIGNS_PER_INTERVAL;
+  const struct timespec pause = {.tv_sec = pause_ms / 1000, .tv_nsec = pause_ms % 1000 * 1000000L};
+  for (;;) {
+    int signal_number = sigtimedwait(signals, NULL, serving->systemd.watchdog_ms > 0 ? &pause : NULL);
+    if (signal_number > 0) return signal_number;
+    if (errno == EAGAIN) notify_watchdog(serving);
+  }
 }
 
 /* Returns when the server is to end; from then on the same signals end the process. */
 static void run_until_signal(serve_run *serving, const sigset_t *signals) {
-  int signal_number;
-  for (;;) {
-    if (sigwait(signals, &signal_number) != 0) continue;
-    if (signal_number != SIGHUP) break;
+  notify_ready(serving);
+  while (wait_for_signal(serving, signals) == SIGHUP) {
     reload(serving);
+    notify_ready(serving);
   }
+  notify_stopping(serving);
   const struct sigaction action = {.sa_handler = exit_at_once};
   (void)sigaction(SIGTERM, &action, NULL);
   (void)sigaction(SIGINT, &action, NULL);
@@ -205,8 +281,10 @@ int tp_serve_main(int argc, char **argv) {
   block_signals(&signals);
   raise_descriptor_limit();
   int code = EXIT_SUCCESS;
-  if (start(&serving, &error) == TUPLET_OK) {
+  if (tp_systemd_read(lookup, &serving.systemd, &error) == TUPLET_OK && start(&serving, &error) == TUPLET_OK) {
     print_introduction(&serving);
+    (void)fflush(stdout);
+    log_addresses(&serving);
     run_until_signal(&serving, &signals);
   } else {
     (void)fprintf(stderr, "tuplet serve: %s\n", error.message);

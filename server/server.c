@@ -7,6 +7,8 @@
 #include "base/alloc.h"
 #include "base/status.h"
 #include "server/protocol.h"
+#include "server/refusal.h"
+#include "server/tokens_reload.h"
 #include "server/watch_stream.h"
 
 #include <sched.h>
@@ -24,6 +26,8 @@ struct tp_server {
   tp_service service;
   tp_loop *housekeeping;
   tp_timer *sweep_timer;
+  tp_timer *tokens_timer;
+  tp_tokens_reload tokens;  /* the housekeeping loop's */
   tp_loop_item end_evicted; /* posted at most once at a time */
   tp_worker *workers;
   uint32_t worker_count;
@@ -59,7 +63,17 @@ static void run_close_reader(void *context) {
 }
 
 static void run_stop_watches(void *context) {
+  tp_refusals_stop(context);
   tp_watch_streams_stop(context);
+}
+
+static void run_check_watches(void *context) {
+  tp_watch_streams_check(context);
+}
+
+static void run_beat(tp_loop_item *item) {
+  tp_worker *worker = (tp_worker *)(void *)((char *)item - offsetof(tp_worker, beat));
+  atomic_store(&worker->beat_is_awaited, false);
 }
 
 static void run_nothing(void *context) {
@@ -81,6 +95,25 @@ static void on_evicted(void *context) {
   tp_loop_post(server->housekeeping, &server->end_evicted);
 }
 
+/* On the housekeeping loop. */
+static void reload_tokens(tp_server *server, bool anyway) {
+  if (!tp_tokens_reload_run(&server->tokens, anyway)) return;
+  for (uint32_t i = 0; i < server->worker_count; i++)
+    tp_loop_call(server->workers[i].loop, run_check_watches, &server->workers[i]);
+}
+
+static void on_look_at_tokens(void *context) {
+  reload_tokens(context, false);
+}
+
+static void run_reload_tokens(void *context) {
+  reload_tokens(context, true);
+}
+
+void tp_server_reload_tokens(tp_server *server) {
+  tp_loop_call(server->housekeeping, run_reload_tokens, server);
+}
+
 typedef struct housekeeping_call {
   tp_server *server;
   tuplet_status status;
@@ -98,6 +131,22 @@ static void run_stop_sweeping(void *context) {
   tp_server *server = context;
   tp_timer_free(server->sweep_timer);
   server->sweep_timer = NULL;
+}
+
+/* Only when all workers serve, since it calls them. */
+static void run_start_looking_at_tokens(void *context) {
+  housekeeping_call *call = context;
+  tp_server *server = call->server;
+  call->status =
+      tp_timer_new(server->housekeeping, on_look_at_tokens, server, &server->tokens_timer, call->error);
+  if (call->status == TUPLET_OK)
+    tp_timer_start(server->tokens_timer, TP_TOKENS_RELOAD_INTERVAL_MS, TP_TOKENS_RELOAD_INTERVAL_MS);
+}
+
+static void run_stop_looking_at_tokens(void *context) {
+  tp_server *server = context;
+  tp_timer_free(server->tokens_timer);
+  server->tokens_timer = NULL;
 }
 
 /* ---- The start ---- */
@@ -145,6 +194,7 @@ static tp_listener_config listener_config(const tp_server *server, tp_worker *wo
 
 static tuplet_status start_worker(tp_server *server, tp_worker *worker, tuplet_error *error) {
   worker->service = &server->service;
+  worker->beat.run = run_beat;
   tuplet_status status = tp_loop_start(server->allocator, &worker->loop, error);
   if (status != TUPLET_OK) return status;
   worker_call call = {.worker = worker, .store = server->store, .error = error};
@@ -168,8 +218,10 @@ static tuplet_status start_workers(tp_server *server, const tp_server_config *co
 }
 
 tp_server_config tp_server_config_default(void) {
-  return (tp_server_config){
-      .clock = tp_clock_system(), .session_ms = TP_SERVICE_SESSION_MS, .bounds = tp_bounds_default()};
+  return (tp_server_config){.clock = tp_clock_system(),
+                            .session_ms = TP_SERVICE_SESSION_MS,
+                            .auth_failures_max = TP_SERVICE_AUTH_FAILURES_MAX,
+                            .bounds = tp_bounds_default()};
 }
 
 static void init_service(tp_server *server, const tp_server_config *config) {
@@ -197,6 +249,26 @@ static tuplet_status start_listening(tp_server *server, const tp_server_config *
                          &server->service.gate, error);
 }
 
+static tuplet_status start_authenticating(tp_server *server, const tp_server_config *config,
+                                          tuplet_error *error) {
+  const tp_throttle_config throttle = {.allocator = config->allocator,
+                                       .failures_max = config->auth_failures_max,
+                                       .held_per_address_max = TP_THROTTLE_HELD_PER_ADDRESS_MAX,
+                                       .held_max = TP_THROTTLE_HELD_MAX,
+                                       .address_max = TP_THROTTLE_ADDRESS_MAX};
+  tuplet_status status = tp_throttle_new(&throttle, &server->service.throttle, error);
+  if (status != TUPLET_OK) return status;
+  return tp_tokens_reload_init(&server->tokens, config->allocator, config->tokens_file, config->auth,
+                               config->log, error);
+}
+
+static tuplet_status start_looking_at_tokens(tp_server *server, tuplet_error *error) {
+  if (server->tokens.file == NULL) return TUPLET_OK;
+  housekeeping_call call = {.server = server, .error = error};
+  tp_loop_call(server->housekeeping, run_start_looking_at_tokens, &call);
+  return call.status;
+}
+
 tuplet_status tp_server_start(const tp_server_config *config, tp_server **ret_server, tuplet_error *error) {
   tp_server *server = tp_alloc_array_zeroed(config->allocator, 1, sizeof *server);
   if (server == NULL) {
@@ -210,8 +282,10 @@ tuplet_status tp_server_start(const tp_server_config *config, tp_server **ret_se
   init_service(server, config);
 
   tuplet_status status = start_listening(server, config, error);
+  if (status == TUPLET_OK) status = start_authenticating(server, config, error);
   if (status == TUPLET_OK) status = start_databases(server, config, error);
   if (status == TUPLET_OK) status = start_workers(server, config, error);
+  if (status == TUPLET_OK) status = start_looking_at_tokens(server, error);
   if (status == TUPLET_OK)
     *ret_server = server;
   else
@@ -229,6 +303,18 @@ const char *tp_server_address(const tp_server *server, size_t number) {
 
 tp_net_gate_counts tp_server_connections(const tp_server *server) {
   return tp_net_gate_counts_now(server->service.gate);
+}
+
+bool tp_server_is_moving(tp_server *server) {
+  bool is_moving = true;
+  for (uint32_t i = 0; i < server->worker_count; i++) {
+    tp_worker *worker = &server->workers[i];
+    if (atomic_exchange(&worker->beat_is_awaited, true))
+      is_moving = false;
+    else
+      tp_loop_post(worker->loop, &worker->beat);
+  }
+  return is_moving;
 }
 
 size_t tp_server_memory(const tp_server *server) {
@@ -260,6 +346,7 @@ static void stop_listening(tp_server *server) {
 
 void tp_server_stop(tp_server *server) {
   if (server == NULL) return;
+  if (server->tokens_timer != NULL) tp_loop_call(server->housekeeping, run_stop_looking_at_tokens, server);
   stop_listening(server);
   if (server->sweep_timer != NULL) tp_loop_call(server->housekeeping, run_stop_sweeping, server);
   for (uint32_t i = 0; i < server->worker_count; i++) {
@@ -277,6 +364,7 @@ void tp_server_stop(tp_server *server) {
   tp_loop_stop(server->housekeeping);
   tp_databases_free(server->service.databases);
   tp_net_gate_free(server->service.gate);
+  tp_throttle_free(server->service.throttle);
   tp_endpoints_free(server->endpoints);
   tp_free(server->allocator, server->workers);
   tp_free(server->allocator, server);

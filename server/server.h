@@ -20,7 +20,9 @@ typedef struct tp_server_config {
   size_t inherited_count;
   uint32_t worker_count; /* 0: as many as there are processors */
   bool read_only;
-  int64_t session_ms; /* how long a session token is valid */
+  int64_t session_ms;         /* how long a session token is valid */
+  uint32_t auth_failures_max; /* of an address within a minute; 0: any number */
+  const char *tokens_file;    /* borrowed; read again whenever it changes; NULL: none */
   tp_bounds bounds;
 } tp_server_config;
 
@@ -38,9 +40,17 @@ const char *tp_server_address(const tp_server *server, size_t number);
 
 tp_net_gate_counts tp_server_connections(const tp_server *server);
 
+/* Whether every loop has come round since the call before; asks each for the next. Does not wait. One thread at a time.
+ */
+bool tp_server_is_moving(tp_server *server);
+
 /* Bytes of requests and of answers that are held at this moment, of those that count (see tp_http_budget).
  * Any thread. */
 size_t tp_server_memory(const tp_server *server);
+
+/* Reads the file of tokens again, and ends what its old tokens allowed and the new ones do not. A file that
+ * cannot be read changes nothing, and is told of in the log. Blocks for a moment. */
+void tp_server_reload_tokens(tp_server *server);
 
 /* Accepts nothing more, ends watches, answers what was accepted, closes the store, and ends. Blocks, at most
  * for about bounds.drain_timeout_ms beyond the commits under way. NULL is fine. */

@@ -12,6 +12,8 @@
 #define TP_SERVICE_KEEP_ALIVE_MS 5000u
 #define TP_SERVICE_SESSION_MS    ((int64_t)60 * 60 * 1000)
 
+#define TP_SERVICE_AUTH_FAILURES_MAX 10u
+
 /* Of a database in memory: the session ends with the database, which ends when it is not used. */
 #define TP_SERVICE_MEMORY_SESSION_MS ((int64_t)30 * 24 * 60 * 60 * 1000)
 
@@ -20,7 +22,7 @@ typedef enum tp_service_log {
   TP_SERVICE_LOG_FAILED, /* the database cannot be used */
   TP_SERVICE_LOG_BUSY,   /* no room, no memory */
   TP_SERVICE_LOG_FULL,
-  TP_SERVICE_LOG_WATCH, /* a watch was ended */
+  TP_SERVICE_LOG_WATCH,          /* a watch was ended */
   TP_SERVICE_LOG_AUTHENTICATION, /* failed */
   TP_SERVICE_LOG_COUNT
 } tp_service_log;
@@ -50,6 +52,8 @@ typedef struct tp_worker {
   tp_service *service;
   uint32_t number; /* from 0 */
   tp_loop *loop;
+  tp_loop_item beat;     /* see tp_server_is_moving */
+  atomic_bool beat_is_awaited;
   tp_listener *listener; /* of all addresses */
   tp_reader *reader;     /* of the server's own database */
   tp_watch_stream *watches;
