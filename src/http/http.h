@@ -282,8 +282,9 @@ tp_http_progress tp_http_conn_progress(const tp_http_conn *conn);
 /* Ends all requests of which the end of the head has been missing for head_timeout_ms, or then the end of the
  * body for body_timeout_ms, each counted from the first call that saw it so, which the transport makes now
  * and then: 408 and close (HTTP/1.1); 408, and at the next call a reset, of that stream alone (HTTP/2; when
- * the head is incomplete nothing else can come, and the connection ends). now_ms: any clock that only goes
- * forward. */
+ * the head is incomplete nothing else can come, and the connection ends). Also tells HTTP/2 how time goes by:
+ * a peer that does not acknowledge our settings within head_timeout_ms loses its connection. now_ms: any
+ * clock that only goes forward. */
 void tp_http_conn_expire_receiving(tp_http_conn *conn, uint64_t now_ms, uint64_t head_timeout_ms,
                                    uint64_t body_timeout_ms);
 

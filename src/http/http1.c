@@ -449,6 +449,10 @@ static void http1_expire(tp_http_conn *conn, tp_http_request *request) {
   reject(conn, 408);
 }
 
+static void http1_pass_time(tp_http_conn *conn, uint64_t now_ms, uint64_t head_timeout_ms) {
+  (void)conn, (void)now_ms, (void)head_timeout_ms;
+}
+
 static void http1_expire_shutdown(tp_http_conn *conn) {
   (void)conn; /* there is nothing but requests */
 }
@@ -474,6 +478,7 @@ const tp_http_codec tp_http1_codec = {.receive = http1_receive,
                                       .buffered = http1_buffered,
                                       .shutdown = http1_shutdown,
                                       .expire = http1_expire,
+                                      .pass_time = http1_pass_time,
                                       .expire_shutdown = http1_expire_shutdown,
                                       .wants_receive = http1_wants_receive,
                                       .waiting = http1_waiting,

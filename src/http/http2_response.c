@@ -35,7 +35,7 @@ static ssize_t read_output(nghttp2_session *session, int32_t stream_id, uint8_t 
   request->output_offset += size;
   conn->streams_buffered -= size;
   conn->back_data += size;
-  tp_http2_progress(conn);
+  tp_http2_sent_data(conn, size, request->output_offset == request->output.size);
   if (request->output_offset < request->output.size) return (ssize_t)size;
   tp_buffer_clear(&request->output);
   request->output_offset = 0;

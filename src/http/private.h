@@ -74,6 +74,7 @@ struct tp_http_request {
   size_t body_charged; /* of the body's size, to the connection */
   size_t body_free;    /* of that, not to the budget */
   bool is_at_head;     /* on_head is running */
+  bool is_body_skipped;
   bool is_counted;     /* among the requests of the budget */
   bool has_head;       /* the head is complete, */
   size_t head_charged; /* and so many bytes */
@@ -132,6 +133,8 @@ typedef struct tp_http_codec {
   void (*shutdown)(tp_http_conn *conn);
   /* Ends `request`, which is RECEIVING or being discarded, with a 408 if it has had no answer. */
   void (*expire)(tp_http_conn *conn, tp_http_request *request);
+  /* What depends on time beside requests. Comes now and then. */
+  void (*pass_time)(tp_http_conn *conn, uint64_t now_ms, uint64_t head_timeout_ms);
   /* The peer has had its time to do its part of the shutdown. */
   void (*expire_shutdown)(tp_http_conn *conn);
   bool (*wants_receive)(const tp_http_conn *conn);
@@ -277,7 +280,7 @@ void tp_http2_end(tp_http_request *request);
 void tp_http2_refuse(tp_http_request *request, int status);
 /* http2.c */
 struct nghttp2_session *tp_http2_session(tp_http_conn *conn);
-/* Response bytes have gone into frames. */
-void tp_http2_progress(tp_http_conn *conn);
+/* Response bytes have gone into a frame; is_all: there was room for all that waited. */
+void tp_http2_sent_data(tp_http_conn *conn, size_t size, bool is_all);
 
 #endif
