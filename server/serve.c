@@ -2,6 +2,7 @@
 #include "server/serve.h"
 
 #include "api/open.h"
+#include "server/certificate.h"
 #include "server/config.h"
 #include "server/exchange.h"
 #include "server/secrets.h"
@@ -30,6 +31,7 @@ typedef struct serve_run {
   tp_secrets_source secrets_source;
   tp_secrets secrets;
   tp_auth *auth;
+  tp_tls_context *tls; /* NULL: in clear */
   tp_server *server;
   tp_systemd systemd;
 } serve_run;
@@ -92,7 +94,10 @@ static tuplet_status start(serve_run *serving, tuplet_error *error) {
   config.auth_failures_max = serving->config.auth_failures_max;
   config.tokens_file = serving->config.tokens_file;
   config.bounds = serving->config.bounds;
-  tuplet_status status =
+  tuplet_status status = tp_certificate_open(&serving->config, &serving->log, &serving->tls, error);
+  if (status != TUPLET_OK) return status;
+  config.tls = serving->tls;
+  status =
       tp_open_store(serving->config.path, &options, serving->clock, &config.store, &serving->path, error);
   if (status != TUPLET_OK) return status;
 
@@ -121,6 +126,10 @@ static void print_client_address(const char *address, char *ret_text, size_t siz
     (void)snprintf(ret_text, size, "[::1]%s", port);
   else
     (void)snprintf(ret_text, size, "%s", address);
+}
+
+static const char *scheme_of(const serve_run *serving) {
+  return serving->tls != NULL ? "https://" : "http://";
 }
 
 static bool is_unix(const char *address) {
@@ -156,15 +165,16 @@ static void print_introduction(const serve_run *serving) {
   }
   (void)printf(
       "Try it:\n\n"
-      "  DENO_KV_ACCESS_TOKEN=%s deno eval --unstable-kv 'const kv = await Deno.openKv(\"http://%s\"); "
+      "  DENO_KV_ACCESS_TOKEN=%s deno eval --unstable-kv 'const kv = await Deno.openKv(\"%s%s\"); "
       "await kv.set([\"hello\"], \"world\"); console.log(await kv.get([\"hello\"])); kv.close()'\n\n",
-      token, address);
+      token, scheme_of(serving), address);
 }
 
 static void log_addresses(const serve_run *serving) {
   for (size_t i = 0; i < tp_server_address_count(serving->server); i++) {
     const char *place = tp_server_address(serving->server, i);
-    tp_log_write(&serving->log, TP_LOG_INFO, "Listening on %s%s", is_unix(place) ? "" : "http://", place);
+    const char *scheme = is_unix(place) ? "" : scheme_of(serving);
+    tp_log_write(&serving->log, TP_LOG_INFO, "Listening on %s%s", scheme, place);
   }
 }
 
@@ -217,6 +227,7 @@ static void reload(serve_run *serving) {
   tuplet_error error;
   tp_log_write(&serving->log, TP_LOG_INFO, "Reloading");
   check_notice(serving, tp_systemd_notify_reloading(&serving->systemd, &error), &error);
+  tp_certificate_reload(serving->tls, &serving->log);
   tp_server_reload_tokens(serving->server);
 }
 
@@ -249,6 +260,7 @@ static void run_until_signal(serve_run *serving, const sigset_t *signals) {
 
 static void end(serve_run *serving) {
   tp_server_stop(serving->server);
+  tp_tls_context_free(serving->tls);
   tp_auth_free(serving->auth);
   tuplet_owned_free(&serving->path);
   tuplet_owned_free(&serving->secrets_file);

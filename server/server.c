@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/status.h"
+#include "server/certificate.h"
 #include "server/protocol.h"
 #include "server/refusal.h"
 #include "server/tokens_reload.h"
@@ -74,6 +75,11 @@ static void run_check_watches(void *context) {
 static void run_beat(tp_loop_item *item) {
   tp_worker *worker = (tp_worker *)(void *)((char *)item - offsetof(tp_worker, beat));
   atomic_store(&worker->beat_is_awaited, false);
+}
+
+static void on_handshake(void *context, const tp_listener_handshake *handshake) {
+  const tp_worker *worker = context;
+  tp_certificate_log_handshake(worker->service->log, handshake);
 }
 
 static void run_nothing(void *context) {
@@ -174,7 +180,7 @@ static tuplet_status start_databases(tp_server *server, const tp_server_config *
   return call.status;
 }
 
-static tp_listener_config listener_config(const tp_server *server, tp_worker *worker) {
+static tp_listener_config listener_config(const tp_server *server, tp_worker *worker, tp_tls_context *tls) {
   const tp_bounds *bounds = &server->service.bounds;
   tp_listener_config config = tp_listener_config_default();
   config.limits.head_size_max = bounds->header_size_max;
@@ -186,13 +192,16 @@ static tp_listener_config listener_config(const tp_server *server, tp_worker *wo
   config.send_timeout_ms = bounds->send_timeout_ms;
   config.budget = &worker->service->budget;
   config.gate = worker->service->gate;
+  config.tls = tls;
+  config.on_handshake = on_handshake;
   config.on_head = tp_protocol_check;
   config.on_request = tp_protocol_handle;
   config.context = worker;
   return config;
 }
 
-static tuplet_status start_worker(tp_server *server, tp_worker *worker, tuplet_error *error) {
+static tuplet_status start_worker(tp_server *server, tp_worker *worker, tp_tls_context *tls,
+                                  tuplet_error *error) {
   worker->service = &server->service;
   worker->beat.run = run_beat;
   tuplet_status status = tp_loop_start(server->allocator, &worker->loop, error);
@@ -200,7 +209,7 @@ static tuplet_status start_worker(tp_server *server, tp_worker *worker, tuplet_e
   worker_call call = {.worker = worker, .store = server->store, .error = error};
   tp_loop_call(worker->loop, run_open_reader, &call);
   if (call.status != TUPLET_OK) return call.status;
-  tp_listener_config listener = listener_config(server, worker);
+  tp_listener_config listener = listener_config(server, worker, tls);
   return tp_listener_open(worker->loop, server->endpoints, &listener, &worker->listener, error);
 }
 
@@ -211,7 +220,7 @@ static tuplet_status start_workers(tp_server *server, const tp_server_config *co
   for (uint32_t i = 0; i < count; i++) {
     server->worker_count++;
     server->workers[i].number = i;
-    tuplet_status status = start_worker(server, &server->workers[i], error);
+    tuplet_status status = start_worker(server, &server->workers[i], config->tls, error);
     if (status != TUPLET_OK) return status;
   }
   return TUPLET_OK;

@@ -16,6 +16,7 @@ typedef struct tp_server_config {
   uint8_t database_id[TP_AUTH_DATABASE_ID_SIZE]; /* the store's */
   const char *const *addresses;                  /* as tp_address_check has it */
   size_t address_count;
+  tp_tls_context *tls;  /* borrowed; NULL: in clear */
   const int *inherited; /* sockets that listen already; taken over, also when starting fails */
   size_t inherited_count;
   uint32_t worker_count; /* 0: as many as there are processors */
