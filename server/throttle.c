@@ -15,18 +15,18 @@ enum { MINUTE_MS = 60000, WAYS = 8, ADDRESS_TEXT_SIZE = 64, NETWORK_SIZE = 8 };
  * for longer. */
 enum { EXCESS_MAX = 16 };
 
-/* An address, or the network that stands for it. */
-typedef struct address {
+/* An IPv4 address, or the network of an IPv6 address. */
+typedef struct network {
   uint8_t bytes[NETWORK_SIZE];
   uint8_t family; /* 4, 6; 0: none */
-} address;
+} network;
 
-typedef struct record {
-  address address;
+typedef struct source {
+  network address;
   uint32_t held;
   int64_t debt;  /* failures times MINUTE_MS, as of at_ms; paid off by failures_max a millisecond */
   int64_t at_ms; /* monotonic */
-} record;
+} source;
 
 struct tp_throttle {
   tp_throttle_config config;
@@ -34,7 +34,7 @@ struct tp_throttle {
   pthread_mutex_t mutex; /* for all below; taken by failures only */
   uint32_t held;
   size_t set_count; /* a power of two */
-  record *records;  /* sets of WAYS */
+  source *records;  /* sets of WAYS */
 };
 
 tuplet_status tp_throttle_new(const tp_throttle_config *config, tp_throttle **ret_throttle,
@@ -44,7 +44,7 @@ tuplet_status tp_throttle_new(const tp_throttle_config *config, tp_throttle **re
   throttle->config = *config;
   throttle->set_count = 1;
   while (throttle->set_count * WAYS < config->address_max) throttle->set_count *= 2;
-  throttle->records = tp_alloc_array_zeroed(config->allocator, throttle->set_count * WAYS, sizeof(record));
+  throttle->records = tp_alloc_array_zeroed(config->allocator, throttle->set_count * WAYS, sizeof(source));
   tuplet_status status = throttle->records != NULL ? TUPLET_OK : tp_fail_nomem(error);
   if (status == TUPLET_OK) status = tp_random_fill(throttle->hash_key, sizeof throttle->hash_key, error);
   if (status == TUPLET_OK && pthread_mutex_init(&throttle->mutex, NULL) != 0) status = tp_fail_nomem(error);
@@ -72,7 +72,7 @@ static bool is_mapped(const struct in6_addr *address) {
 }
 
 /* False when it is no IP address. A zone (fe80::1%eth0) does not count. */
-static bool parse_peer(tuplet_bytes peer, address *ret_address) {
+static bool parse_peer(tuplet_bytes peer, network *ret_address) {
   char text[ADDRESS_TEXT_SIZE];
   struct in_addr v4;
   struct in6_addr v6;
@@ -80,7 +80,7 @@ static bool parse_peer(tuplet_bytes peer, address *ret_address) {
   memcpy(text, peer.data, peer.size);
   text[peer.size] = '\0';
   text[strcspn(text, "%")] = '\0';
-  *ret_address = (address){0};
+  *ret_address = (network){0};
   if (inet_pton(AF_INET, text, &v4) == 1) {
     ret_address->family = 4;
     memcpy(ret_address->bytes, &v4, sizeof v4);
@@ -103,7 +103,7 @@ static uint64_t mix(uint64_t a, uint64_t b) {
   return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-static record *set_of(const tp_throttle *throttle, const address *address) {
+static source *set_of(const tp_throttle *throttle, const network *address) {
   uint64_t number;
   memcpy(&number, address->bytes, sizeof number);
   uint64_t hash = mix(number ^ throttle->hash_key[0], throttle->hash_key[1] | 1);
@@ -111,13 +111,13 @@ static record *set_of(const tp_throttle *throttle, const address *address) {
   return &throttle->records[(hash & (throttle->set_count - 1)) * WAYS];
 }
 
-static bool address_equals(const address *a, const address *b) {
+static bool address_equals(const network *a, const network *b) {
   return a->family == b->family && memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
 }
 
 /* NULL when the address is not known. */
-static record *find(const tp_throttle *throttle, const address *address) {
-  record *set = set_of(throttle, address);
+static source *find(const tp_throttle *throttle, const network *address) {
+  source *set = set_of(throttle, address);
   for (size_t i = 0; i < WAYS; i++) {
     if (address_equals(&set[i].address, address)) return &set[i];
   }
@@ -126,7 +126,7 @@ static record *find(const tp_throttle *throttle, const address *address) {
 
 /* ---- Debts ---- */
 
-static int64_t debt_now(const tp_throttle *throttle, const record *record, int64_t now_ms) {
+static int64_t debt_now(const tp_throttle *throttle, const source *record, int64_t now_ms) {
   int64_t passed_ms = now_ms - record->at_ms;
   if (passed_ms < 0) passed_ms = 0;
   if (passed_ms > (EXCESS_MAX + 1) * (int64_t)MINUTE_MS) return 0; /* nobody owes more; no overflow below */
@@ -136,10 +136,10 @@ static int64_t debt_now(const tp_throttle *throttle, const record *record, int64
 
 /* The record of an address, that of another given up if need be; NULL when answers are held for all of them.
  */
-static record *find_or_take(tp_throttle *throttle, const address *address, int64_t now_ms) {
-  record *known = find(throttle, address), *victim = NULL;
+static source *find_or_take(tp_throttle *throttle, const network *address, int64_t now_ms) {
+  source *known = find(throttle, address), *victim = NULL;
   if (known != NULL) return known;
-  record *set = set_of(throttle, address);
+  source *set = set_of(throttle, address);
   int64_t least = 0;
   for (size_t i = 0; i < WAYS; i++) {
     int64_t debt = set[i].address.family == 0 ? -1 : debt_now(throttle, &set[i], now_ms);
@@ -147,7 +147,7 @@ static record *find_or_take(tp_throttle *throttle, const address *address, int64
     victim = &set[i];
     least = debt;
   }
-  if (victim != NULL) *victim = (record){.address = *address, .at_ms = now_ms};
+  if (victim != NULL) *victim = (source){.address = *address, .at_ms = now_ms};
   return victim;
 }
 
@@ -163,18 +163,18 @@ static int64_t failures_of(int64_t debt) {
   return (debt + MINUTE_MS - 1) / MINUTE_MS;
 }
 
-static bool has_room(const tp_throttle *throttle, const record *record) {
+static bool has_room(const tp_throttle *throttle, const source *record) {
   return record->held < throttle->config.held_per_address_max && throttle->held < throttle->config.held_max;
 }
 
 tp_throttle_sentence tp_throttle_fail(tp_throttle *throttle, tuplet_bytes peer, int64_t now_ms) {
   tp_throttle_sentence sentence = {.verdict = TP_THROTTLE_NOW};
-  address address;
+  network address;
   int64_t limit = throttle->config.failures_max;
   if (limit == 0 || !parse_peer(peer, &address)) return sentence;
 
   (void)pthread_mutex_lock(&throttle->mutex);
-  record *record = find_or_take(throttle, &address, now_ms);
+  source *record = find_or_take(throttle, &address, now_ms);
   if (record == NULL) {
     sentence = (tp_throttle_sentence){TP_THROTTLE_REFUSE, TP_THROTTLE_DELAY_MS_MAX, 1};
   } else {
@@ -197,10 +197,10 @@ tp_throttle_sentence tp_throttle_fail(tp_throttle *throttle, tuplet_bytes peer, 
 }
 
 void tp_throttle_release(tp_throttle *throttle, tuplet_bytes peer) {
-  address address;
+  network address;
   if (!parse_peer(peer, &address)) return;
   (void)pthread_mutex_lock(&throttle->mutex);
-  record *record = find(throttle, &address); /* there: records with something held stay */
+  source *record = find(throttle, &address); /* there: records with something held stay */
   if (record != NULL && record->held > 0) {
     record->held--;
     throttle->held--;
@@ -209,11 +209,11 @@ void tp_throttle_release(tp_throttle *throttle, tuplet_bytes peer) {
 }
 
 bool tp_throttle_would_hold(tp_throttle *throttle, tuplet_bytes peer, int64_t now_ms) {
-  address address;
+  network address;
   int64_t limit = throttle->config.failures_max;
   if (limit == 0 || !parse_peer(peer, &address)) return false;
   (void)pthread_mutex_lock(&throttle->mutex);
-  const record *record = find(throttle, &address);
+  const source *record = find(throttle, &address);
   bool holds = record != NULL && has_room(throttle, record) &&
                failures_of(debt_now(throttle, record, now_ms) + MINUTE_MS) > limit;
   (void)pthread_mutex_unlock(&throttle->mutex);

@@ -78,13 +78,13 @@ tuplet_status tp_tokens_file_read(const tuplet_allocator *allocator, const char 
 /* ---- The lock ---- */
 
 /* The file while it is being changed. */
-typedef struct edit {
+typedef struct tokens_edit {
   const char *file;
   int descriptor; /* locked */
   struct stat attributes;
   tp_buffer text; /* as it was */
   tp_tokens *tokens;
-} edit;
+} tokens_edit;
 
 static void pause_a_moment(void) {
   const struct timespec pause = {.tv_nsec = LOCK_PAUSE_MS * 1000000L};
@@ -135,7 +135,7 @@ static tuplet_status lock_file(const char *file, bool make, int *ret_descriptor,
 /* ---- Changing ---- */
 
 /* edit_end has to follow in any case. */
-static tuplet_status edit_begin(edit *edit, const char *file, bool make, tuplet_error *error) {
+static tuplet_status edit_begin(tokens_edit *edit, const char *file, bool make, tuplet_error *error) {
   edit->file = file;
   edit->descriptor = -1;
   edit->tokens = NULL;
@@ -150,14 +150,14 @@ static tuplet_status edit_begin(edit *edit, const char *file, bool make, tuplet_
   return status;
 }
 
-static void edit_end(edit *edit) {
+static void edit_end(tokens_edit *edit) {
   tp_tokens_free(edit->tokens);
   tp_buffer_done(&edit->text);
   if (edit->descriptor >= 0) (void)close(edit->descriptor); /* which unlocks it */
 }
 
 /* Puts the text in the file's place. */
-static tuplet_status edit_replace(const edit *edit, tuplet_bytes text, tuplet_error *error) {
+static tuplet_status edit_replace(const tokens_edit *edit, tuplet_bytes text, tuplet_error *error) {
   char uuid[TP_UUID_TEXT_SIZE];
   char *draft = NULL;
   if (text.size > TP_TOKENS_TEXT_SIZE_MAX)
@@ -190,7 +190,7 @@ static tuplet_status make_token(const tp_tokens *tokens, tp_token *token, char r
 
 tuplet_status tp_tokens_file_add(const char *file, tp_token *token, char ret_text[TP_TOKEN_TEXT_SIZE],
                                  tuplet_error *error) {
-  edit edit;
+  tokens_edit edit;
   tp_buffer text;
   tp_buffer_init(&text, NULL);
   tuplet_status status = edit_begin(&edit, file, true, error);
@@ -233,7 +233,7 @@ static void append_without_line(tp_buffer *out, tuplet_bytes text, size_t line) 
 
 tuplet_status tp_tokens_file_remove(const char *file, const char *name_or_id, tp_token *ret_token,
                                     tuplet_error *error) {
-  edit edit;
+  tokens_edit edit;
   tp_buffer text;
   tp_buffer_init(&text, NULL);
   tuplet_status status = edit_begin(&edit, file, false, error);

@@ -263,7 +263,17 @@ static bool charge(tp_http_request *request, size_t size) {
   return true;
 }
 
+void tp_http_request_skip_body(tp_http_request *request) {
+  assert(request->is_at_head);
+  request->is_body_skipped = true;
+}
+
+bool tp_http_request_body_is_skipped(const tp_http_request *request) {
+  return request->is_body_skipped;
+}
+
 int tp_http_request_add_body(tp_http_request *request, tuplet_bytes bytes) {
+  if (request->is_body_skipped) return tp_http_request_discard(request, bytes.size) ? 0 : 413;
   if (bytes.size > request->conn->config.limits.body_size_max - request->body.size) return 413;
   if (!charge(request, bytes.size)) return 503;
   tp_buffer_append(&request->body, bytes.data, bytes.size);
