@@ -10,7 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -43,6 +46,8 @@ static void on_request(void *context, tp_http_request *request) {
   if (target_is(request, "/big")) {
     char *big = tp_arena_alloc_array_zeroed(tp_http_request_arena(request), BIG_SIZE, 1);
     tp_http_respond(request, 200, NULL, 0, (tuplet_bytes){big, big == NULL ? 0 : BIG_SIZE});
+  } else if (target_is(request, "/peer")) {
+    tp_http_respond(request, 200, NULL, 0, tp_http_request_peer(request));
   } else if (target_is(request, "/keep")) {
     tp_http_request_events events = {s, NULL, on_abort};
     tp_http_request_set_events(request, &events);
@@ -92,19 +97,23 @@ static void start_bounded(server *s, uint32_t connections_max, uint32_t connecti
   start(s);
 }
 
-/* source: the address to come from; all of 127.0.0.0/8 is this machine. */
-static int connect_from(const server *s, const char *source) {
-  struct sockaddr_in from = {.sin_family = AF_INET};
+static void connect_socket(const server *s, int fd) {
   struct sockaddr_in address = {.sin_family = AF_INET,
                                 .sin_port = htons(tp_endpoints_port(s->endpoints, 0)),
                                 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   struct timeval patience = {.tv_sec = WAIT_MS / 1000};
+  assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience), 0);
+  assert_int_equal(connect(fd, (const struct sockaddr *)&address, sizeof address), 0);
+}
+
+/* source: the address to come from; all of 127.0.0.0/8 is this machine. */
+static int connect_from(const server *s, const char *source) {
+  struct sockaddr_in from = {.sin_family = AF_INET};
   int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   assert_true(fd >= 0);
-  assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience), 0);
   assert_int_equal(inet_pton(AF_INET, source, &from.sin_addr), 1);
   assert_int_equal(bind(fd, (const struct sockaddr *)&from, sizeof from), 0);
-  assert_int_equal(connect(fd, (const struct sockaddr *)&address, sizeof address), 0);
+  connect_socket(s, fd);
   return fd;
 }
 
@@ -413,6 +422,91 @@ static void shares_its_port_with_another_listener(void **state) {
   tp_listener_close(second, WAIT_MS);
 }
 
+static void tells_handlers_who_their_peer_is(void **state) {
+  server *s = *state;
+  start_at(s, "[::]:0"); /* takes IPv4, too */
+  static const char *const sources[] = {"127.0.0.1", "127.0.0.2"};
+  for (size_t i = 0; i < 2; i++) {
+    char text[1024];
+    int fd = connect_from(s, sources[i]);
+    send_text(fd, "GET /peer HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+    assert_true(read_to_end(fd, text, sizeof text));
+    const char *body = strstr(text, "\r\n\r\n");
+    assert_non_null(body);
+    assert_string_equal(body + 4, sources[i]);
+  }
+}
+
+static int connect_to_unix(const server *s) {
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  struct timeval patience = {.tv_sec = WAIT_MS / 1000};
+  (void)snprintf(address.sun_path, sizeof address.sun_path, "%s", tp_endpoints_address(s->endpoints, 0) + 5);
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  assert_true(fd >= 0);
+  assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience), 0);
+  assert_int_equal(connect(fd, (const struct sockaddr *)&address, sizeof address), 0);
+  return fd;
+}
+
+static void serves_over_a_unix_domain_socket(void **state) {
+  server *s = *state;
+  char folder[] = "/tmp/tuplet-listener-XXXXXX", address[64];
+  assert_non_null(mkdtemp(folder));
+  (void)snprintf(address, sizeof address, "unix:%s/s", folder);
+  assert_int_equal(tp_net_gate_new(NULL, 2, 1, &s->config.gate, NULL), TUPLET_OK);
+  start_at(s, address);
+  char text[1024];
+  int first = connect_to_unix(s), kept = connect_to_unix(s); /* an address's share does not count */
+  send_text(first, "GET /peer HTTP/1.1\r\nHost: h\r\n\r\n");
+  read_until(first, "unix");
+  send_text(kept, "GET /keep HTTP/1.1\r\nHost: h\r\n\r\n");
+  wait_for(&s->kept_count, 1);
+  int third = connect_to_unix(s);
+  assert_true(read_to_end(third, text, sizeof text));
+  assert_non_null(strstr(text, "HTTP/1.1 503"));
+  tp_endpoints_close(s->endpoints);
+  assert_int_equal(rmdir(folder), 0); /* the socket's file has gone */
+  tp_listener_close(s->listener, 1);
+  s->listener = NULL;
+  assert_int_equal(atomic_load(&s->abort_count), 1);
+  (void)read_to_end(first, text, sizeof text);
+  (void)read_to_end(kept, text, sizeof text);
+}
+
+static int64_t clock_ns(clockid_t clock) {
+  struct timespec now;
+  assert_int_equal(clock_gettime(clock, &now), 0);
+  return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* Connections wait, the loop does not turn in circles over them, and they are served when there are
+ * descriptors again.
+ */
+static void waits_for_descriptors(void **state) {
+  enum { WATCHED_MS = 400 };
+  server *s = *state;
+  start(s);
+  struct rlimit limit, none;
+  int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  int next = dup(client);
+  assert_true(client >= 0 && next >= 0);
+  assert_int_equal(close(next), 0);
+  assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+  none = limit;
+  none.rlim_cur = (rlim_t)next;
+  assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+  connect_socket(s, client);
+  send_text(client, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+  int64_t cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+  (void)usleep(WATCHED_MS * 1000); /* how much it does meanwhile is what counts */
+  cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu_ns;
+  assert_int_equal(tp_listener_connection_count(s->listener), 0);
+  assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+  assert_in_range(cpu_ns, 0, (int64_t)WATCHED_MS * 1000000 / 4);
+  read_until(client, "hello");
+  assert_int_equal(close(client), 0);
+}
+
 typedef struct rival {
   tp_endpoints *endpoints;
   const char *address;
@@ -528,6 +622,9 @@ int main(void) {
       TEST(ends_connections_that_hardly_read),
       TEST(does_not_wait_for_the_peer_when_it_drains),
       TEST(shares_its_port_with_another_listener),
+      TEST(tells_handlers_who_their_peer_is),
+      TEST(serves_over_a_unix_domain_socket),
+      TEST(waits_for_descriptors),
       TEST(lets_one_of_two_have_a_port_that_both_ask_for),
       cmocka_unit_test(survives_every_failing_allocation),
   };
