@@ -59,9 +59,11 @@ static bool is_authority(tuplet_bytes authority) {
 
 /* Version 1 wants the whole URL, later ones take it as relative to that of the exchange. NULL when out of
  * memory. */
-static json_t *endpoint_url(json_int_t version, tuplet_bytes authority) {
+static json_t *endpoint_url(json_int_t version, const tp_http_request *request) {
   if (version >= 2) return json_string(TP_DATA_PATH);
-  return json_sprintf("http://%.*s" TP_DATA_PATH, (int)authority.size, (const char *)authority.data);
+  tuplet_bytes authority = tp_http_request_authority(request);
+  return json_sprintf("%s://%.*s" TP_DATA_PATH, tp_http_request_is_secure(request) ? "https" : "http",
+                      (int)authority.size, (const char *)authority.data);
 }
 
 static void print_time(int64_t unix_ms, char ret_text[TIME_TEXT_SIZE]) {
@@ -72,14 +74,14 @@ static void print_time(int64_t unix_ms, char ret_text[TIME_TEXT_SIZE]) {
     ret_text[0] = '\0';
 }
 
-static char *print_metadata(json_int_t version, tuplet_bytes authority, const tp_session *session,
+static char *print_metadata(json_int_t version, const tp_http_request *request, const tp_session *session,
                             const char *token) {
   char id[TP_DATABASE_ID_TEXT_SIZE];
   char expires_at[TIME_TEXT_SIZE];
   tp_database_id_to_text(session->database_id, id);
   print_time(session->expires_at_ms, expires_at);
   json_t *metadata = json_pack("{s:I, s:s, s:[{s:o, s:s}], s:s, s:s}", "version", version, "databaseId", id,
-                               "endpoints", "url", endpoint_url(version, authority), "consistency", "strong",
+                               "endpoints", "url", endpoint_url(version, request), "consistency", "strong",
                                "token", token, "expiresAt", expires_at);
   char *text = metadata != NULL ? json_dumps(metadata, JSON_COMPACT) : NULL;
   json_decref(metadata);
@@ -95,7 +97,7 @@ static void answer_metadata(tp_worker *worker, tp_http_request *request, json_in
     tp_answer_failure(worker, request, status, &error);
     return;
   }
-  char *text = print_metadata(version, tp_http_request_authority(request), session, token);
+  char *text = print_metadata(version, request, session, token);
   if (text == NULL) {
     tp_answer_failure(worker, request, tp_fail_nomem(&error), &error);
     return;
