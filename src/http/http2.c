@@ -14,7 +14,8 @@
 #include <string.h>
 
 enum {
-  FIELD_OVERHEAD = 32,        /* what RFC 9113, section 6.5.2 counts for a field beside its bytes */
+  FIELD_OVERHEAD = 32, /* what RFC 9113, section 6.5.2 counts for a field beside its bytes */
+  FRAME_HEAD_SIZE = 9,
   HEAD_SIZE_FACTOR = 8,       /* a head so many times too large ends the connection */
   WINDOW_SIZE_MIN = 65535,    /* what a peer may send before it has read our settings */
   WINDOW_SIZE_MAX = 16 << 20, /* of a stream; larger bodies need WINDOW_UPDATEs */
@@ -29,6 +30,7 @@ enum {
 enum {
   PATIENCE_MAX = 10000,     /* what there is at first, and at most */
   PATIENCE_SETTINGS = 10,   /* what SETTINGS cost beyond a frame: they may touch every stream */
+  PATIENCE_DATA_MIN = 8,    /* DATA smaller than that costs, unless it is the last */
   PATIENCE_CUT = 10,        /* what a request costs that is not answered */
   PATIENCE_ANSWER = 16,     /* what one that is gives */
   PATIENCE_DATA = 4,        /* what DATA gives that the peer has left room for; */
@@ -39,6 +41,9 @@ enum {
 struct tp_http2 {
   nghttp2_session *session;
   tp_http2_memory memory;
+  uint8_t frame_head[FRAME_HEAD_SIZE]; /* of the frame that is coming in, */
+  size_t frame_head_size;              /* what has come of it, */
+  size_t frame_left;                   /* and what of the frame behind it is still to come */
   size_t patience;
   size_t dribbled;    /* bytes of DATA that have given no patience yet */
   bool is_going_away; /* the final GOAWAY is sent */
@@ -76,6 +81,40 @@ static int annoy(tp_http_conn *conn, size_t amount) {
   return result == 0 ? 0 : out_of_memory(conn);
 }
 
+/* What a frame costs. */
+static size_t price(const uint8_t head[FRAME_HEAD_SIZE]) {
+  size_t size = (size_t)head[0] << 16 | (size_t)head[1] << 8 | head[2];
+  uint8_t type = head[3], flags = head[4];
+  switch (type) {
+  case NGHTTP2_HEADERS: return 0;
+  case NGHTTP2_DATA: return size < PATIENCE_DATA_MIN && (flags & NGHTTP2_FLAG_END_STREAM) == 0;
+  case NGHTTP2_SETTINGS: return (flags & NGHTTP2_FLAG_ACK) != 0 ? 1 : 1 + PATIENCE_SETTINGS;
+  default: return 1;
+  }
+}
+
+/* Sees every frame that comes: nghttp2 keeps some to itself, such as those of a kind that it does not know.
+ */
+static void watch_frames(tp_http_conn *conn, const uint8_t *data, size_t size) {
+  tp_http2 *http2 = conn->http2;
+  for (size_t at = 0; at < size;) {
+    size_t rest = size - at;
+    if (http2->frame_left > 0) {
+      size_t skipped = rest < http2->frame_left ? rest : http2->frame_left;
+      http2->frame_left -= skipped;
+      at += skipped;
+      continue;
+    }
+    http2->frame_head[http2->frame_head_size++] = data[at++];
+    if (http2->frame_head_size < FRAME_HEAD_SIZE) continue;
+    const uint8_t *head = http2->frame_head;
+    http2->frame_head_size = 0;
+    http2->frame_left = (size_t)head[0] << 16 | (size_t)head[1] << 8 | head[2];
+    size_t amount = price(head);
+    if (amount > 0) (void)annoy(conn, amount);
+  }
+}
+
 void tp_http2_sent_data(tp_http_conn *conn, size_t size, bool is_all) {
   tp_http2 *http2 = conn->http2;
   http2->dribbled += size;
@@ -88,14 +127,6 @@ void tp_http2_sent_data(tp_http_conn *conn, size_t size, bool is_all) {
 
 static tp_http_request *request_of(nghttp2_session *session, int32_t stream_id) {
   return nghttp2_session_get_stream_user_data(session, stream_id);
-}
-
-/* Of every kind of frame, those that nobody knows included. */
-static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *head, void *context) {
-  (void)session;
-  if (head->type == NGHTTP2_HEADERS || head->type == NGHTTP2_DATA) return 0;
-  bool is_setting = head->type == NGHTTP2_SETTINGS && (head->flags & NGHTTP2_FLAG_ACK) == 0;
-  return annoy(context, is_setting ? 1 + PATIENCE_SETTINGS : 1);
 }
 
 static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *context) {
@@ -232,7 +263,7 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
   bool is_end = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
   tp_http_request *request = request_of(session, frame->hd.stream_id);
   if (request != NULL && is_end) request->is_discarding = false;
-  if (request == NULL || request->state != STATE_RECEIVING) return is_end ? 0 : annoy(conn, 1);
+  if (request == NULL || request->state != STATE_RECEIVING) return 0;
   bool is_head = frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST;
   if (is_head && head_complete(conn, request, !is_end) != 0) return NGHTTP2_ERR_CALLBACK_FAILURE;
   if (request->is_discarding) return 0;
@@ -241,8 +272,6 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
     request->is_discarding = !is_end;
   } else if (is_end) {
     tp_http_request_complete(request);
-  } else if (frame->hd.type == NGHTTP2_DATA && frame->hd.length == 0) {
-    return annoy(conn, 1);
   }
   return 0;
 }
@@ -295,7 +324,6 @@ static int session_new(tp_http_conn *conn, nghttp2_session **ret_session) {
   int result = nghttp2_session_callbacks_new(&callbacks);
   if (result == 0) result = nghttp2_option_new(&option);
   if (result != 0) goto out;
-  nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, on_begin_frame);
   nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
   nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
   nghttp2_session_callbacks_set_on_invalid_header_callback(callbacks, on_invalid_header);
@@ -339,6 +367,7 @@ static bool ensure_session(tp_http_conn *conn) {
   if (conn->http2 != NULL) {
     conn->http2->memory.allocator = conn->config.allocator;
     conn->http2->patience = PATIENCE_MAX;
+    conn->http2->frame_left = PREFACE_SIZE;
     bool is_ready =
         session_new(conn, &conn->http2->session) == 0 && submit_settings(conn, conn->http2->session) == 0;
     if (is_ready) return true;
@@ -354,6 +383,7 @@ static void close_when_done(tp_http_conn *conn) {
 
 static void http2_receive(tp_http_conn *conn, tuplet_bytes bytes) {
   if (!ensure_session(conn)) return;
+  watch_frames(conn, bytes.data, bytes.size);
   ssize_t used = nghttp2_session_mem_recv(conn->http2->session, bytes.data, bytes.size);
   if (used < 0 || conn->http2->memory.is_out)
     tp_http_conn_fail(conn); /* what can be answered nghttp2 answers itself, with a GOAWAY */
