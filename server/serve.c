@@ -212,14 +212,20 @@ static void exit_at_once(int signal_number) {
   _exit(128 + signal_number);
 }
 
-static void block_signals(sigset_t *ret_signals) {
+/* SIGTERM and SIGINT still end the process at once: a start may have to wait, for a file that others hold. */
+static void prepare_signals(sigset_t *ret_signals) {
   (void)sigemptyset(ret_signals);
-  (void)sigaddset(ret_signals, SIGTERM);
-  (void)sigaddset(ret_signals, SIGINT);
   (void)sigaddset(ret_signals, SIGHUP);
-  (void)pthread_sigmask(SIG_BLOCK, ret_signals, NULL); /* threads inherit it: only the main one is told */
+  (void)pthread_sigmask(SIG_BLOCK, ret_signals, NULL);
   (void)signal(SIGPIPE, SIG_IGN);
   (void)signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error like a full disk */
+}
+
+/* From here on they are waited for. All other threads block every signal. */
+static void block_ends(sigset_t *signals) {
+  (void)sigaddset(signals, SIGTERM);
+  (void)sigaddset(signals, SIGINT);
+  (void)pthread_sigmask(SIG_BLOCK, signals, NULL);
 }
 
 /* SIGHUP: what can be read again while serving. What cannot be read stays as it was. */
@@ -290,10 +296,12 @@ int tp_serve_main(int argc, char **argv) {
     return print_help();
   }
   sigset_t signals;
-  block_signals(&signals);
+  prepare_signals(&signals);
   raise_descriptor_limit();
   int code = EXIT_SUCCESS;
-  if (tp_systemd_read(lookup, &serving.systemd, &error) == TUPLET_OK && start(&serving, &error) == TUPLET_OK) {
+  if (tp_systemd_read(lookup, &serving.systemd, &error) == TUPLET_OK &&
+      start(&serving, &error) == TUPLET_OK) {
+    block_ends(&signals);
     print_introduction(&serving);
     (void)fflush(stdout);
     log_addresses(&serving);
