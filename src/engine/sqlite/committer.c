@@ -477,6 +477,7 @@ tuplet_status tp_sqlite_committer_init(tp_sqlite_committer *committer, const tp_
 void tp_sqlite_committer_done(tp_sqlite_committer *committer) {
   (void)pthread_mutex_lock(&committer->mutex);
   committer->stopping = true;
+  atomic_store(&committer->connection.is_ending, true); /* what waits for another process waits in vain */
   (void)pthread_cond_broadcast(&committer->wake);
   while (committer->writing) (void)pthread_cond_wait(&committer->wake, &committer->mutex);
   (void)pthread_mutex_unlock(&committer->mutex);

@@ -57,7 +57,8 @@ tuplet_status tp_sqlite_committer_init(tp_sqlite_committer *committer, const tp_
                                        tp_clock clock, pthread_rwlock_t *memory_lock, tp_engine_stats *stats,
                                        tuplet_error *error);
 
-/* Completes what was submitted, then ends the thread. */
+/* Completes what was submitted, then ends the thread. What waits for another process's lock fails with
+ * TUPLET_BUSY. */
 void tp_sqlite_committer_done(tp_sqlite_committer *committer);
 
 /* Any thread. */

@@ -67,6 +67,7 @@ static int wait_while_busy(void *context, int attempt) {
   tp_clock clock = tp_clock_system();
   int64_t now_ns = tp_clock_monotonic_ns(&clock);
   if (attempt == 0) connection->busy_since_ns = now_ns;
+  if (atomic_load(&connection->is_ending)) return 0;
   if (now_ns - connection->busy_since_ns > connection->busy_wait_max_ms * 1000000) return 0;
   (void)usleep(attempt < SHORT_WAITS ? SHORT_WAIT_US : LONG_WAIT_US); /* cut short by a signal is fine */
   return 1;

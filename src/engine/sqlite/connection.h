@@ -6,6 +6,7 @@
 #include "engine/engine.h"
 
 #include <sqlite3.h>
+#include <stdatomic.h>
 #include <sys/types.h>
 
 /* Where the database is and how to open it; shared by all connections of an engine. */
@@ -50,6 +51,7 @@ typedef struct tp_sqlite_connection {
   sqlite3 *db;
   int64_t busy_wait_max_ms;                         /* how long a lock of others' is waited for */
   int64_t busy_since_ns;                            /* of the wait that is going on, monotonic */
+  atomic_bool is_ending;                            /* locks of others' are not waited for any more */
   sqlite3_stmt *statements[TP_SQL_STATEMENT_COUNT]; /* prepared on first use */
 } tp_sqlite_connection;
 
