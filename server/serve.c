@@ -4,6 +4,7 @@
 #include "api/open.h"
 #include "server/certificate.h"
 #include "server/config.h"
+#include "server/data_dir.h"
 #include "server/exchange.h"
 #include "server/secrets.h"
 #include "server/server.h"
@@ -26,7 +27,8 @@ typedef struct serve_run {
   tp_serve_config config;
   tp_log log;
   tp_clock clock;
-  tuplet_owned path; /* of the database that is served */
+  tp_catalog *catalog; /* NULL: there is no data directory */
+  tuplet_owned path;   /* of the server's own file; data NULL: it has none */
   tuplet_owned secrets_file;
   tp_secrets_source secrets_source;
   tp_secrets secrets;
@@ -52,13 +54,10 @@ static bool in_memory(const serve_run *serving) {
   return strcmp(serving->path.data, ":memory:") == 0;
 }
 
-static tuplet_status open_secrets(serve_run *serving, tuplet_error *error) {
-  if (in_memory(serving)) {
-    serving->secrets_source = TP_SECRETS_FLEETING;
-    return tp_secrets_make(NULL, &serving->secrets, error);
-  }
-  tuplet_status status = tp_secrets_load(NULL, serving->path.data, &serving->secrets,
-                                         &serving->secrets_source, &serving->secrets_file, error);
+static tuplet_status load_secrets(serve_run *serving, const char *path, tuplet_error *error) {
+  tuplet_owned_free(&serving->secrets_file);
+  tuplet_status status =
+      tp_secrets_load(NULL, path, &serving->secrets, &serving->secrets_source, &serving->secrets_file, error);
   if (status != TUPLET_OK) return status;
   const char *file = serving->secrets_file.data;
   if (serving->secrets_source == TP_SECRETS_EXPOSED)
@@ -69,6 +68,26 @@ static tuplet_status open_secrets(serve_run *serving, tuplet_error *error) {
                  "%s cannot be made: clients have to open the database anew after every start of the server",
                  file);
   return TUPLET_OK;
+}
+
+/* Those of the data directory, if there is one; the id of the server's own file is always that file's. */
+static tuplet_status open_secrets(serve_run *serving, tuplet_error *error) {
+  tuplet_status status = TUPLET_OK;
+  char id[TP_UUID_TEXT_SIZE] = "";
+  if (serving->path.data != NULL && in_memory(serving)) {
+    serving->secrets_source = TP_SECRETS_FLEETING;
+    status = tp_secrets_make(NULL, &serving->secrets, error);
+  } else if (serving->path.data != NULL) {
+    status = load_secrets(serving, serving->path.data, error);
+  }
+  if (status != TUPLET_OK || serving->catalog == NULL) return status;
+  memcpy(id, serving->secrets.database_id, sizeof id);
+  tuplet_owned path = {0};
+  status = tp_data_dir_secrets_path(serving->catalog, &path, error);
+  if (status == TUPLET_OK) status = load_secrets(serving, path.data, error);
+  tuplet_owned_free(&path);
+  if (serving->path.data != NULL) memcpy(serving->secrets.database_id, id, sizeof id);
+  return status;
 }
 
 /* The one that was given, or that was made and kept; NULL: only those of the tokens file count. */
@@ -93,13 +112,20 @@ static tuplet_status start(serve_run *serving, tuplet_error *error) {
   config.session_ms = serving->config.session_lifetime_ms;
   config.auth_failures_max = serving->config.auth_failures_max;
   config.tokens_file = serving->config.tokens_file;
+  config.create_databases = serving->config.create_databases;
+  config.open_databases_max = serving->config.open_databases_max;
+  config.database_idle_timeout_ms = serving->config.database_idle_timeout_ms;
   config.bounds = serving->config.bounds;
   tuplet_status status = tp_certificate_open(&serving->config, &serving->log, &serving->tls, error);
   if (status != TUPLET_OK) return status;
   config.tls = serving->tls;
-  status =
-      tp_open_store(serving->config.path, &options, serving->clock, &config.store, &serving->path, error);
+  if (serving->config.data_dir != NULL)
+    status = tp_data_dir_open(&serving->config, &serving->log, &serving->catalog, error);
+  if (status == TUPLET_OK && (serving->catalog == NULL || serving->config.path != NULL))
+    status =
+        tp_open_store(serving->config.path, &options, serving->clock, &config.store, &serving->path, error);
   if (status != TUPLET_OK) return status;
+  config.catalog = serving->catalog;
 
   status = open_secrets(serving, error);
   if (status == TUPLET_OK) {
@@ -148,8 +174,9 @@ static void print_introduction(const serve_run *serving) {
   char address[256];
   print_client_address(first_address(serving->server), address, sizeof address);
   const char *token = serving->secrets.access_token;
-  (void)printf("Database: %s%s\n", (const char *)serving->path.data,
-               serving->config.read_only ? " (read-only)" : "");
+  const char *mode = serving->config.read_only ? " (read-only)" : "";
+  if (serving->path.data != NULL) (void)printf("Database: %s%s\n", (const char *)serving->path.data, mode);
+  if (serving->catalog != NULL) (void)printf("Databases: %s/*%s\n", tp_catalog_path(serving->catalog), mode);
   if (serving->config.access_token != NULL || serving->config.tokens_file != NULL) {
     token = "...";
   } else {
@@ -266,6 +293,7 @@ static void run_until_signal(serve_run *serving, const sigset_t *signals) {
 
 static void end(serve_run *serving) {
   tp_server_stop(serving->server);
+  tp_catalog_close(serving->catalog);
   tp_tls_context_free(serving->tls);
   tp_auth_free(serving->auth);
   tuplet_owned_free(&serving->path);
