@@ -127,8 +127,11 @@ test("a path that cannot be reached is refused at the start, by name", async (t)
   // Root may do everything, so the server becomes somebody else, to whom the folder of the test is open.
   await chmod(folder, 0o755);
   const behind = isRoot ? ["setpriv", `--reuid=${NOBODY}`, `--regid=${NOBODY}`, "--clear-groups", "--"] : [];
+  const binary = join(folder, "tuplet");
+  await copyFile(tupletPath(), binary);
+  await chmod(binary, 0o755);
   const tryToStart = async (path) => {
-    const [command, ...args] = [...behind, tupletPath(), ...serveArguments(path)];
+    const [command, ...args] = [...behind, binary, ...serveArguments(path)];
     return await run(command, args);
   };
   const assertRefused = async (path, reason) => {
