@@ -11,7 +11,8 @@
 
 typedef struct tp_listener tp_listener;
 
-#define TP_LISTENER_BACKLOG           511
+/* Connections that wait to be accepted; the system has a bound of its own, net.core.somaxconn. */
+#define TP_LISTENER_BACKLOG           4096
 #define TP_LISTENER_IDLE_TIMEOUT_MS   75000u
 #define TP_LISTENER_HEAD_TIMEOUT_MS   15000u
 #define TP_LISTENER_BODY_TIMEOUT_MS   30000u
@@ -35,12 +36,12 @@ typedef struct tp_listener_config {
   /* May be shared with other listeners; NULL: none. Who is not admitted gets a 503 (the server is full) or
    * 429 (the address has its share), or under a flood of them just the end. */
   tp_net_gate *gate;
-  tp_tls_context *tls;        /* must outlive the listener; NULL: in clear. Unix-domain sockets always are */
-  uint32_t idle_timeout_ms;   /* a connection without any request, after its first bytes */
-  uint32_t head_timeout_ms;   /* from a connection's begin to the first bytes, TLS's handshake included, from a
-                                 request's to the last of its head, */
-  uint32_t body_timeout_ms;   /* and from there to its last */
-  uint32_t send_timeout_ms;   /* the peer takes neither 4 KiB of responses nor all that there is */
+  tp_tls_context *tls;      /* must outlive the listener; NULL: in clear. Unix-domain sockets always are */
+  uint32_t idle_timeout_ms; /* a connection without any request, after its first bytes */
+  uint32_t head_timeout_ms; /* from a connection's begin to the first bytes, TLS's handshake included, from a
+                               request's to the last of its head, */
+  uint32_t body_timeout_ms; /* and from there to its last */
+  uint32_t send_timeout_ms; /* the peer takes neither 4 KiB of responses nor all that there is */
   uint32_t linger_timeout_ms; /* after our last byte, for the peer to read it and close */
   uint32_t drain_timeout_ms;  /* while draining, for the rest of requests and HTTP/2's answer to its end */
   /* As in tp_http_conn_config; may be NULL. */
