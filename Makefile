@@ -7,10 +7,11 @@ ARGS      ?=
 SANITIZED = --buildtype=debug -Doptimization=1
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test build install format check asan tsan fuzz bench clean setup-build setup-test setup-tools
+.PHONY: help serve test build install format check asan tsan fuzz bench deb deb-test clean \
+  setup-build setup-test setup-tools setup-deb setup-deb-test
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
 
 serve: build ## build, then serve a database of your own; more for `tuplet serve` in ARGS="..."
 	build/tuplet serve $(ARGS)
@@ -42,13 +43,19 @@ tsan: setup-test build-tsan/build.ninja ## unit tests under the thread sanitizer
 fuzz: setup-test build-fuzz/build.ninja ## search with every fuzz target, for FUZZ_RUNS inputs each
 	scripts/test --fuzz-runs $(FUZZ_RUNS) fuzz
 
+deb: setup-deb ## build Debian packages into build/deb
+	scripts/deb
+
+deb-test: setup-deb-test deb ## install them on a clean Debian in a folder and serve from there (as root)
+	test/deb.sh build/deb
+
 bench: build ## measure, beside bare SQLite; ARGS="--help" tells what else
 	build/bench/library --dir build $(ARGS)
 
 clean: ## remove what was built
 	rm -rf build build-asan build-tsan build-fuzz
 
-setup-build setup-test setup-tools: setup-%:
+setup-build setup-test setup-tools setup-deb setup-deb-test: setup-%:
 	@scripts/setup $*
 
 .PHONY: configure-sanitizers

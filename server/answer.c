@@ -77,8 +77,11 @@ void tp_answer_failure(const tp_worker *worker, tp_http_request *request, tuplet
     tp_http_respond_text(request, http_status, message);
 }
 
-void tp_answer_too_many(tp_http_request *request, const char *sentence) {
-  answer_text(request, 429, &(tp_http_header){"retry-after", "1"}, sentence);
+void tp_answer_too_many(tp_http_request *request, uint32_t retry_after_ms, const char *sentence) {
+  char seconds[16];
+  (void)snprintf(seconds, sizeof seconds, "%u",
+                 (unsigned)(retry_after_ms / 1000 + (retry_after_ms % 1000 > 0)));
+  answer_text(request, 429, &(tp_http_header){"retry-after", seconds}, sentence);
 }
 
 void tp_answer_unauthorized(tp_http_request *request, const char *sentence) {

@@ -29,7 +29,7 @@ void tp_answer_log(const tp_worker *worker, tp_service_log kind, const char *wha
 void tp_answer_unauthorized(tp_http_request *request, const char *sentence);
 
 /* 429: the client, or its connection, has its share already. */
-void tp_answer_too_many(tp_http_request *request, const char *sentence);
+void tp_answer_too_many(tp_http_request *request, uint32_t retry_after_ms, const char *sentence);
 
 void tp_answer_method_not_allowed(tp_http_request *request, const char *allowed);
 

@@ -322,6 +322,10 @@ void tp_database_release(tp_databases *databases, tp_database *database) {
   (void)pthread_mutex_unlock(&databases->mutex);
 }
 
+const char *tp_database_name(const tp_databases *databases, const tp_database *database) {
+  return tp_database_is_default(databases, database) ? "default" : ":memory:";
+}
+
 tp_store *tp_database_store(const tp_database *database) {
   return database->store;
 }

@@ -83,6 +83,10 @@ void tp_database_release(tp_databases *databases, tp_database *database);
 
 tp_store *tp_database_store(const tp_database *database);
 
+/* Its present name, by which tokens say what they may open; "default", and ":memory:" for all of those. Lives
+ * until the database is released. */
+const char *tp_database_name(const tp_databases *databases, const tp_database *database);
+
 /* Whether it is the server's own, for which loops have readers of their own. */
 bool tp_database_is_default(const tp_databases *databases, const tp_database *database);
 

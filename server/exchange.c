@@ -3,6 +3,7 @@
 
 #include "base/status.h"
 #include "server/answer.h"
+#include "server/catalog.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -58,9 +59,11 @@ static bool is_authority(tuplet_bytes authority) {
 
 /* Version 1 wants the whole URL, later ones take it as relative to that of the exchange. NULL when out of
  * memory. */
-static json_t *endpoint_url(json_int_t version, tuplet_bytes authority) {
+static json_t *endpoint_url(json_int_t version, const tp_http_request *request) {
   if (version >= 2) return json_string(TP_DATA_PATH);
-  return json_sprintf("http://%.*s" TP_DATA_PATH, (int)authority.size, (const char *)authority.data);
+  tuplet_bytes authority = tp_http_request_authority(request);
+  return json_sprintf("%s://%.*s" TP_DATA_PATH, tp_http_request_is_secure(request) ? "https" : "http",
+                      (int)authority.size, (const char *)authority.data);
 }
 
 static void print_time(int64_t unix_ms, char ret_text[TIME_TEXT_SIZE]) {
@@ -71,14 +74,14 @@ static void print_time(int64_t unix_ms, char ret_text[TIME_TEXT_SIZE]) {
     ret_text[0] = '\0';
 }
 
-static char *print_metadata(json_int_t version, tuplet_bytes authority, const tp_session *session,
+static char *print_metadata(json_int_t version, const tp_http_request *request, const tp_session *session,
                             const char *token) {
   char id[TP_DATABASE_ID_TEXT_SIZE];
   char expires_at[TIME_TEXT_SIZE];
   tp_database_id_to_text(session->database_id, id);
   print_time(session->expires_at_ms, expires_at);
   json_t *metadata = json_pack("{s:I, s:s, s:[{s:o, s:s}], s:s, s:s}", "version", version, "databaseId", id,
-                               "endpoints", "url", endpoint_url(version, authority), "consistency", "strong",
+                               "endpoints", "url", endpoint_url(version, request), "consistency", "strong",
                                "token", token, "expiresAt", expires_at);
   char *text = metadata != NULL ? json_dumps(metadata, JSON_COMPACT) : NULL;
   json_decref(metadata);
@@ -94,7 +97,7 @@ static void answer_metadata(tp_worker *worker, tp_http_request *request, json_in
     tp_answer_failure(worker, request, status, &error);
     return;
   }
-  char *text = print_metadata(version, tp_http_request_authority(request), session, token);
+  char *text = print_metadata(version, request, session, token);
   if (text == NULL) {
     tp_answer_failure(worker, request, tp_fail_nomem(&error), &error);
     return;
@@ -103,18 +106,42 @@ static void answer_metadata(tp_worker *worker, tp_http_request *request, json_in
   free(text); /* jansson's is the C library's */
 }
 
-bool tp_exchange_check(const tp_worker *worker, tp_http_request *request, tuplet_bytes path) {
-  tuplet_bytes token;
-  if (!tp_databases_has_path(path)) {
-    tp_http_respond_text(request, 404, "There is no database at this path. This server has / and /:memory:.");
+/* What tokens call the database of a path. */
+static tuplet_bytes name_of_path(tuplet_bytes path) {
+  static const char name[] = TP_DATABASE_DEFAULT_NAME;
+  if (path.size <= 1) return (tuplet_bytes){name, sizeof name - 1};
+  return (tuplet_bytes){(const char *)path.data + 1, path.size - 1};
+}
+
+static bool is_memory(tuplet_bytes name) {
+  static const char memory[] = TP_DATABASE_MEMORY_NAME;
+  return name.size == sizeof memory - 1 && memcmp(name.data, memory, name.size) == 0;
+}
+
+bool tp_exchange_check(tp_worker *worker, tp_http_request *request, tp_refusal_stage stage, tuplet_bytes path,
+                       tp_grant *ret_grant) {
+  const tp_service *service = worker->service;
+  tuplet_bytes token, name = name_of_path(path);
+  if (!tp_database_name_is_valid(name) && !is_memory(name)) { /* which tells nothing of what there is */
+    tp_http_respond_text(request, 404, "There is nothing at this path.");
     return false;
   }
   if (!tp_auth_bearer(tp_http_request_header(request, "authorization"), &token)) {
-    tp_answer_unauthorized(request, "Malformed authorization header.");
+    tp_refusal_send(worker, request, stage, "Malformed authorization header.");
     return false;
   }
-  if (!tp_auth_access_token_matches(worker->service->auth, token)) {
-    tp_answer_unauthorized(request, "Invalid access token.");
+  tuplet_status status = tp_auth_identify(service->auth, token, tp_clock_unix_ms(&service->clock), ret_grant);
+  if (status != TUPLET_OK) {
+    tp_refusal_send(worker, request, stage,
+                    status == TUPLET_TIMEOUT ? "The access token has expired." : "Invalid access token.");
+    return false;
+  }
+  if (!tp_auth_may_open(service->auth, ret_grant->token_id, name)) {
+    tp_http_respond_text(request, 403, TP_EXCHANGE_FORBIDDEN);
+    return false;
+  }
+  if (!tp_databases_has_path(path)) {
+    tp_http_respond_text(request, 404, "There is no database at this path. This server has / and /:memory:.");
     return false;
   }
   return true;
@@ -144,7 +171,9 @@ static uint64_t client_connection(const tp_worker *worker, const tp_http_request
 
 void tp_exchange_handle(tp_worker *worker, tp_http_request *request, tuplet_bytes path) {
   tp_service *service = worker->service;
-  if (!tp_exchange_check(worker, request, path)) return;
+  tp_grant grant;
+  if (!tp_exchange_check(worker, request, TP_REFUSAL_COMPLETE, path, &grant)) return;
+  if (tp_refusal_was_mistaken(request)) return;
 
   json_int_t version;
   tuplet_error error = {0};
@@ -157,7 +186,7 @@ void tp_exchange_handle(tp_worker *worker, tp_http_request *request, tuplet_byte
   if (status == TUPLET_OK && version == 1 && !is_authority(tp_http_request_authority(request)))
     status = tp_fail(&error, TUPLET_INVALID, "The Host header does not name a host.");
 
-  tp_session session = {.may_write = !service->read_only};
+  tp_session session = {.token_id = grant.token_id, .may_write = grant.may_write && !service->read_only};
   bool lasting = false;
   if (status == TUPLET_OK)
     status = tp_databases_exchange(service->databases, path, client_connection(worker, request),
@@ -166,8 +195,9 @@ void tp_exchange_handle(tp_worker *worker, tp_http_request *request, tuplet_byte
     tp_answer_failure(worker, request, status, &error);
     return;
   }
-  if (!lasting) session.may_write = true;
+  if (!lasting) session.may_write = grant.may_write;
   session.expires_at_ms =
       tp_clock_unix_ms(&service->clock) + (lasting ? service->session_ms : TP_SERVICE_MEMORY_SESSION_MS);
+  if (session.expires_at_ms > grant.expires_at_ms) session.expires_at_ms = grant.expires_at_ms;
   answer_metadata(worker, request, version, &session);
 }

@@ -3,13 +3,20 @@
 #define TP_SERVER_EXCHANGE_H
 
 #include "server/database_id.h"
+#include "server/refusal.h"
 #include "server/worker.h"
 
 /* Where the data path is, as the exchange tells it. */
 #define TP_DATA_PATH "/v2"
 
-/* Whether the path and the access token allow it; the request is answered when false is returned. */
-bool tp_exchange_check(const tp_worker *worker, tp_http_request *request, tuplet_bytes path);
+/* What somebody is told who may not open a database, whether there is one or not. */
+#define TP_EXCHANGE_FORBIDDEN "This access token may not open this database."
+
+/* Whether the token and the path allow it, and what the token may; the request is refused when false is
+ * returned.
+ */
+bool tp_exchange_check(tp_worker *worker, tp_http_request *request, tp_refusal_stage stage, tuplet_bytes path,
+                       tp_grant *ret_grant);
 
 /* Answers a POST to `path`. Finishes the request. */
 void tp_exchange_handle(tp_worker *worker, tp_http_request *request, tuplet_bytes path);

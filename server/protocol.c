@@ -80,12 +80,14 @@ static bool read_database_header(tp_http_request *request, uint8_t ret_id[TP_AUT
   return true;
 }
 
-/* The session of the request's token; the request is answered when false is returned. */
-static bool read_session(const tp_worker *worker, tp_http_request *request, tp_session *ret_session) {
+/* The session of the request's token; the request is refused when false is returned. Who had a session that
+ * is over guesses nothing: that does not count as a failure. */
+static bool read_session(tp_worker *worker, tp_http_request *request, tp_refusal_stage stage,
+                         tp_session *ret_session) {
   const tp_service *service = worker->service;
   tuplet_bytes token;
   if (!tp_auth_bearer(tp_http_request_header(request, "authorization"), &token)) {
-    tp_answer_unauthorized(request, "Malformed authorization header.");
+    tp_refusal_send(worker, request, stage, "Malformed authorization header.");
     return false;
   }
   switch (tp_auth_session_verify(service->auth, token, tp_clock_unix_ms(&service->clock), ret_session)) {
@@ -94,17 +96,35 @@ static bool read_session(const tp_worker *worker, tp_http_request *request, tp_s
     tp_answer_unauthorized(request,
                            "The session token has expired; the metadata exchange returns a new one.");
     return false;
+  case TUPLET_CLOSED:
+    tp_answer_unauthorized(request, "The session token is not valid any more: its access token was revoked.");
+    return false;
   default:
-    tp_answer_unauthorized(request,
-                           "Invalid session token. The metadata exchange returns one that is valid here.");
+    tp_refusal_send(worker, request, stage,
+                    "Invalid session token. The metadata exchange returns one that is valid here.");
     return false;
   }
+}
+
+/* Whether the session's token may still open the database, now that its name is known; the request is refused
+ * when false is returned. */
+static bool check_database(const tp_worker *worker, tp_http_request *request, tp_session *session,
+                           const tp_database *database) {
+  const tp_service *service = worker->service;
+  const char *name = tp_database_name(service->databases, database);
+  if (tp_auth_session_check(service->auth, session, (tuplet_bytes){name, strlen(name)},
+                            tp_clock_unix_ms(&service->clock)) == TUPLET_OK)
+    return true;
+  tp_http_respond_text(request, 403, TP_EXCHANGE_FORBIDDEN);
+  return false;
 }
 
 static void handle_data(tp_worker *worker, tp_http_request *request, const data_route *route) {
   tp_session session;
   uint8_t id[TP_AUTH_DATABASE_ID_SIZE];
-  if (!read_session(worker, request, &session) || !read_database_header(request, id)) return;
+  if (!read_session(worker, request, TP_REFUSAL_COMPLETE, &session) || !read_database_header(request, id))
+    return;
+  if (tp_refusal_was_mistaken(request)) return;
   if (memcmp(id, session.database_id, sizeof id) != 0) {
     tp_http_respond_text(request, 400, "Invalid database id: the session token is for another database.");
     return;
@@ -118,8 +138,10 @@ static void handle_data(tp_worker *worker, tp_http_request *request, const data_
                          "was started anew.");
   else if (status != TUPLET_OK)
     tp_answer_failure(worker, request, status, &error);
-  else
+  else if (check_database(worker, request, &session, database))
     route->handle(worker, request, &session, database);
+  else
+    tp_database_release(worker->service->databases, database);
 }
 
 /* ---- Everything ---- */
@@ -135,15 +157,16 @@ static void answer_page(const tp_worker *worker, tp_http_request *request) {
 }
 
 void tp_protocol_check(void *context, tp_http_request *request) {
-  const tp_worker *worker = context;
+  tp_worker *worker = context;
   tuplet_bytes path = path_of(request);
   tp_session session;
+  tp_grant grant;
   if (!equals(tp_http_request_method(request), "POST"))
     tp_protocol_handle(context, request); /* needs no body */
   else if (find_route(path) != NULL)
-    (void)read_session(worker, request, &session);
+    (void)read_session(worker, request, TP_REFUSAL_AT_HEAD, &session);
   else
-    (void)tp_exchange_check(worker, request, path);
+    (void)tp_exchange_check(worker, request, TP_REFUSAL_AT_HEAD, path, &grant);
 }
 
 void tp_protocol_handle(void *context, tp_http_request *request) {

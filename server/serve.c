@@ -2,17 +2,22 @@
 #include "server/serve.h"
 
 #include "api/open.h"
+#include "server/certificate.h"
 #include "server/config.h"
+#include "server/data_dir.h"
 #include "server/exchange.h"
 #include "server/secrets.h"
 #include "server/server.h"
+#include "server/systemd.h"
 
+#include <errno.h>
 #include <openssl/crypto.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { EXIT_USAGE = 2, EXIT_SYSTEM = 5 };
@@ -22,12 +27,15 @@ typedef struct serve_run {
   tp_serve_config config;
   tp_log log;
   tp_clock clock;
-  tuplet_owned path; /* of the database that is served */
+  tp_catalog *catalog; /* NULL: there is no data directory */
+  tuplet_owned path;   /* of the server's own file; data NULL: it has none */
   tuplet_owned secrets_file;
   tp_secrets_source secrets_source;
   tp_secrets secrets;
   tp_auth *auth;
+  tp_tls_context *tls; /* NULL: in clear */
   tp_server *server;
+  tp_systemd systemd;
 } serve_run;
 
 static const char *lookup(const char *name) {
@@ -46,13 +54,10 @@ static bool in_memory(const serve_run *serving) {
   return strcmp(serving->path.data, ":memory:") == 0;
 }
 
-static tuplet_status open_secrets(serve_run *serving, tuplet_error *error) {
-  if (in_memory(serving)) {
-    serving->secrets_source = TP_SECRETS_FLEETING;
-    return tp_secrets_make(NULL, &serving->secrets, error);
-  }
-  tuplet_status status = tp_secrets_load(NULL, serving->path.data, &serving->secrets,
-                                         &serving->secrets_source, &serving->secrets_file, error);
+static tuplet_status load_secrets(serve_run *serving, const char *path, tuplet_error *error) {
+  tuplet_owned_free(&serving->secrets_file);
+  tuplet_status status =
+      tp_secrets_load(NULL, path, &serving->secrets, &serving->secrets_source, &serving->secrets_file, error);
   if (status != TUPLET_OK) return status;
   const char *file = serving->secrets_file.data;
   if (serving->secrets_source == TP_SECRETS_EXPOSED)
@@ -65,27 +70,66 @@ static tuplet_status open_secrets(serve_run *serving, tuplet_error *error) {
   return TUPLET_OK;
 }
 
+/* Those of the data directory, if there is one; the id of the server's own file is always that file's. */
+static tuplet_status open_secrets(serve_run *serving, tuplet_error *error) {
+  tuplet_status status = TUPLET_OK;
+  char id[TP_UUID_TEXT_SIZE] = "";
+  if (serving->path.data != NULL && in_memory(serving)) {
+    serving->secrets_source = TP_SECRETS_FLEETING;
+    status = tp_secrets_make(NULL, &serving->secrets, error);
+  } else if (serving->path.data != NULL) {
+    status = load_secrets(serving, serving->path.data, error);
+  }
+  if (status != TUPLET_OK || serving->catalog == NULL) return status;
+  memcpy(id, serving->secrets.database_id, sizeof id);
+  tuplet_owned path = {0};
+  status = tp_data_dir_secrets_path(serving->catalog, &path, error);
+  if (status == TUPLET_OK) status = load_secrets(serving, path.data, error);
+  tuplet_owned_free(&path);
+  if (serving->path.data != NULL) memcpy(serving->secrets.database_id, id, sizeof id);
+  return status;
+}
+
+/* The one that was given, or that was made and kept; NULL: only those of the tokens file count. */
+static const char *access_token(const serve_run *serving) {
+  if (serving->config.access_token != NULL) return serving->config.access_token;
+  return serving->config.tokens_file != NULL ? NULL : serving->secrets.access_token;
+}
+
 static tuplet_status start(serve_run *serving, tuplet_error *error) {
   tuplet_open_options options = TUPLET_OPEN_OPTIONS_INIT;
   options.read_only = serving->config.read_only;
   static const char *const default_address[] = {TP_SERVE_ADDRESS_DEFAULT};
   tp_server_config config = tp_server_config_default();
   config.log = &serving->log;
-  config.addresses = serving->config.address_count > 0 ? serving->config.addresses : default_address;
-  config.address_count = serving->config.address_count > 0 ? serving->config.address_count : 1;
+  bool has_place = serving->config.address_count > 0 || serving->systemd.socket_count > 0;
+  config.addresses = has_place ? serving->config.addresses : default_address;
+  config.address_count = has_place ? serving->config.address_count : 1;
+  config.inherited = serving->systemd.sockets;
+  config.inherited_count = serving->systemd.socket_count;
   config.worker_count = serving->config.worker_count;
   config.read_only = serving->config.read_only;
   config.session_ms = serving->config.session_lifetime_ms;
+  config.auth_failures_max = serving->config.auth_failures_max;
+  config.tokens_file = serving->config.tokens_file;
+  config.create_databases = serving->config.create_databases;
+  config.open_databases_max = serving->config.open_databases_max;
+  config.database_idle_timeout_ms = serving->config.database_idle_timeout_ms;
   config.bounds = serving->config.bounds;
-  tuplet_status status =
-      tp_open_store(serving->config.path, &options, serving->clock, &config.store, &serving->path, error);
+  tuplet_status status = tp_certificate_open(&serving->config, &serving->log, &serving->tls, error);
   if (status != TUPLET_OK) return status;
+  config.tls = serving->tls;
+  if (serving->config.data_dir != NULL)
+    status = tp_data_dir_open(&serving->config, &serving->log, &serving->catalog, error);
+  if (status == TUPLET_OK && (serving->catalog == NULL || serving->config.path != NULL))
+    status =
+        tp_open_store(serving->config.path, &options, serving->clock, &config.store, &serving->path, error);
+  if (status != TUPLET_OK) return status;
+  config.catalog = serving->catalog;
 
   status = open_secrets(serving, error);
   if (status == TUPLET_OK) {
-    const char *token = serving->config.access_token;
-    status = tp_auth_new(NULL, token != NULL ? token : serving->secrets.access_token,
-                         serving->secrets.session_secret, &serving->auth, error);
+    status = tp_auth_new(NULL, access_token(serving), serving->secrets.session_secret, &serving->auth, error);
   }
   if (status != TUPLET_OK) {
     tp_store_close(config.store);
@@ -110,13 +154,30 @@ static void print_client_address(const char *address, char *ret_text, size_t siz
     (void)snprintf(ret_text, size, "%s", address);
 }
 
+static const char *scheme_of(const serve_run *serving) {
+  return serving->tls != NULL ? "https://" : "http://";
+}
+
+static bool is_unix(const char *address) {
+  return strncmp(address, "unix:", 5) == 0;
+}
+
+/* The first that Deno can connect to, if there is one. */
+static const char *first_address(const tp_server *server) {
+  for (size_t i = 0; i < tp_server_address_count(server); i++) {
+    if (!is_unix(tp_server_address(server, i))) return tp_server_address(server, i);
+  }
+  return tp_server_address(server, 0);
+}
+
 static void print_introduction(const serve_run *serving) {
   char address[256];
-  print_client_address(tp_server_address(serving->server, 0), address, sizeof address);
+  print_client_address(first_address(serving->server), address, sizeof address);
   const char *token = serving->secrets.access_token;
-  (void)printf("Database: %s%s\n", (const char *)serving->path.data,
-               serving->config.read_only ? " (read-only)" : "");
-  if (serving->config.access_token != NULL) {
+  const char *mode = serving->config.read_only ? " (read-only)" : "";
+  if (serving->path.data != NULL) (void)printf("Database: %s%s\n", (const char *)serving->path.data, mode);
+  if (serving->catalog != NULL) (void)printf("Databases: %s/*%s\n", tp_catalog_path(serving->catalog), mode);
+  if (serving->config.access_token != NULL || serving->config.tokens_file != NULL) {
     token = "...";
   } else {
     (void)printf("Access token: %s\n", token);
@@ -125,15 +186,51 @@ static void print_introduction(const serve_run *serving) {
     else
       (void)printf("(kept in %s)\n", (const char *)serving->secrets_file.data);
   }
+  if (is_unix(address)) {
+    (void)printf("Try it:\n\n  curl --unix-socket '%s' http://localhost/healthz\n\n", address + 5);
+    return;
+  }
   (void)printf(
       "Try it:\n\n"
-      "  DENO_KV_ACCESS_TOKEN=%s deno eval --unstable-kv 'const kv = await Deno.openKv(\"http://%s\"); "
+      "  DENO_KV_ACCESS_TOKEN=%s deno eval --unstable-kv 'const kv = await Deno.openKv(\"%s%s\"); "
       "await kv.set([\"hello\"], \"world\"); console.log(await kv.get([\"hello\"])); kv.close()'\n\n",
-      token, address);
-  (void)fflush(stdout);
-  size_t count = serving->config.address_count > 0 ? serving->config.address_count : 1;
-  for (size_t i = 0; i < count; i++)
-    tp_log_write(&serving->log, TP_LOG_INFO, "Listening on http://%s", tp_server_address(serving->server, i));
+      token, scheme_of(serving), address);
+}
+
+static void log_addresses(const serve_run *serving) {
+  for (size_t i = 0; i < tp_server_address_count(serving->server); i++) {
+    const char *place = tp_server_address(serving->server, i);
+    const char *scheme = is_unix(place) ? "" : scheme_of(serving);
+    tp_log_write(&serving->log, TP_LOG_INFO, "Listening on %s%s", scheme, place);
+  }
+}
+
+/* ---- What systemd is told ---- */
+
+/* Nothing depends on it but what systemd shows and waits for. */
+static void check_notice(const serve_run *serving, tuplet_status status, const tuplet_error *error) {
+  if (status != TUPLET_OK) tp_log_write(&serving->log, TP_LOG_WARNING, "%s", error->message);
+}
+
+static void notify_ready(const serve_run *serving) {
+  tuplet_error error;
+  char text[256];
+  size_t count = tp_server_address_count(serving->server);
+  (void)snprintf(text, sizeof text, count > 1 ? "Listening on %s and %zu more" : "Listening on %s",
+                 tp_server_address(serving->server, 0), count - 1);
+  check_notice(serving, tp_systemd_notify_ready(&serving->systemd, text, &error), &error);
+}
+
+static void notify_stopping(const serve_run *serving) {
+  tuplet_error error;
+  check_notice(serving, tp_systemd_notify_stopping(&serving->systemd, "Ending connections", &error), &error);
+}
+
+/* A server with a loop that does not come round gives no sign of life, and so is started anew. */
+static void notify_watchdog(const serve_run *serving) {
+  tuplet_error error;
+  if (!tp_server_is_moving(serving->server)) return;
+  check_notice(serving, tp_systemd_notify_watchdog(&serving->systemd, &error), &error);
 }
 
 /* ---- The end ---- */
@@ -142,28 +239,51 @@ static void exit_at_once(int signal_number) {
   _exit(128 + signal_number);
 }
 
-static void block_signals(sigset_t *ret_signals) {
+/* SIGTERM and SIGINT still end the process at once: a start may have to wait, for a file that others hold. */
+static void prepare_signals(sigset_t *ret_signals) {
   (void)sigemptyset(ret_signals);
-  (void)sigaddset(ret_signals, SIGTERM);
-  (void)sigaddset(ret_signals, SIGINT);
   (void)sigaddset(ret_signals, SIGHUP);
-  (void)pthread_sigmask(SIG_BLOCK, ret_signals, NULL); /* threads inherit it: only the main one is told */
+  (void)pthread_sigmask(SIG_BLOCK, ret_signals, NULL);
   (void)signal(SIGPIPE, SIG_IGN);
+  (void)signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error like a full disk */
+}
+
+/* From here on they are waited for. All other threads block every signal. */
+static void block_ends(sigset_t *signals) {
+  (void)sigaddset(signals, SIGTERM);
+  (void)sigaddset(signals, SIGINT);
+  (void)pthread_sigmask(SIG_BLOCK, signals, NULL);
 }
 
 /* SIGHUP: what can be read again while serving. What cannot be read stays as it was. */
 static void reload(serve_run *serving) {
+  tuplet_error error;
   tp_log_write(&serving->log, TP_LOG_INFO, "Reloading");
+  check_notice(serving, tp_systemd_notify_reloading(&serving->systemd, &error), &error);
+  tp_certificate_reload(serving->tls, &serving->log);
+  tp_server_reload_tokens(serving->server);
+}
+
+/* The next signal; meanwhile signs of life as often as they are wanted. */
+static int wait_for_signal(const serve_run *serving, const sigset_t *signals) {
+  enum { SIGNS_PER_INTERVAL = 4 };
+  uint32_t pause_ms = serving->systemd.watchdog_ms / SIGNS_PER_INTERVAL;
+  const struct timespec pause = {.tv_sec = pause_ms / 1000, .tv_nsec = pause_ms % 1000 * 1000000L};
+  for (;;) {
+    int signal_number = sigtimedwait(signals, NULL, serving->systemd.watchdog_ms > 0 ? &pause : NULL);
+    if (signal_number > 0) return signal_number;
+    if (errno == EAGAIN) notify_watchdog(serving);
+  }
 }
 
 /* Returns when the server is to end; from then on the same signals end the process. */
 static void run_until_signal(serve_run *serving, const sigset_t *signals) {
-  int signal_number;
-  for (;;) {
-    if (sigwait(signals, &signal_number) != 0) continue;
-    if (signal_number != SIGHUP) break;
+  notify_ready(serving);
+  while (wait_for_signal(serving, signals) == SIGHUP) {
     reload(serving);
+    notify_ready(serving);
   }
+  notify_stopping(serving);
   const struct sigaction action = {.sa_handler = exit_at_once};
   (void)sigaction(SIGTERM, &action, NULL);
   (void)sigaction(SIGINT, &action, NULL);
@@ -173,6 +293,8 @@ static void run_until_signal(serve_run *serving, const sigset_t *signals) {
 
 static void end(serve_run *serving) {
   tp_server_stop(serving->server);
+  tp_catalog_close(serving->catalog);
+  tp_tls_context_free(serving->tls);
   tp_auth_free(serving->auth);
   tuplet_owned_free(&serving->path);
   tuplet_owned_free(&serving->secrets_file);
@@ -202,11 +324,15 @@ int tp_serve_main(int argc, char **argv) {
     return print_help();
   }
   sigset_t signals;
-  block_signals(&signals);
+  prepare_signals(&signals);
   raise_descriptor_limit();
   int code = EXIT_SUCCESS;
-  if (start(&serving, &error) == TUPLET_OK) {
+  if (tp_systemd_read(lookup, &serving.systemd, &error) == TUPLET_OK &&
+      start(&serving, &error) == TUPLET_OK) {
+    block_ends(&signals);
     print_introduction(&serving);
+    (void)fflush(stdout);
+    log_addresses(&serving);
     run_until_signal(&serving, &signals);
   } else {
     (void)fprintf(stderr, "tuplet serve: %s\n", error.message);

@@ -1,17 +1,21 @@
 /* server.c: a database, served.
  *
- * Each worker is a loop with a listening socket and a reader of its own; one more loop, which serves nobody,
+ * Each worker is a loop with a listener and a reader of its own; one more loop, which serves nobody,
  * closes databases in memory that are not used any more, since closing one takes its time. */
 #include "server/server.h"
 
 #include "base/alloc.h"
 #include "base/status.h"
+#include "server/certificate.h"
 #include "server/protocol.h"
+#include "server/refusal.h"
+#include "server/tokens_reload.h"
 #include "server/watch_stream.h"
 
 #include <sched.h>
 #include <stddef.h>
 #include <string.h>
+#include <unistd.h>
 
 /* How often databases that are not used are looked for. */
 enum { SWEEP_INTERVAL_MS = 10000 };
@@ -23,10 +27,12 @@ struct tp_server {
   tp_service service;
   tp_loop *housekeeping;
   tp_timer *sweep_timer;
+  tp_timer *tokens_timer;
+  tp_tokens_reload tokens;  /* the housekeeping loop's */
   tp_loop_item end_evicted; /* posted at most once at a time */
   tp_worker *workers;
   uint32_t worker_count;
-  size_t address_count;
+  tp_endpoints *endpoints;
 };
 
 static uint32_t processor_count(void) {
@@ -58,7 +64,22 @@ static void run_close_reader(void *context) {
 }
 
 static void run_stop_watches(void *context) {
+  tp_refusals_stop(context);
   tp_watch_streams_stop(context);
+}
+
+static void run_check_watches(void *context) {
+  tp_watch_streams_check(context);
+}
+
+static void run_beat(tp_loop_item *item) {
+  tp_worker *worker = (tp_worker *)(void *)((char *)item - offsetof(tp_worker, beat));
+  atomic_store(&worker->beat_is_awaited, false);
+}
+
+static void on_handshake(void *context, const tp_listener_handshake *handshake) {
+  const tp_worker *worker = context;
+  tp_certificate_log_handshake(worker->service->log, handshake);
 }
 
 static void run_nothing(void *context) {
@@ -80,6 +101,25 @@ static void on_evicted(void *context) {
   tp_loop_post(server->housekeeping, &server->end_evicted);
 }
 
+/* On the housekeeping loop. */
+static void reload_tokens(tp_server *server, bool anyway) {
+  if (!tp_tokens_reload_run(&server->tokens, anyway)) return;
+  for (uint32_t i = 0; i < server->worker_count; i++)
+    tp_loop_call(server->workers[i].loop, run_check_watches, &server->workers[i]);
+}
+
+static void on_look_at_tokens(void *context) {
+  reload_tokens(context, false);
+}
+
+static void run_reload_tokens(void *context) {
+  reload_tokens(context, true);
+}
+
+void tp_server_reload_tokens(tp_server *server) {
+  tp_loop_call(server->housekeeping, run_reload_tokens, server);
+}
+
 typedef struct housekeeping_call {
   tp_server *server;
   tuplet_status status;
@@ -97,6 +137,22 @@ static void run_stop_sweeping(void *context) {
   tp_server *server = context;
   tp_timer_free(server->sweep_timer);
   server->sweep_timer = NULL;
+}
+
+/* Only when all workers serve, since it calls them. */
+static void run_start_looking_at_tokens(void *context) {
+  housekeeping_call *call = context;
+  tp_server *server = call->server;
+  call->status =
+      tp_timer_new(server->housekeeping, on_look_at_tokens, server, &server->tokens_timer, call->error);
+  if (call->status == TUPLET_OK)
+    tp_timer_start(server->tokens_timer, TP_TOKENS_RELOAD_INTERVAL_MS, TP_TOKENS_RELOAD_INTERVAL_MS);
+}
+
+static void run_stop_looking_at_tokens(void *context) {
+  tp_server *server = context;
+  tp_timer_free(server->tokens_timer);
+  server->tokens_timer = NULL;
 }
 
 /* ---- The start ---- */
@@ -124,7 +180,7 @@ static tuplet_status start_databases(tp_server *server, const tp_server_config *
   return call.status;
 }
 
-static tp_listener_config listener_config(const tp_server *server, tp_worker *worker) {
+static tp_listener_config listener_config(const tp_server *server, tp_worker *worker, tp_tls_context *tls) {
   const tp_bounds *bounds = &server->service.bounds;
   tp_listener_config config = tp_listener_config_default();
   config.limits.head_size_max = bounds->header_size_max;
@@ -135,57 +191,46 @@ static tp_listener_config listener_config(const tp_server *server, tp_worker *wo
   config.idle_timeout_ms = bounds->idle_timeout_ms;
   config.send_timeout_ms = bounds->send_timeout_ms;
   config.budget = &worker->service->budget;
+  config.gate = worker->service->gate;
+  config.tls = tls;
+  config.on_handshake = on_handshake;
   config.on_head = tp_protocol_check;
   config.on_request = tp_protocol_handle;
   config.context = worker;
   return config;
 }
 
-/* Listens on every address; the first worker takes them, the others join it. */
-static tuplet_status start_listening(tp_server *server, tp_worker *worker, const char *const *addresses,
-                                     tuplet_error *error) {
-  tp_listener_config config = listener_config(server, worker);
-  tuplet_status status = TUPLET_OK;
-  worker->listeners = tp_alloc_array_zeroed(server->allocator, server->address_count, sizeof(tp_listener *));
-  if (worker->listeners == NULL) return tp_fail_nomem(error);
-  for (size_t i = 0; i < server->address_count && status == TUPLET_OK; i++) {
-    tp_listener **listener = &worker->listeners[i];
-    if (worker->number == 0)
-      status = tp_listener_open(worker->loop, addresses[i], &config, listener, error);
-    else
-      status = tp_listener_join(worker->loop, server->workers[0].listeners[i], &config, listener, error);
-  }
-  return status;
-}
-
-static tuplet_status start_worker(tp_server *server, tp_worker *worker, const char *const *addresses,
+static tuplet_status start_worker(tp_server *server, tp_worker *worker, tp_tls_context *tls,
                                   tuplet_error *error) {
   worker->service = &server->service;
+  worker->beat.run = run_beat;
   tuplet_status status = tp_loop_start(server->allocator, &worker->loop, error);
   if (status != TUPLET_OK) return status;
   worker_call call = {.worker = worker, .store = server->store, .error = error};
   tp_loop_call(worker->loop, run_open_reader, &call);
   if (call.status != TUPLET_OK) return call.status;
-  return start_listening(server, worker, addresses, error);
+  tp_listener_config listener = listener_config(server, worker, tls);
+  return tp_listener_open(worker->loop, server->endpoints, &listener, &worker->listener, error);
 }
 
 static tuplet_status start_workers(tp_server *server, const tp_server_config *config, tuplet_error *error) {
   uint32_t count = config->worker_count > 0 ? config->worker_count : processor_count();
-  server->address_count = config->address_count;
   server->workers = tp_alloc_array_zeroed(server->allocator, count, sizeof *server->workers);
   if (server->workers == NULL) return tp_fail_nomem(error);
   for (uint32_t i = 0; i < count; i++) {
     server->worker_count++;
     server->workers[i].number = i;
-    tuplet_status status = start_worker(server, &server->workers[i], config->addresses, error);
+    tuplet_status status = start_worker(server, &server->workers[i], config->tls, error);
     if (status != TUPLET_OK) return status;
   }
   return TUPLET_OK;
 }
 
 tp_server_config tp_server_config_default(void) {
-  return (tp_server_config){
-      .clock = tp_clock_system(), .session_ms = TP_SERVICE_SESSION_MS, .bounds = tp_bounds_default()};
+  return (tp_server_config){.clock = tp_clock_system(),
+                            .session_ms = TP_SERVICE_SESSION_MS,
+                            .auth_failures_max = TP_SERVICE_AUTH_FAILURES_MAX,
+                            .bounds = tp_bounds_default()};
 }
 
 static void init_service(tp_server *server, const tp_server_config *config) {
@@ -202,9 +247,41 @@ static void init_service(tp_server *server, const tp_server_config *config) {
   tp_http_budget_init(&service->budget, config->bounds.memory_max, config->bounds.requests_max);
 }
 
+/* Before anything else, so that a server that cannot have its addresses does nothing. */
+static tuplet_status start_listening(tp_server *server, const tp_server_config *config, tuplet_error *error) {
+  const tp_bounds *bounds = &config->bounds;
+  tuplet_status status =
+      tp_endpoints_open(config->allocator, config->addresses, config->address_count, config->inherited,
+                        config->inherited_count, &server->endpoints, error);
+  if (status != TUPLET_OK) return status;
+  return tp_net_gate_new(config->allocator, bounds->connections_max, bounds->connections_per_address_max,
+                         &server->service.gate, error);
+}
+
+static tuplet_status start_authenticating(tp_server *server, const tp_server_config *config,
+                                          tuplet_error *error) {
+  const tp_throttle_config throttle = {.allocator = config->allocator,
+                                       .failures_max = config->auth_failures_max,
+                                       .held_per_address_max = TP_THROTTLE_HELD_PER_ADDRESS_MAX,
+                                       .held_max = TP_THROTTLE_HELD_MAX,
+                                       .address_max = TP_THROTTLE_ADDRESS_MAX};
+  tuplet_status status = tp_throttle_new(&throttle, &server->service.throttle, error);
+  if (status != TUPLET_OK) return status;
+  return tp_tokens_reload_init(&server->tokens, config->allocator, config->tokens_file, config->auth,
+                               config->log, error);
+}
+
+static tuplet_status start_looking_at_tokens(tp_server *server, tuplet_error *error) {
+  if (server->tokens.file == NULL) return TUPLET_OK;
+  housekeeping_call call = {.server = server, .error = error};
+  tp_loop_call(server->housekeeping, run_start_looking_at_tokens, &call);
+  return call.status;
+}
+
 tuplet_status tp_server_start(const tp_server_config *config, tp_server **ret_server, tuplet_error *error) {
   tp_server *server = tp_alloc_array_zeroed(config->allocator, 1, sizeof *server);
   if (server == NULL) {
+    for (size_t i = 0; i < config->inherited_count; i++) (void)close(config->inherited[i]);
     tp_store_close(config->store);
     return tp_fail_nomem(error);
   }
@@ -213,8 +290,11 @@ tuplet_status tp_server_start(const tp_server_config *config, tp_server **ret_se
   server->store = config->store;
   init_service(server, config);
 
-  tuplet_status status = start_databases(server, config, error);
+  tuplet_status status = start_listening(server, config, error);
+  if (status == TUPLET_OK) status = start_authenticating(server, config, error);
+  if (status == TUPLET_OK) status = start_databases(server, config, error);
   if (status == TUPLET_OK) status = start_workers(server, config, error);
+  if (status == TUPLET_OK) status = start_looking_at_tokens(server, error);
   if (status == TUPLET_OK)
     *ret_server = server;
   else
@@ -222,8 +302,28 @@ tuplet_status tp_server_start(const tp_server_config *config, tp_server **ret_se
   return status;
 }
 
+size_t tp_server_address_count(const tp_server *server) {
+  return tp_endpoints_count(server->endpoints);
+}
+
 const char *tp_server_address(const tp_server *server, size_t number) {
-  return tp_listener_address(server->workers[0].listeners[number]);
+  return tp_endpoints_address(server->endpoints, number);
+}
+
+tp_net_gate_counts tp_server_connections(const tp_server *server) {
+  return tp_net_gate_counts_now(server->service.gate);
+}
+
+bool tp_server_is_moving(tp_server *server) {
+  bool is_moving = true;
+  for (uint32_t i = 0; i < server->worker_count; i++) {
+    tp_worker *worker = &server->workers[i];
+    if (atomic_exchange(&worker->beat_is_awaited, true))
+      is_moving = false;
+    else
+      tp_loop_post(worker->loop, &worker->beat);
+  }
+  return is_moving;
 }
 
 size_t tp_server_memory(const tp_server *server) {
@@ -237,34 +337,25 @@ static uint32_t milliseconds_left(const tp_server *server, int64_t deadline_ns) 
   return left_ms > 0 ? (uint32_t)left_ms : 0;
 }
 
-static tp_listener *listener_of(const tp_server *server, const tp_worker *worker, size_t number) {
-  return worker->listeners != NULL && number < server->address_count ? worker->listeners[number] : NULL;
-}
-
 /* Ends what comes from outside: afterwards no request comes any more, and no watch is open. */
 static void stop_listening(tp_server *server) {
   int64_t deadline_ns =
       tp_clock_monotonic_ns(&server->clock) + (int64_t)server->service.bounds.drain_timeout_ms * 1000000;
+  if (server->endpoints != NULL) tp_endpoints_close(server->endpoints);
   for (uint32_t i = 0; i < server->worker_count; i++) {
-    for (size_t k = 0; k < server->address_count; k++) {
-      tp_listener *listener = listener_of(server, &server->workers[i], k);
-      if (listener != NULL) tp_listener_drain(listener);
-    }
+    if (server->workers[i].listener != NULL) tp_listener_drain(server->workers[i].listener);
   }
   for (uint32_t i = 0; i < server->worker_count; i++) {
     if (server->workers[i].loop != NULL)
       tp_loop_call(server->workers[i].loop, run_stop_watches, &server->workers[i]);
   }
-  for (uint32_t i = 0; i < server->worker_count; i++) {
-    for (size_t k = 0; k < server->address_count; k++)
-      tp_listener_close(listener_of(server, &server->workers[i], k), milliseconds_left(server, deadline_ns));
-    tp_free(server->allocator, server->workers[i].listeners);
-    server->workers[i].listeners = NULL;
-  }
+  for (uint32_t i = 0; i < server->worker_count; i++)
+    tp_listener_close(server->workers[i].listener, milliseconds_left(server, deadline_ns));
 }
 
 void tp_server_stop(tp_server *server) {
   if (server == NULL) return;
+  if (server->tokens_timer != NULL) tp_loop_call(server->housekeeping, run_stop_looking_at_tokens, server);
   stop_listening(server);
   if (server->sweep_timer != NULL) tp_loop_call(server->housekeeping, run_stop_sweeping, server);
   for (uint32_t i = 0; i < server->worker_count; i++) {
@@ -281,6 +372,9 @@ void tp_server_stop(tp_server *server) {
   }
   tp_loop_stop(server->housekeeping);
   tp_databases_free(server->service.databases);
+  tp_net_gate_free(server->service.gate);
+  tp_throttle_free(server->service.throttle);
+  tp_endpoints_free(server->endpoints);
   tp_free(server->allocator, server->workers);
   tp_free(server->allocator, server);
 }

@@ -11,14 +11,19 @@ typedef struct tp_server_config {
   const tuplet_allocator *allocator;
   tp_clock clock;
   const tp_log *log;                             /* borrowed */
-  const tp_auth *auth;                           /* borrowed */
+  tp_auth *auth;                                 /* borrowed */
   tp_store *store;                               /* taken over, also when starting fails */
   uint8_t database_id[TP_AUTH_DATABASE_ID_SIZE]; /* the store's */
-  const char *const *addresses;                  /* "HOST:PORT" */
-  size_t address_count;                          /* > 0 */
-  uint32_t worker_count;                         /* 0: as many as there are processors */
+  const char *const *addresses;                  /* as tp_address_check has it */
+  size_t address_count;
+  tp_tls_context *tls;  /* borrowed; NULL: in clear */
+  const int *inherited; /* sockets that listen already; taken over, also when starting fails */
+  size_t inherited_count;
+  uint32_t worker_count; /* 0: as many as there are processors */
   bool read_only;
-  int64_t session_ms; /* how long a session token is valid */
+  int64_t session_ms;         /* how long a session token is valid */
+  uint32_t auth_failures_max; /* of an address within a minute; 0: any number */
+  const char *tokens_file;    /* borrowed; read again whenever it changes; NULL: none */
   tp_bounds bounds;
 } tp_server_config;
 
@@ -29,12 +34,24 @@ tp_server_config tp_server_config_default(void);
  * those of opening a reader. */
 tuplet_status tp_server_start(const tp_server_config *config, tp_server **ret_server, tuplet_error *error);
 
-/* "127.0.0.1:4512": what it listens on, for the address of that number. Lives as long as the server. */
+/* What it listens on, as tp_endpoints_address has it; a name may have become several. Lives as long as the
+ * server. */
+size_t tp_server_address_count(const tp_server *server);
 const char *tp_server_address(const tp_server *server, size_t number);
+
+tp_net_gate_counts tp_server_connections(const tp_server *server);
+
+/* Whether every loop has come round since the call before; asks each for the next. Does not wait. One thread at a time.
+ */
+bool tp_server_is_moving(tp_server *server);
 
 /* Bytes of requests and of answers that are held at this moment, of those that count (see tp_http_budget).
  * Any thread. */
 size_t tp_server_memory(const tp_server *server);
+
+/* Reads the file of tokens again, and ends what its old tokens allowed and the new ones do not. A file that
+ * cannot be read changes nothing, and is told of in the log. Blocks for a moment. */
+void tp_server_reload_tokens(tp_server *server);
 
 /* Accepts nothing more, ends watches, answers what was accepted, closes the store, and ends. Blocks, at most
  * for about bounds.drain_timeout_ms beyond the commits under way. NULL is fine. */

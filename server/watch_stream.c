@@ -34,8 +34,8 @@ struct tp_watch_stream {
   tp_database *database;
   tp_watch *watch;
   tp_timer *keep_alive;
-  tp_timer *expiry;                 /* of the session */
-  int64_t session_ends_at_ms;       /* unix */
+  tp_timer *expiry; /* of the session */
+  tp_session session;
   tp_watch_stream *previous, *next; /* in worker->watches */
   bool started;                     /* the response's head is out */
   bool dirty;                       /* woken, and not polled since */
@@ -56,7 +56,7 @@ static bool count_on(const tp_worker *worker, tp_http_request *request) {
   tp_service *service = worker->service;
   uint32_t *of_connection = tp_http_request_tally(request);
   if (of_connection != NULL && *of_connection >= service->bounds.watches_per_connection_max) {
-    tp_answer_too_many(request, "This connection has as many watches as one may have; end one before.");
+    tp_answer_too_many(request, 1000, "This connection has as many watches as one may have; end one before.");
     return false;
   }
   size_t before = atomic_fetch_add(&service->watch_count, 1);
@@ -264,21 +264,23 @@ static void on_keep_alive(void *context) {
     tp_http_respond_write(stream->request, (tuplet_bytes){nothing, sizeof nothing});
 }
 
-static uint64_t session_left_ms(const tp_watch_stream *stream) {
-  int64_t now_ms = tp_clock_unix_ms(&stream->worker->service->clock);
-  return stream->session_ends_at_ms > now_ms ? (uint64_t)(stream->session_ends_at_ms - now_ms) : 0;
+/* Ends the stream if its session is over. Clients whose time has passed have a newer session by now, with
+ * which they come again. */
+static void stream_check(tp_watch_stream *stream) {
+  const tp_service *service = stream->worker->service;
+  const char *name = tp_database_name(service->databases, stream->database);
+  int64_t now_ms = tp_clock_unix_ms(&service->clock);
+  if (tp_auth_session_check(service->auth, &stream->session, (tuplet_bytes){name, strlen(name)}, now_ms) ==
+      TUPLET_OK)
+    tp_timer_start(stream->expiry, (uint64_t)(stream->session.expires_at_ms - now_ms), 0);
+  else
+    stream_end(stream, false);
 }
 
-/* Clients have a newer session by now, with which they come again. A loop that is busy lets timers run early,
- * by as much as its clock is behind. */
+/* A loop that is busy lets timers run early, by as much as its clock is behind: so this may not be the end.
+ */
 static void on_expiry(void *context) {
-  tp_watch_stream *stream = context;
-  uint64_t left_ms = session_left_ms(stream);
-  if (left_ms > 0) {
-    tp_timer_start(stream->expiry, left_ms, 0);
-  } else {
-    stream_end(stream, false);
-  }
+  stream_check(context);
 }
 
 /* ---- The start ---- */
@@ -311,8 +313,8 @@ static tuplet_status stream_new(tp_worker *worker, tp_http_request *request, con
   if (stream->next != NULL) stream->next->previous = stream;
   worker->watches = stream;
   tp_timer_start(stream->keep_alive, worker->service->keep_alive_ms, worker->service->keep_alive_ms);
-  stream->session_ends_at_ms = session->expires_at_ms;
-  tp_timer_start(stream->expiry, session_left_ms(stream), 0);
+  stream->session = *session;
+  tp_timer_start(stream->expiry, 0, 0); /* rights may have changed while the database was opened */
   const tp_http_request_events events = {stream, on_writable, on_abort};
   tp_http_request_set_events(request, &events);
   return TUPLET_OK;
@@ -344,6 +346,14 @@ void tp_watch_streams_stop(tp_worker *worker) {
   for (tp_watch_stream *stream = worker->watches; stream != NULL;) {
     tp_watch_stream *next = stream->next;
     stream_end(stream, false);
+    stream = next;
+  }
+}
+
+void tp_watch_streams_check(tp_worker *worker) {
+  for (tp_watch_stream *stream = worker->watches; stream != NULL;) {
+    tp_watch_stream *next = stream->next;
+    stream_check(stream);
     stream = next;
   }
 }

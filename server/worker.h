@@ -7,9 +7,12 @@
 #include "server/bounds.h"
 #include "server/databases.h"
 #include "server/log.h"
+#include "server/throttle.h"
 
 #define TP_SERVICE_KEEP_ALIVE_MS 5000u
 #define TP_SERVICE_SESSION_MS    ((int64_t)60 * 60 * 1000)
+
+#define TP_SERVICE_AUTH_FAILURES_MAX 10u
 
 /* Of a database in memory: the session ends with the database, which ends when it is not used. */
 #define TP_SERVICE_MEMORY_SESSION_MS ((int64_t)30 * 24 * 60 * 60 * 1000)
@@ -19,7 +22,8 @@ typedef enum tp_service_log {
   TP_SERVICE_LOG_FAILED, /* the database cannot be used */
   TP_SERVICE_LOG_BUSY,   /* no room, no memory */
   TP_SERVICE_LOG_FULL,
-  TP_SERVICE_LOG_WATCH, /* a watch was ended */
+  TP_SERVICE_LOG_WATCH,          /* a watch was ended */
+  TP_SERVICE_LOG_AUTHENTICATION, /* failed */
   TP_SERVICE_LOG_COUNT
 } tp_service_log;
 
@@ -28,27 +32,33 @@ typedef struct tp_service {
   tp_clock clock;
   const tp_log *log;
   tp_log_limit log_limits[TP_SERVICE_LOG_COUNT];
-  const tp_auth *auth;
+  tp_auth *auth;
+  tp_throttle *throttle;
   tp_databases *databases;
   bool read_only;
   tp_bounds bounds;
   uint32_t keep_alive_ms; /* between bytes of a watch in which nothing happens */
   int64_t session_ms;     /* how long a session token is valid */
   tp_http_budget budget;
+  tp_net_gate *gate;
   atomic_size_t watch_count; /* of all loops */
 } tp_service;
 
 typedef struct tp_watch_stream tp_watch_stream;
+typedef struct tp_held_refusal tp_held_refusal;
 
 /* A loop. All members belong to its thread once it serves. */
 typedef struct tp_worker {
   tp_service *service;
   uint32_t number; /* from 0 */
   tp_loop *loop;
-  tp_listener **listeners; /* one for each address */
-  tp_reader *reader;       /* of the server's own database */
+  tp_loop_item beat;     /* see tp_server_is_moving */
+  atomic_bool beat_is_awaited;
+  tp_listener *listener; /* of all addresses */
+  tp_reader *reader;     /* of the server's own database */
   tp_watch_stream *watches;
-  bool stopping; /* watches are refused */
+  tp_held_refusal *held;
+  bool stopping; /* watches are refused, and nothing is held back */
 } tp_worker;
 
 /* The reader to read `database` with; NULL is the pool's. */

@@ -1,10 +1,11 @@
-/* open.c: from a path to a store; the only place that knows the concrete engines. */
+/* open.c: from a path to a store, or to a file as a whole; the only place that knows the concrete engines. */
 #include "api/open.h"
 
 #include "base/alloc.h"
 #include "base/buffer.h"
 #include "base/hex.h"
 #include "base/status.h"
+#include "engine/sqlite/file.h"
 #include "engine/sqlite/sqlite_engine.h"
 
 #include <errno.h>
@@ -94,6 +95,12 @@ static tuplet_status resolve_path(const char *path, tp_buffer *out, tuplet_error
 
 tuplet_status tp_open_store(const char *path, const tuplet_open_options *options, tp_clock clock,
                             tp_store **ret_store, tuplet_owned *ret_path, tuplet_error *error) {
+  return tp_open_store_with_stats(path, options, clock, NULL, ret_store, ret_path, error);
+}
+
+tuplet_status tp_open_store_with_stats(const char *path, const tuplet_open_options *options, tp_clock clock,
+                                       tp_engine_stats *stats, tp_store **ret_store, tuplet_owned *ret_path,
+                                       tuplet_error *error) {
   tp_buffer buffer;
   tuplet_owned resolved = {0};
   tp_buffer_init(&buffer, options->allocator);
@@ -110,6 +117,7 @@ tuplet_status tp_open_store(const char *path, const tuplet_open_options *options
       .cache_kib = options->cache_kib == 0 ? TUPLET_CACHE_KIB_DEFAULT : options->cache_kib,
       .memory_size_max = options->memory_size_max,
       .durability = options->durability,
+      .stats = stats,
   };
   tp_engine *engine;
   status = tp_sqlite_engine_open(&engine_config, &engine, error);
@@ -124,4 +132,20 @@ out:
   tp_buffer_done(&buffer);
   tuplet_owned_free(&resolved);
   return status;
+}
+
+tuplet_status tp_file_copy(const char *from, const char *to, tuplet_error *error) {
+  return tp_sqlite_file_copy(from, to, error);
+}
+
+tuplet_status tp_file_survey_take(const char *path, tp_clock clock, tp_file_survey *ret_survey,
+                                  tuplet_error *error) {
+  int64_t counts[TP_SQLITE_FILE_COUNTS];
+  tuplet_status status = tp_sqlite_file_count(path, tp_clock_unix_ms(&clock), counts, error);
+  if (status != TUPLET_OK) return status;
+  *ret_survey = (tp_file_survey){
+      .entries = counts[0], .expiring = counts[1], .queued = counts[2], .delivering = counts[3]};
+  for (int i = 0; i < 8; i++) /* big-endian, followed by two zero bytes */
+    ret_survey->last_commit.bytes[i] = (uint8_t)((uint64_t)counts[4] >> (56 - 8 * i));
+  return TUPLET_OK;
 }

@@ -20,6 +20,7 @@
 #define TP_ENGINE_ENGINE_H
 
 #include "base/arena.h"
+#include "base/histogram.h"
 #include "tuplet.h"
 
 #define TP_EXPIRES_NEVER INT64_C(-1)
@@ -206,6 +207,41 @@ struct tp_queue_turn {
   tp_queue_turn *next; /* the engine's */
 };
 
+/* ---- What can be seen from outside ---- */
+
+/* What engines count, for whoever shows it. Several may share one; what an engine counted stays when it is
+ * closed. Any thread may read any part at any time (relaxed loads, tp_histogram's functions). */
+typedef struct tp_engine_stats {
+  _Atomic uint64_t writes_committed;
+  _Atomic uint64_t writes_conflicting; /* refused by their own checks */
+  _Atomic uint64_t writes_failed;      /* refused for what they ask, or by the storage */
+  _Atomic uint64_t written_size;       /* bytes of keys, values and messages of what was committed */
+  _Atomic uint64_t messages_enqueued;
+  _Atomic uint64_t expired_removed; /* rows */
+  _Atomic uint64_t commits_failed;  /* attempts to commit a group */
+  tp_histogram group_size;          /* how many writes each commit of writes committed */
+  tp_histogram commit_ns; /* how long making them durable took, of each commit of anything; with SQLite: its
+                             COMMIT, in which the log is written and synced */
+  tp_histogram checkpoint_ns;              /* how long each round of moving a log into its file took */
+  _Atomic uint64_t checkpoints_incomplete; /* rounds that left something in the log */
+  /* At this moment. */
+  _Atomic int64_t log_size;     /* bytes of write-ahead logs that are in use, as of each one's last commit */
+  _Atomic int64_t engine_count; /* engines that are open */
+} tp_engine_stats;
+
+/* Errors: TUPLET_NOMEM. */
+tuplet_status tp_engine_stats_init(tp_engine_stats *stats, const tuplet_allocator *allocator,
+                                   tuplet_error *error);
+/* After the engines that record into it have been closed. */
+void tp_engine_stats_done(tp_engine_stats *stats);
+
+/* A database's queue. */
+typedef struct tp_queue_state {
+  uint64_t waiting;         /* messages that nobody has taken; counted up to a limit */
+  uint64_t running;         /* those taken and not finished; likewise */
+  int64_t oldest_due_at_ms; /* of those waiting, unix; INT64_MAX when there are none */
+} tp_queue_state;
+
 /* ---- Engines ---- */
 
 /* What a commit changed. */
@@ -242,6 +278,11 @@ typedef struct tp_engine_ops {
 
   /* Whether anyone but this engine may have changed the data since the last call. One thread at a time. */
   tuplet_status (*poll_foreign_changes)(tp_engine *engine, bool *ret_changed, tuplet_error *error);
+
+  /* Counts no more than count_max messages of each kind, so that it takes no longer than reading as many.
+   * Blocks for as long as a read; any thread. */
+  tuplet_status (*queue_state)(tp_engine *engine, uint32_t count_max, tp_queue_state *ret_state,
+                               tuplet_error *error);
 
   /* Completes what was submitted, then frees the engine. Blocks. */
   void (*close)(tp_engine *engine);

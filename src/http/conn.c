@@ -334,7 +334,8 @@ tp_http_progress tp_http_conn_progress(const tp_http_conn *conn) {
   size_t receiving = 0;
   for (const tp_http_request *request = conn->oldest; request != NULL; request = request->next)
     receiving += is_receiving(request);
-  return (tp_http_progress){.receiving = receiving,
+  return (tp_http_progress){.has_begun = conn->codec != NULL,
+                            .receiving = receiving,
                             .requests = conn->number_last,
                             .handling = conn->handling,
                             .unsent = tp_http_conn_unsent(conn),
@@ -349,8 +350,8 @@ static bool is_overdue(tp_http_request *request, uint64_t now_ms, uint64_t head_
   return now_ms - request->seen_ms >= (request->has_head ? body_timeout_ms : head_timeout_ms);
 }
 
-void tp_http_conn_expire_receiving(tp_http_conn *conn, uint64_t now_ms, uint64_t head_timeout_ms,
-                                   uint64_t body_timeout_ms) {
+static void expire_requests(tp_http_conn *conn, uint64_t now_ms, uint64_t head_timeout_ms,
+                            uint64_t body_timeout_ms) {
   bool has_expired = false;
   for (tp_http_request *request = conn->oldest, *next; request != NULL && !conn->failed; request = next) {
     next = request->next;
@@ -361,10 +362,17 @@ void tp_http_conn_expire_receiving(tp_http_conn *conn, uint64_t now_ms, uint64_t
   if (has_expired) tp_http_conn_wake(conn);
 }
 
+void tp_http_conn_expire_receiving(tp_http_conn *conn, uint64_t now_ms, uint64_t head_timeout_ms,
+                                   uint64_t body_timeout_ms) {
+  if (conn->codec != NULL && !conn->failed && !conn->closing)
+    conn->codec->pass_time(conn, now_ms, head_timeout_ms);
+  expire_requests(conn, now_ms, head_timeout_ms, body_timeout_ms);
+}
+
 void tp_http_conn_expire_shutdown(tp_http_conn *conn) {
   if (conn->failed) return; /* shutdown has then left it alone, too */
   assert(conn->draining);
-  tp_http_conn_expire_receiving(conn, 0, 0, 0);
+  expire_requests(conn, 0, 0, 0);
   if (conn->codec == NULL || conn->closing || conn->failed) return;
   conn->codec->expire_shutdown(conn);
   tp_http_conn_wake(conn);

@@ -70,6 +70,11 @@ const char *tp_http_request_protocol(const tp_http_request *request);
 /* At most limits.body_size_max bytes. */
 tuplet_bytes tp_http_request_body(const tp_http_request *request);
 
+/* Inside on_head: the request is wanted, but not its body, which is then empty. So much of a request that is
+ * to be refused later costs no memory. */
+void tp_http_request_skip_body(tp_http_request *request);
+bool tp_http_request_body_is_skipped(const tp_http_request *request);
+
 /* For what the handler needs while it works on the request. Only for the loop's thread. */
 tp_arena *tp_http_request_arena(tp_http_request *request);
 
@@ -264,6 +269,7 @@ void tp_http_conn_shutdown(tp_http_conn *conn);
 
 /* What a transport with a clock needs to end connections that do not move. */
 typedef struct tp_http_progress {
+  bool has_begun;    /* the first bytes have told the protocol */
   size_t receiving;  /* requests whose end is missing */
   uint64_t requests; /* so far, whatever became of them */
   size_t handling;   /* requests that handlers have */
@@ -276,8 +282,9 @@ tp_http_progress tp_http_conn_progress(const tp_http_conn *conn);
 /* Ends all requests of which the end of the head has been missing for head_timeout_ms, or then the end of the
  * body for body_timeout_ms, each counted from the first call that saw it so, which the transport makes now
  * and then: 408 and close (HTTP/1.1); 408, and at the next call a reset, of that stream alone (HTTP/2; when
- * the head is incomplete nothing else can come, and the connection ends). now_ms: any clock that only goes
- * forward. */
+ * the head is incomplete nothing else can come, and the connection ends). Also tells HTTP/2 how time goes by:
+ * a peer that does not acknowledge our settings within head_timeout_ms loses its connection. now_ms: any
+ * clock that only goes forward. */
 void tp_http_conn_expire_receiving(tp_http_conn *conn, uint64_t now_ms, uint64_t head_timeout_ms,
                                    uint64_t body_timeout_ms);
 

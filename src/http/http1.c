@@ -1,4 +1,4 @@
-/* http1.c: HTTP/1.1 requests by llhttp, strictly, one after the other.
+/* http1.c: HTTP/1.1 requests by llhttp, strictly (http1_lines.c), one after the other.
  *
  * llhttp stops at the end of each request. The next one is parsed when the response to it has been given;
  * what the peer sends ahead waits in `input`. An error of the peer's is answered and ends the connection,
@@ -14,6 +14,8 @@
 struct tp_http1 {
   llhttp_t parser;
   tp_http_request *current; /* being received, with the handler, or being discarded */
+  tp_http1_lines lines;     /* of the head or the trailers that are being read */
+  bool is_in_blank;         /* the CR of an empty line before a request has come */
   tp_buffer input;          /* sent ahead, from input_offset on */
   size_t input_offset;
   size_t head_size;  /* bytes of the head so far, or of chunk extensions and trailers behind it */
@@ -23,11 +25,8 @@ struct tp_http1 {
   bool is_in_name;   /* a header's name is being read */
   size_t host_count;
   tp_http_span name, value;
-  const char *slice, *slice_end; /* what the parser is being fed */
-  bool has_value_piece;          /* some of the header's value has come, */
-  bool is_value_open;            /* and reached the end of its slice, so that the next slice continues it */
-  bool has_encoding;             /* Transfer-Encoding is there */
-  int refusal;                   /* set by a callback that stopped the parser; 0: llhttp's own error */
+  bool has_encoding; /* Transfer-Encoding is there */
+  int refusal;       /* set by a callback that stopped the parser; 0: llhttp's own error */
 };
 
 /* ---- llhttp's callbacks: they only record -------------------------------------------------------------- */
@@ -99,7 +98,6 @@ static int on_header_field(llhttp_t *parser, const char *at, size_t size) {
   if (!http1->is_in_name) {
     http1->is_in_name = true;
     http1->name = http1->value = (tp_http_span){0};
-    http1->has_value_piece = false;
   }
   int result = extend(conn, &http1->name, at, size);
   if (result != HPE_OK) return result;
@@ -114,12 +112,6 @@ static int on_header_value(llhttp_t *parser, const char *at, size_t size) {
   tp_http_conn *conn = conn_of(parser);
   tp_http1 *http1 = conn->http1;
   if (http1->is_head_done) return count_surplus(conn, size);
-  /* A second piece that does not continue the first is a folded line, which llhttp lets pass (RFC 9112, 5.2).
-   */
-  bool continues = http1->is_value_open && at == http1->slice;
-  if (http1->has_value_piece && !continues) return refuse(http1, 400);
-  http1->has_value_piece = true;
-  http1->is_value_open = at + size == http1->slice_end;
   return extend(conn, &http1->value, at, size);
 }
 
@@ -193,7 +185,7 @@ static int on_headers_complete(llhttp_t *parser) {
     return out_of_memory(conn);
   }
   request->is_http10 = parser->http_minor == 0;
-  request->keep_alive = llhttp_should_keep_alive(parser);
+  request->keep_alive = llhttp_should_keep_alive(parser) && (parser->flags & F_CONNECTION_CLOSE) == 0;
   parser->upgrade = 0; /* an offer; we go on with HTTP/1.1 */
   int refusal = check_version(parser, http1);
   if (refusal == 0 && !split_absolute_target(request)) refusal = 400;
@@ -216,6 +208,15 @@ static int on_headers_complete(llhttp_t *parser) {
     if (conn->back.failed) return out_of_memory(conn);
   }
   return HPE_OK;
+}
+
+/* A chunk's length is there. Behind the last chunk come the trailers: llhttp stops before them. */
+static int on_chunk_header(llhttp_t *parser) {
+  tp_http_conn *conn = conn_of(parser);
+  if (parser->content_length > conn->config.limits.body_size_max) return refuse(conn->http1, 413);
+  if (parser->content_length > 0) return HPE_OK;
+  tp_http1_lines_start_trailers(&conn->http1->lines);
+  return HPE_PAUSED;
 }
 
 static int on_body(llhttp_t *parser, const char *at, size_t size) {
@@ -247,6 +248,7 @@ static const llhttp_settings_t settings = {.on_message_begin = on_message_begin,
                                            .on_headers_complete = on_headers_complete,
                                            .on_chunk_extension_name = on_surplus,
                                            .on_chunk_extension_value = on_surplus,
+                                           .on_chunk_header = on_chunk_header,
                                            .on_body = on_body,
                                            .on_message_complete = on_message_complete};
 
@@ -276,6 +278,7 @@ static void reject(tp_http_conn *conn, int status) {
   tp_http1 *http1 = conn->http1;
   bool is_head = http1->parser.method == HTTP_HEAD && http1->has_target;
   bool is_answered = is_discarding(http1);
+  if (!is_answered) tp_http_conn_tell_refusal(conn, http1->current, status);
   if (http1->current != NULL) tp_http_request_drop(http1->current);
   http1->current = NULL;
   if (!is_answered) tp_http1_write_refusal(conn, status, is_head);
@@ -297,27 +300,44 @@ static bool is_in_head(const tp_http1 *http1) {
   return http1->current == NULL || !http1->is_head_done;
 }
 
+/* Empty lines before a request belong to none. Returns whether the byte was one's; or an error of the peer's.
+ */
+static bool skip_blank(tp_http_conn *conn, char byte) {
+  tp_http1 *http1 = conn->http1;
+  if (!http1->is_in_blank && byte != '\r') return false;
+  if (http1->is_in_blank && byte != '\n') reject(conn, 400);
+  http1->is_in_blank = !http1->is_in_blank;
+  return true;
+}
+
 /* Feeds the parser once. Returns how many bytes it took. */
 static size_t parse(tp_http_conn *conn, const char *data, size_t size) {
   tp_http1 *http1 = conn->http1;
-  /* Empty lines before a request belong to none. */
-  if (http1->current == NULL && (*data == '\r' || *data == '\n')) return 1;
+  if (http1->current == NULL && skip_blank(conn, *data)) return 1;
+  if (http1->current == NULL) tp_http1_lines_start_head(&http1->lines);
   size_t head_size_max = conn->config.limits.head_size_max;
   bool was_in_head = is_in_head(http1);
   /* A slice no larger than what a head may still have, so that where packets are cut makes no difference. */
   size_t head_size = http1->current == NULL ? 0 : http1->head_size;
   if (was_in_head && size > head_size_max - head_size) size = head_size_max - head_size;
-  http1->slice = data;
-  http1->slice_end = data + size;
+  bool has_lines = tp_http1_lines_are_open(&http1->lines);
+  if (has_lines && !tp_http1_lines_check(&http1->lines, data, size, &size)) {
+    reject(conn, 400);
+    return size;
+  }
   llhttp_errno_t error = llhttp_execute(&http1->parser, data, size);
   if (error == HPE_PAUSED) {
     size = (size_t)(llhttp_get_error_pos(&http1->parser) - data);
     llhttp_resume(&http1->parser);
   } else if (error != HPE_OK) {
     if (!conn->failed) reject(conn, status_of_error(http1, error));
-  } else if (was_in_head && http1->current != NULL && !http1->is_head_done) {
+  } else if (was_in_head && !http1->is_head_done) {
     http1->head_size = head_size + size;
-    if (http1->head_size >= head_size_max) reject(conn, http1->has_target ? 431 : 414);
+    if (http1->head_size >= head_size_max) {
+      reject(conn, http1->has_target ? 431 : 414);
+    } else if (!tp_http1_lines_are_open(&http1->lines)) {
+      reject(conn, 400); /* a whole head, and llhttp sees none: HTTP/2's preface, nearly */
+    }
   }
   return size;
 }
@@ -429,6 +449,10 @@ static void http1_expire(tp_http_conn *conn, tp_http_request *request) {
   reject(conn, 408);
 }
 
+static void http1_pass_time(tp_http_conn *conn, uint64_t now_ms, uint64_t head_timeout_ms) {
+  (void)conn, (void)now_ms, (void)head_timeout_ms;
+}
+
 static void http1_expire_shutdown(tp_http_conn *conn) {
   (void)conn; /* there is nothing but requests */
 }
@@ -454,6 +478,7 @@ const tp_http_codec tp_http1_codec = {.receive = http1_receive,
                                       .buffered = http1_buffered,
                                       .shutdown = http1_shutdown,
                                       .expire = http1_expire,
+                                      .pass_time = http1_pass_time,
                                       .expire_shutdown = http1_expire_shutdown,
                                       .wants_receive = http1_wants_receive,
                                       .waiting = http1_waiting,

@@ -1,112 +1,125 @@
 /* http2.c: HTTP/2 requests by nghttp2. One stream, one request.
  *
- * nghttp2 frames, compresses, checks and keeps the windows; it also bounds resets, CONTINUATIONs, and answers
- * to PING and SETTINGS that the peer does not take. What is left to us is bounded here: sizes of heads and
- * bodies, and frames that cost work and bring none forward. */
+ * nghttp2 frames, compresses, checks and keeps the windows. It bounds by itself: the peer's resets
+ * (RESET_BURST), CONTINUATIONs of a head (8), entries of a SETTINGS (32), answers to PING and SETTINGS that
+ * the peer does not take (1000), the tables of HPACK (4 KiB), and streams, also before the peer has
+ * acknowledged how many. What is left to us is bounded here: sizes of heads and bodies, and by patience all
+ * that costs work and brings none forward. */
 #include "base/alloc.h"
+#include "http/http2_memory.h"
 #include "http/private.h"
 
 #include <assert.h>
-#include <nghttp2/nghttp2.h>
-#include <stdalign.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-  FIELD_OVERHEAD = 32,        /* what RFC 9113, section 6.5.2 counts for a field beside its bytes */
-  IDLE_FRAMES_MAX = 10000,    /* frames in a row that neither complete a request nor take a response */
+  FIELD_OVERHEAD = 32, /* what RFC 9113, section 6.5.2 counts for a field beside its bytes */
+  FRAME_HEAD_SIZE = 9,
+  HEAD_SIZE_FACTOR = 8,       /* a head so many times too large ends the connection */
   WINDOW_SIZE_MIN = 65535,    /* what a peer may send before it has read our settings */
   WINDOW_SIZE_MAX = 16 << 20, /* of a stream; larger bodies need WINDOW_UPDATEs */
   RESET_BURST = 1000,         /* resets by the peer: so many at once, */
   RESET_RATE = 33             /* so many each second in the long run */
 };
 
-typedef struct block block;
+/* Patience: each connection has some, and it ends when that is used up. Frames that bring no request and no
+ * response forward use it up (pings, priorities, settings, small steps of a window, unknown frames), and so
+ * do requests that end without having been answered, whoever resets them. Work that both sides wanted, and
+ * time, give it back. */
+enum {
+  PATIENCE_MAX = 10000,     /* what there is at first, and at most */
+  PATIENCE_SETTINGS = 10,   /* what SETTINGS cost beyond a frame: they may touch every stream */
+  PATIENCE_DATA_MIN = 8,    /* DATA smaller than that costs, unless it is the last */
+  PATIENCE_CUT = 10,        /* what a request costs that is not answered */
+  PATIENCE_ANSWER = 16,     /* what one that is gives */
+  PATIENCE_DATA = 4,        /* what DATA gives that the peer has left room for; */
+  PATIENCE_DATA_SHARE = 64, /* otherwise one for so many bytes */
+  PATIENCE_RATE = 500       /* what a second gives */
+};
 
 struct tp_http2 {
   nghttp2_session *session;
-  const tuplet_allocator *allocator;
-  block *blocks; /* all that nghttp2 has for this session */
-  bool is_out_of_memory;
-  size_t idle_frames;
+  tp_http2_memory memory;
+  uint8_t frame_head[FRAME_HEAD_SIZE]; /* of the frame that is coming in, */
+  size_t frame_head_size;              /* what has come of it, */
+  size_t frame_left;                   /* and what of the frame behind it is still to come */
+  size_t patience;
+  size_t dribbled;    /* bytes of DATA that have given no patience yet */
   bool is_going_away; /* the final GOAWAY is sent */
+  bool has_settings;  /* the peer has acknowledged ours */
+  bool has_time;      /* the transport has told a time, */
+  uint64_t time_ms;   /* the last; */
+  uint64_t begin_ms;  /* the first */
 };
+
+static int out_of_memory(tp_http_conn *conn) {
+  tp_http_conn_fail(conn);
+  return NGHTTP2_ERR_CALLBACK_FAILURE;
+}
 
 nghttp2_session *tp_http2_session(tp_http_conn *conn) {
   return conn->http2->session;
 }
 
-void tp_http2_progress(tp_http_conn *conn) {
-  conn->http2->idle_frames = 0;
+/* ---- Patience -------------------------------------------------------------------------------------------
+ */
+
+static void please(tp_http2 *http2, size_t amount) {
+  if (http2->patience == 0) return; /* too late */
+  http2->patience += amount;
+  if (http2->patience > PATIENCE_MAX) http2->patience = PATIENCE_MAX;
 }
 
-/* ---- Memory for nghttp2 ---------------------------------------------------------------------------------
- *
- * All blocks of a session are in a list. Where memory runs out nghttp2 may be left with pointers to what it
- * has freed (1.52 frees a DATA frame twice when the queue behind it cannot grow), so that session is not
- * ended by nghttp2_session_del: it is not called any more (conn->failed), and its blocks are freed here. */
-
-struct block {
-  block *previous, *next;
-};
-
-enum { BLOCK_HEAD_SIZE = 16 };
-
-static_assert(sizeof(block) <= BLOCK_HEAD_SIZE && BLOCK_HEAD_SIZE % alignof(max_align_t) == 0,
-              "what follows the head is aligned for any type");
-
-static void block_link(tp_http2 *http2, block *b) {
-  b->previous = NULL;
-  b->next = http2->blocks;
-  if (b->next != NULL) b->next->previous = b;
-  http2->blocks = b;
+/* Returns nghttp2's code for callbacks. */
+static int annoy(tp_http_conn *conn, size_t amount) {
+  tp_http2 *http2 = conn->http2;
+  if (http2->patience == 0) return 0;
+  http2->patience -= amount < http2->patience ? amount : http2->patience;
+  if (http2->patience > 0) return 0;
+  int result = nghttp2_session_terminate_session(http2->session, NGHTTP2_ENHANCE_YOUR_CALM);
+  return result == 0 ? 0 : out_of_memory(conn);
 }
 
-static void block_unlink(tp_http2 *http2, block *b) {
-  *(b->previous != NULL ? &b->previous->next : &http2->blocks) = b->next;
-  if (b->next != NULL) b->next->previous = b->previous;
-}
-
-static block *block_of(void *pointer) {
-  return (block *)(void *)((char *)pointer - BLOCK_HEAD_SIZE);
-}
-
-static void *mem_realloc(void *pointer, size_t size, void *context) {
-  tp_http2 *http2 = context;
-  block *old = pointer == NULL ? NULL : block_of(pointer);
-  if (size > SIZE_MAX - BLOCK_HEAD_SIZE) return NULL;
-  if (old != NULL) block_unlink(http2, old);
-  block *b = tp_realloc(http2->allocator, old, size + BLOCK_HEAD_SIZE);
-  if (b == NULL) http2->is_out_of_memory = true;
-  if (b != NULL || old != NULL) block_link(http2, b != NULL ? b : old);
-  return b == NULL ? NULL : (char *)b + BLOCK_HEAD_SIZE;
-}
-
-static void *mem_malloc(size_t size, void *context) {
-  return mem_realloc(NULL, size, context);
-}
-
-static void *mem_calloc(size_t count, size_t size, void *context) {
-  size_t total;
-  if (__builtin_mul_overflow(count, size, &total)) return NULL;
-  void *pointer = mem_realloc(NULL, total, context);
-  if (pointer != NULL) memset(pointer, 0, total);
-  return pointer;
-}
-
-static void mem_free(void *pointer, void *context) {
-  tp_http2 *http2 = context;
-  if (pointer == NULL) return;
-  block_unlink(http2, block_of(pointer));
-  tp_free(http2->allocator, block_of(pointer));
-}
-
-static void session_free(tp_http2 *http2) {
-  if (!http2->is_out_of_memory) {
-    nghttp2_session_del(http2->session);
-    return;
+/* What a frame costs. */
+static size_t price(const uint8_t head[FRAME_HEAD_SIZE]) {
+  size_t size = (size_t)head[0] << 16 | (size_t)head[1] << 8 | head[2];
+  uint8_t type = head[3], flags = head[4];
+  switch (type) {
+  case NGHTTP2_HEADERS: return 0;
+  case NGHTTP2_DATA: return size < PATIENCE_DATA_MIN && (flags & NGHTTP2_FLAG_END_STREAM) == 0;
+  case NGHTTP2_SETTINGS: return (flags & NGHTTP2_FLAG_ACK) != 0 ? 1 : 1 + PATIENCE_SETTINGS;
+  default: return 1;
   }
-  while (http2->blocks != NULL) mem_free((char *)http2->blocks + BLOCK_HEAD_SIZE, http2);
+}
+
+/* Sees every frame that comes: nghttp2 keeps some to itself, such as those of a kind that it does not know.
+ */
+static void watch_frames(tp_http_conn *conn, const uint8_t *data, size_t size) {
+  tp_http2 *http2 = conn->http2;
+  for (size_t at = 0; at < size;) {
+    size_t rest = size - at;
+    if (http2->frame_left > 0) {
+      size_t skipped = rest < http2->frame_left ? rest : http2->frame_left;
+      http2->frame_left -= skipped;
+      at += skipped;
+      continue;
+    }
+    http2->frame_head[http2->frame_head_size++] = data[at++];
+    if (http2->frame_head_size < FRAME_HEAD_SIZE) continue;
+    const uint8_t *head = http2->frame_head;
+    http2->frame_head_size = 0;
+    http2->frame_left = (size_t)head[0] << 16 | (size_t)head[1] << 8 | head[2];
+    size_t amount = price(head);
+    if (amount > 0) (void)annoy(conn, amount);
+  }
+}
+
+void tp_http2_sent_data(tp_http_conn *conn, size_t size, bool is_all) {
+  tp_http2 *http2 = conn->http2;
+  http2->dribbled += size;
+  please(http2, http2->dribbled / PATIENCE_DATA_SHARE + (is_all ? PATIENCE_DATA : 0));
+  http2->dribbled %= PATIENCE_DATA_SHARE;
 }
 
 /* ---- nghttp2's callbacks: they only record --------------------------------------------------------------
@@ -114,11 +127,6 @@ static void session_free(tp_http2 *http2) {
 
 static tp_http_request *request_of(nghttp2_session *session, int32_t stream_id) {
   return nghttp2_session_get_stream_user_data(session, stream_id);
-}
-
-static int out_of_memory(tp_http_conn *conn) {
-  tp_http_conn_fail(conn);
-  return NGHTTP2_ERR_CALLBACK_FAILURE;
 }
 
 static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *context) {
@@ -163,19 +171,27 @@ static bool add_header(tp_http_request *request, tuplet_bytes name, tuplet_bytes
          tp_http_request_add_field(request, name_span, value_span);
 }
 
+/* Counts a header. Returns nghttp2's code. */
+static int count_header(tp_http_conn *conn, tp_http_request *request, const uint8_t *name, size_t name_size,
+                        size_t value_size) {
+  size_t head_size_max = conn->config.limits.head_size_max;
+  request->head_size += name_size + value_size + FIELD_OVERHEAD;
+  if (request->head_size <= head_size_max) return 0;
+  if (request->refusal == 0) request->refusal = bytes_are(name, name_size, ":path") ? 414 : 431;
+  /* HPACK makes large heads out of few bytes; reading on to the end would only be work. */
+  bool is_enough = request->head_size / HEAD_SIZE_FACTOR > head_size_max;
+  return is_enough ? annoy(conn, PATIENCE_MAX) : 0;
+}
+
 static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
                      size_t name_size, const uint8_t *value, size_t value_size, uint8_t flags,
                      void *context) {
   (void)flags;
   tp_http_conn *conn = context;
   tp_http_request *request = request_of(session, frame->hd.stream_id);
-  if (request == NULL || request->state != STATE_RECEIVING || request->refusal != 0) return 0;
-  request->head_size += name_size + value_size + FIELD_OVERHEAD;
-  size_t head_size_max = conn->config.limits.head_size_max;
-  if (request->head_size > head_size_max) {
-    request->refusal = bytes_are(name, name_size, ":path") ? 414 : 431;
-    return 0;
-  }
+  if (request == NULL || request->state != STATE_RECEIVING) return 0;
+  int result = count_header(conn, request, name, name_size, value_size);
+  if (result != 0 || request->refusal != 0) return result;
   if (frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0; /* a trailer: counted, not kept */
   bool is_added = add_header(request, (tuplet_bytes){name, name_size}, (tuplet_bytes){value, value_size});
   return is_added ? 0 : out_of_memory(conn);
@@ -185,10 +201,11 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
 static int on_invalid_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
                              size_t name_size, const uint8_t *value, size_t value_size, uint8_t flags,
                              void *context) {
-  (void)name, (void)name_size, (void)value, (void)value_size, (void)flags, (void)context;
+  (void)value, (void)flags;
   tp_http_request *request = request_of(session, frame->hd.stream_id);
-  if (request != NULL && request->state == STATE_RECEIVING) request->refusal = 400;
-  return 0;
+  if (request == NULL || request->state != STATE_RECEIVING) return 0;
+  request->refusal = 400;
+  return count_header(context, request, name, name_size, value_size);
 }
 
 /* The content-length, which nghttp2 has checked to be a number and compares with the body itself. */
@@ -223,14 +240,6 @@ static int head_complete(tp_http_conn *conn, tp_http_request *request, bool has_
   return result < 0 ? out_of_memory(conn) : 0;
 }
 
-/* Counts frames that bring nothing forward; any number may be sent between requests that do. */
-static int count_idle_frame(tp_http_conn *conn) {
-  tp_http2 *http2 = conn->http2;
-  if (++http2->idle_frames != IDLE_FRAMES_MAX) return 0;
-  int result = nghttp2_session_terminate_session(http2->session, NGHTTP2_ENHANCE_YOUR_CALM);
-  return result == 0 ? 0 : out_of_memory(conn);
-}
-
 static int send_final_goaway(tp_http_conn *conn) {
   tp_http2 *http2 = conn->http2;
   if (http2->is_going_away) return 0;
@@ -240,18 +249,21 @@ static int send_final_goaway(tp_http_conn *conn) {
   return result == 0 ? 0 : out_of_memory(conn);
 }
 
+static int on_other_frame(tp_http_conn *conn, const nghttp2_frame *frame) {
+  bool is_ack = (frame->hd.flags & NGHTTP2_FLAG_ACK) != 0;
+  if (is_ack && frame->hd.type == NGHTTP2_SETTINGS) conn->http2->has_settings = true;
+  if (is_ack && frame->hd.type == NGHTTP2_PING && conn->draining) return send_final_goaway(conn);
+  return 0;
+}
+
 static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, void *context) {
   tp_http_conn *conn = context;
   bool is_message = frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA;
-  if (!is_message) {
-    bool is_ack = frame->hd.type == NGHTTP2_PING && (frame->hd.flags & NGHTTP2_FLAG_ACK) != 0;
-    if (is_ack && conn->draining) return send_final_goaway(conn);
-    return count_idle_frame(conn);
-  }
+  if (!is_message) return on_other_frame(conn, frame);
   bool is_end = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
   tp_http_request *request = request_of(session, frame->hd.stream_id);
   if (request != NULL && is_end) request->is_discarding = false;
-  if (request == NULL || request->state != STATE_RECEIVING) return is_end ? 0 : count_idle_frame(conn);
+  if (request == NULL || request->state != STATE_RECEIVING) return 0;
   bool is_head = frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST;
   if (is_head && head_complete(conn, request, !is_end) != 0) return NGHTTP2_ERR_CALLBACK_FAILURE;
   if (request->is_discarding) return 0;
@@ -259,10 +271,7 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
     tp_http2_refuse(request, request->refusal);
     request->is_discarding = !is_end;
   } else if (is_end) {
-    conn->http2->idle_frames = 0;
     tp_http_request_complete(request);
-  } else if (frame->hd.type == NGHTTP2_DATA && frame->hd.length == 0) {
-    return count_idle_frame(conn);
   }
   return 0;
 }
@@ -293,11 +302,14 @@ static int on_data_chunk(nghttp2_session *session, uint8_t flags, int32_t stream
 }
 
 static int on_stream_close(nghttp2_session *session, int32_t stream_id, uint32_t error_code, void *context) {
-  (void)error_code, (void)context;
+  tp_http_conn *conn = context;
   tp_http_request *request = request_of(session, stream_id);
-  if (request == NULL) return 0;
-  (void)nghttp2_session_set_stream_user_data(session, stream_id, NULL);
-  tp_http_request_drop(request);
+  if (request != NULL) {
+    (void)nghttp2_session_set_stream_user_data(session, stream_id, NULL);
+    tp_http_request_drop(request);
+  }
+  if (error_code != NGHTTP2_NO_ERROR) return annoy(conn, PATIENCE_CUT);
+  please(conn->http2, PATIENCE_ANSWER);
   return 0;
 }
 
@@ -320,7 +332,7 @@ static int session_new(tp_http_conn *conn, nghttp2_session **ret_session) {
   nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
   nghttp2_option_set_no_closed_streams(option, 1);
   nghttp2_option_set_stream_reset_rate_limit(option, RESET_BURST, RESET_RATE);
-  nghttp2_mem mem = {conn->http2, mem_malloc, mem_free, mem_calloc, mem_realloc};
+  nghttp2_mem mem = tp_http2_memory_hooks(&conn->http2->memory);
   result = nghttp2_session_server_new3(ret_session, callbacks, conn, option, &mem);
 out:
   nghttp2_option_del(option);
@@ -353,7 +365,9 @@ static bool ensure_session(tp_http_conn *conn) {
   if (conn->http2 != NULL) return true;
   conn->http2 = tp_alloc_array_zeroed(conn->config.allocator, 1, sizeof *conn->http2);
   if (conn->http2 != NULL) {
-    conn->http2->allocator = conn->config.allocator;
+    conn->http2->memory.allocator = conn->config.allocator;
+    conn->http2->patience = PATIENCE_MAX;
+    conn->http2->frame_left = PREFACE_SIZE;
     bool is_ready =
         session_new(conn, &conn->http2->session) == 0 && submit_settings(conn, conn->http2->session) == 0;
     if (is_ready) return true;
@@ -369,8 +383,9 @@ static void close_when_done(tp_http_conn *conn) {
 
 static void http2_receive(tp_http_conn *conn, tuplet_bytes bytes) {
   if (!ensure_session(conn)) return;
+  watch_frames(conn, bytes.data, bytes.size);
   ssize_t used = nghttp2_session_mem_recv(conn->http2->session, bytes.data, bytes.size);
-  if (used < 0 || conn->http2->is_out_of_memory)
+  if (used < 0 || conn->http2->memory.is_out)
     tp_http_conn_fail(conn); /* what can be answered nghttp2 answers itself, with a GOAWAY */
 }
 
@@ -388,7 +403,7 @@ static void http2_pump(tp_http_conn *conn) {
   while (conn->back.size < OUTPUT_CHUNK) {
     const uint8_t *data = NULL;
     ssize_t size = nghttp2_session_mem_send(conn->http2->session, &data);
-    if (size < 0 || conn->http2->is_out_of_memory) {
+    if (size < 0 || conn->http2->memory.is_out) {
       tp_http_conn_fail(conn);
       return;
     }
@@ -441,13 +456,28 @@ static void http2_expire(tp_http_conn *conn, tp_http_request *request) {
   }
 }
 
+/* Time gives patience back, and takes it from who does not even acknowledge our settings. */
+static void http2_pass_time(tp_http_conn *conn, uint64_t now_ms, uint64_t head_timeout_ms) {
+  tp_http2 *http2 = conn->http2;
+  if (http2 == NULL) return;
+  if (!http2->has_time) http2->begin_ms = http2->time_ms = now_ms;
+  http2->has_time = true;
+  if (!http2->has_settings && now_ms - http2->begin_ms >= head_timeout_ms) {
+    if (nghttp2_session_terminate_session(http2->session, NGHTTP2_SETTINGS_TIMEOUT) != 0)
+      tp_http_conn_fail(conn);
+    tp_http_conn_wake(conn);
+  }
+  please(http2, (now_ms - http2->time_ms) * PATIENCE_RATE / 1000);
+  http2->time_ms = now_ms;
+}
+
 static void http2_expire_shutdown(tp_http_conn *conn) {
   (void)send_final_goaway(conn);
 }
 
 static void http2_free(tp_http_conn *conn) {
   if (conn->http2 == NULL) return;
-  session_free(conn->http2);
+  tp_http2_memory_end(&conn->http2->memory, conn->http2->session);
   tp_free(conn->config.allocator, conn->http2);
 }
 
@@ -462,6 +492,7 @@ const tp_http_codec tp_http2_codec = {.receive = http2_receive,
                                       .buffered = http2_buffered,
                                       .shutdown = http2_shutdown,
                                       .expire = http2_expire,
+                                      .pass_time = http2_pass_time,
                                       .expire_shutdown = http2_expire_shutdown,
                                       .wants_receive = http2_wants_receive,
                                       .waiting = http2_waiting,

@@ -35,7 +35,7 @@ static ssize_t read_output(nghttp2_session *session, int32_t stream_id, uint8_t 
   request->output_offset += size;
   conn->streams_buffered -= size;
   conn->back_data += size;
-  tp_http2_progress(conn);
+  tp_http2_sent_data(conn, size, request->output_offset == request->output.size);
   if (request->output_offset < request->output.size) return (ssize_t)size;
   tp_buffer_clear(&request->output);
   request->output_offset = 0;
@@ -120,6 +120,8 @@ void tp_http2_refuse(tp_http_request *request, int status) {
   const char *text = tp_http_refusal_text(status);
   tp_http_response response = {.status = status, .is_bodiless = request->is_head};
   response.headers = tp_http_refusal_headers(status, &response.header_count);
+  request->status = status;
+  if (!response.is_bodiless) request->response_size = strlen(text);
   tp_http_request_enter(request, STATE_FINISHED);
   tp_http2_respond(request, &response, (tuplet_bytes){text, strlen(text)});
 }

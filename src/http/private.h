@@ -74,6 +74,7 @@ struct tp_http_request {
   size_t body_charged; /* of the body's size, to the connection */
   size_t body_free;    /* of that, not to the budget */
   bool is_at_head;     /* on_head is running */
+  bool is_body_skipped;
   bool is_counted;     /* among the requests of the budget */
   bool has_head;       /* the head is complete, */
   size_t head_charged; /* and so many bytes */
@@ -132,6 +133,8 @@ typedef struct tp_http_codec {
   void (*shutdown)(tp_http_conn *conn);
   /* Ends `request`, which is RECEIVING or being discarded, with a 408 if it has had no answer. */
   void (*expire)(tp_http_conn *conn, tp_http_request *request);
+  /* What depends on time beside requests. Comes now and then. */
+  void (*pass_time)(tp_http_conn *conn, uint64_t now_ms, uint64_t head_timeout_ms);
   /* The peer has had its time to do its part of the shutdown. */
   void (*expire_shutdown)(tp_http_conn *conn);
   bool (*wants_receive)(const tp_http_conn *conn);
@@ -246,6 +249,19 @@ const char *tp_http_refusal_text(int status);
 /* The headers that go with a refusal: the text's, and when to come again if that makes sense. */
 const tp_http_header *tp_http_refusal_headers(int status, size_t *ret_count);
 
+/* http1_lines.c */
+typedef struct tp_http1_lines {
+  uint8_t state;
+  uint8_t version_size; /* of "HTTP/1.1\r", what has come */
+} tp_http1_lines;
+
+void tp_http1_lines_start_head(tp_http1_lines *lines);
+void tp_http1_lines_start_trailers(tp_http1_lines *lines);
+/* Whether the end is still to come. */
+bool tp_http1_lines_are_open(const tp_http1_lines *lines);
+/* Takes bytes up to the end, and says how many those are. False when they break the rules. */
+bool tp_http1_lines_check(tp_http1_lines *lines, const char *data, size_t size, size_t *ret_size);
+
 /* http1_response.c */
 void tp_http1_write_refusal(tp_http_conn *conn, int status, bool without_body);
 void tp_http1_respond(tp_http_request *request, const tp_http_response *response, tuplet_bytes body);
@@ -264,7 +280,7 @@ void tp_http2_end(tp_http_request *request);
 void tp_http2_refuse(tp_http_request *request, int status);
 /* http2.c */
 struct nghttp2_session *tp_http2_session(tp_http_conn *conn);
-/* Response bytes have gone into frames. */
-void tp_http2_progress(tp_http_conn *conn);
+/* Response bytes have gone into a frame; is_all: there was room for all that waited. */
+void tp_http2_sent_data(tp_http_conn *conn, size_t size, bool is_all);
 
 #endif

@@ -155,13 +155,13 @@ static size_t field_count(const tp_http_request *request) {
   return request->fields.size / sizeof(tp_http_field);
 }
 
-static tp_http_field *field_at(const tp_http_request *request, size_t index) {
-  return (tp_http_field *)(void *)request->fields.data + index;
+static const tp_http_field *field_at(const tp_http_request *request, size_t index) {
+  return (const tp_http_field *)(const void *)request->fields.data + index;
 }
 
-static tp_http_field *field_find(const tp_http_request *request, const char *name) {
+static const tp_http_field *field_find(const tp_http_request *request, const char *name) {
   for (size_t i = 0; i < field_count(request); i++) {
-    tp_http_field *field = field_at(request, i);
+    const tp_http_field *field = field_at(request, i);
     if (bytes_are(tp_http_request_view(request, field->name), name)) return field;
   }
   return NULL;
@@ -187,6 +187,28 @@ bool tp_http_request_add_field(tp_http_request *request, tp_http_span name, tp_h
   return !request->fields.failed;
 }
 
+/* As RFC 3986, section 3.2.2 has it, and a port; a user's name before them is nobody's business here. */
+static bool authority_is_valid(tuplet_bytes authority) {
+  static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "-._~%!$&'()*+,;=:[]";
+  const char *text = authority.data;
+  for (size_t i = 0; i < authority.size; i++) {
+    if (text[i] == '\0' || strchr(allowed, text[i]) == NULL) return false;
+  }
+  return true;
+}
+
+/* There is one expectation that can be met. */
+static bool expectations_are_met(const tp_http_request *request) {
+  for (size_t i = 0; i < field_count(request); i++) {
+    const tp_http_field *field = field_at(request, i);
+    if (!bytes_are(tp_http_request_view(request, field->name), "expect")) continue;
+    tuplet_bytes value = tp_http_request_view(request, field->value);
+    if (value.size != 12 || strncasecmp(value.data, "100-continue", 12) != 0) return false;
+  }
+  return true;
+}
+
 /* Heads are small each; only many of them are worth refusing. */
 static bool charge_head(tp_http_request *request) {
   tp_http_conn *conn = request->conn;
@@ -206,10 +228,8 @@ int tp_http_request_check_head(tp_http_request *request, bool has_length, uint64
   bool is_path = target.size > 0 && *(const char *)target.data == '/';
   if (!is_path && !(bytes_are(target, "*") && bytes_are(method, "OPTIONS"))) return 400;
   if (has_length && length > request->conn->config.limits.body_size_max) return 413;
-  tuplet_bytes expect = tp_http_request_header(request, "expect");
-  bool expects_continue =
-      expect.size == 12 && strncasecmp(expect.data, "100-continue", 12) == 0; /* the only one there is */
-  if (expect.data != NULL && !expects_continue) return 417;
+  if (!authority_is_valid(tp_http_request_authority(request))) return 400;
+  if (!expectations_are_met(request)) return 417;
   return charge_head(request) ? 0 : 503;
 }
 
@@ -243,7 +263,17 @@ static bool charge(tp_http_request *request, size_t size) {
   return true;
 }
 
+void tp_http_request_skip_body(tp_http_request *request) {
+  assert(request->is_at_head);
+  request->is_body_skipped = true;
+}
+
+bool tp_http_request_body_is_skipped(const tp_http_request *request) {
+  return request->is_body_skipped;
+}
+
 int tp_http_request_add_body(tp_http_request *request, tuplet_bytes bytes) {
+  if (request->is_body_skipped) return tp_http_request_discard(request, bytes.size) ? 0 : 413;
   if (bytes.size > request->conn->config.limits.body_size_max - request->body.size) return 413;
   if (!charge(request, bytes.size)) return 503;
   tp_buffer_append(&request->body, bytes.data, bytes.size);

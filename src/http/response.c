@@ -73,6 +73,9 @@ const char *tp_http_refusal_text(int status) {
   }
 }
 
+/* Of a response, as far as handlers give them. */
+enum { HEADERS_MAX = 16 };
+
 /* ---- Checking what handlers give ------------------------------------------------------------------------
  */
 
@@ -102,11 +105,19 @@ static bool headers_are_clean(const tp_http_header *headers, size_t count) {
   return true;
 }
 
-static tp_http_response make_response(const tp_http_request *request, int status,
-                                      const tp_http_header *headers, size_t count) {
+/* The handler's headers, and behind them the request's own, in `room`. */
+static tp_http_response make_response(tp_http_request *request, int status, const tp_http_header *headers,
+                                      size_t count, tp_http_header room[HEADERS_MAX]) {
   assert(status >= 200 && status <= 599);
+  assert(count < HEADERS_MAX);
   bool is_bodiless = request->is_head || status == 204 || status == 304;
-  return (tp_http_response){status, headers, count, is_bodiless};
+  request->status = status;
+  if (count > 0) memcpy(room, headers, count * sizeof *headers);
+  if (request->response_header.name != NULL && value_is_clean(request->response_header.value)) {
+    assert_is_ours_to_send(request->response_header.name);
+    room[count++] = request->response_header;
+  }
+  return (tp_http_response){status, room, count, is_bodiless};
 }
 
 /* Nobody listens, or the connection is beyond being written to: codecs are not to be called any more. */
@@ -117,6 +128,7 @@ static bool is_lost(const tp_http_request *request) {
 /* The request just ends. */
 static void finish_lost(tp_http_request *request) {
   tp_http_conn *conn = request->conn;
+  request->is_cut = true;
   tp_http_request_enter(request, STATE_FINISHED);
   tp_http_request_free(request);
   if (conn != NULL) tp_http_conn_wake(conn); /* others may have waited for its place */
@@ -139,7 +151,9 @@ void tp_http_respond(tp_http_request *request, int status, const tp_http_header 
     return;
   }
   tp_http_conn *conn = request->conn;
-  tp_http_response response = make_response(request, status, headers, header_count);
+  tp_http_header room[HEADERS_MAX];
+  tp_http_response response = make_response(request, status, headers, header_count, room);
+  if (!response.is_bodiless) request->response_size = body.size;
   tp_http_request_enter(request, STATE_FINISHED);
   conn->codec->respond(request, &response, body);
   tp_http_conn_wake(conn);
@@ -160,7 +174,8 @@ void tp_http_respond_start(tp_http_request *request, int status, const tp_http_h
   }
   tp_http_request_enter(request, STATE_STREAMING);
   if (is_lost(request)) return;
-  tp_http_response response = make_response(request, status, headers, header_count);
+  tp_http_header room[HEADERS_MAX];
+  tp_http_response response = make_response(request, status, headers, header_count, room);
   request->is_bodiless = response.is_bodiless;
   request->conn->codec->start(request, &response);
   tp_http_conn_wake(request->conn);
@@ -175,6 +190,7 @@ void tp_http_respond_endless(tp_http_request *request) {
 void tp_http_respond_write(tp_http_request *request, tuplet_bytes chunk) {
   assert(request->state == STATE_STREAMING);
   if (is_lost(request) || request->is_bodiless || chunk.size == 0) return;
+  request->response_size += chunk.size;
   request->conn->codec->write(request, chunk);
   tp_http_conn_wake(request->conn);
 }
@@ -204,6 +220,7 @@ void tp_http_respond_abort(tp_http_request *request) {
     return;
   }
   tp_http_conn *conn = request->conn;
+  request->is_cut = true;
   tp_http_request_enter(request, STATE_FINISHED);
   tp_http_conn_add_event(request, EVENT_NONE);
   conn->codec->abort(request);

@@ -1,6 +1,7 @@
-/* connection.c: one accepted socket and the HTTP connection that it carries.
+/* connection.c: one accepted socket and the HTTP connection that it carries, through what transport.c puts
+ * between.
  *
- *   readable ──► tp_http_conn_receive ──► (handlers) ──► note for the end of the turn ──► flush:
+ *   readable ──► tp_transport_receive ──► (handlers) ──► note for the end of the turn ──► flush:
  *   output as far as the socket takes it at once; the rest by libuv, and no more until that is done.
  *
  * Flushing at the end of a turn means that all that one turn of the loop answered leaves in one write. */
@@ -8,17 +9,24 @@
 #include "net/private.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
   REFUSED_MAX = 64, /* connections beyond the maximum that are being told so; the rest is just closed */
   SEND_SIZE_MIN = 4096
 };
 
-static const char refusal[] =
-    "HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain; charset=utf-8\r\n"
-    "connection: close\r\ncontent-length: 59\r\n\r\n"
-    "The server has too many connections, try again in a moment.";
+/* Their end is the connection's. */
+#define REFUSAL(status, sentence)                                                                            \
+  "HTTP/1.1 " status "\r\ncontent-type: text/plain; charset=utf-8\r\nretry-after: 1\r\n"                     \
+  "connection: close\r\n\r\n" sentence
+
+static const char refusal_full[] =
+    REFUSAL("503 Service Unavailable", "The server has too many connections, try again in a moment.");
+static const char refusal_address_full[] =
+    REFUSAL("429 Too Many Requests", "There are too many connections from your address; close some.");
 
 /* ---- The end --------------------------------------------------------------------------------------------
  */
@@ -27,6 +35,7 @@ static void on_closed(uv_handle_t *handle) {
   tp_connection *connection = handle->data;
   tp_listener *listener = connection->listener;
   tp_http_conn_free(connection->http);
+  tp_tls_conn_free(connection->tls);
   tp_loop_remove_chore(listener->loop, &connection->flush);
   *(connection->previous != NULL ? &connection->previous->next : &listener->connections) = connection->next;
   if (connection->next != NULL) connection->next->previous = connection->previous;
@@ -34,6 +43,7 @@ static void on_closed(uv_handle_t *handle) {
     listener->refused_count--;
   } else {
     atomic_fetch_sub(&listener->connection_count, 1);
+    if (listener->config.gate != NULL) tp_net_gate_leave(listener->config.gate, connection->gate_address);
   }
   tp_free(listener->loop->allocator, connection);
   tp_listener_connection_closed(listener);
@@ -49,8 +59,9 @@ static void close_now(tp_connection *connection) {
 void tp_connection_cut(tp_connection *connection) {
   if (connection->state == CONNECTION_CLOSED) return;
   connection->state = CONNECTION_CLOSED;
-  if (uv_tcp_close_reset(&connection->socket.tcp, on_closed) != 0) {
-    uv_close(&connection->socket.handle, on_closed); /* a shutdown is under way: all has been sent */
+  bool is_tcp = connection->socket.handle.type == UV_TCP; /* Unix-domain sockets know no reset */
+  if (!is_tcp || uv_tcp_close_reset(&connection->socket.tcp, on_closed) != 0) {
+    uv_close(&connection->socket.handle, on_closed); /* or a shutdown is under way: all has been sent */
   }
 }
 
@@ -95,10 +106,12 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *room) {
       close_now(connection);
       return;
     }
-    tp_http_conn_receive_end(connection->http);
+    tp_transport_receive_end(connection);
   } else if (connection->state == CONNECTION_OPEN) {
     tp_loop_refresh_date(loop);
-    tp_http_conn_receive(connection->http, (tuplet_bytes){room->base, (size_t)size});
+    tp_transport_receive(connection, (tuplet_bytes){room->base, (size_t)size});
+    if (connection->state == CONNECTION_OPEN && !tp_transport_wants_receive(connection))
+      set_reading(connection, false); /* or libuv would go on within this turn */
   }
   if (connection->state == CONNECTION_OPEN) tp_loop_add_chore(loop, &connection->flush);
 }
@@ -128,7 +141,7 @@ static void on_written(uv_write_t *write, int status) {
     tp_connection_cut(connection);
     return;
   }
-  tp_http_conn_output_written(connection->http, connection->write_size);
+  tp_transport_output_written(connection, connection->write_size);
   tp_loop_add_chore(connection->listener->loop, &connection->flush);
 }
 
@@ -145,12 +158,12 @@ static uv_buf_t make_buf(tuplet_bytes bytes) {
 static bool write_output(tp_connection *connection) {
   uv_stream_t *stream = &connection->socket.stream;
   while (!connection->is_writing) {
-    tuplet_bytes output = tp_http_conn_output(connection->http);
+    tuplet_bytes output = tp_transport_output(connection);
     if (output.size == 0) return true;
     uv_buf_t buf = make_buf(output);
     int written = uv_try_write(stream, &buf, 1);
     if (written > 0) {
-      tp_http_conn_output_written(connection->http, (size_t)written);
+      tp_transport_output_written(connection, (size_t)written);
     } else if (written == UV_EAGAIN || written == 0) {
       connection->write.data = connection;
       connection->write_size = buf.len;
@@ -165,16 +178,15 @@ static bool write_output(tp_connection *connection) {
 
 static void flush(tp_connection *connection) {
   if (connection->state != CONNECTION_OPEN) return;
-  tp_http_conn *http = connection->http;
-  if (!write_output(connection) || tp_http_conn_wants_cut(http)) {
+  if (!write_output(connection) || tp_transport_wants_cut(connection)) {
     tp_connection_cut(connection);
     return;
   }
-  if (!connection->is_writing && tp_http_conn_wants_close(http)) {
+  if (!connection->is_writing && tp_transport_wants_close(connection)) {
     linger(connection);
     return;
   }
-  set_reading(connection, tp_http_conn_wants_receive(http));
+  set_reading(connection, tp_transport_wants_receive(connection));
 }
 
 static void run_flush(tp_loop_chore *chore) {
@@ -190,63 +202,118 @@ static void on_wake(void *context, tp_http_conn *http) {
 /* ---- The beginning --------------------------------------------------------------------------------------
  */
 
-static tuplet_status open_http(tp_connection *connection) {
+tuplet_status tp_connection_open_http(tp_connection *connection, tp_http_protocol protocol) {
   tp_listener *listener = connection->listener;
   const tp_http_conn_config config = {.allocator = listener->loop->allocator,
                                       .number = ++listener->connection_number_last,
+                                      .protocol = protocol,
+                                      .peer = connection->peer,
+                                      .is_secure = connection->tls != NULL,
                                       .limits = listener->config.limits,
                                       .budget = listener->config.budget,
                                       .date = listener->loop->date,
                                       .on_head = listener->config.on_head,
                                       .on_request = listener->config.on_request,
+                                      .on_finish = listener->config.on_finish,
                                       .context = listener->config.context,
                                       .on_wake = on_wake,
                                       .wake_context = connection};
   return tp_http_conn_new(&config, &connection->http, NULL);
 }
 
-static void refuse(tp_connection *connection) {
-  tp_listener *listener = connection->listener;
-  uv_buf_t buf = make_buf((tuplet_bytes){refusal, sizeof refusal - 1});
-  connection->is_refused = true;
-  bool is_too_much = ++listener->refused_count > REFUSED_MAX;
-  if (is_too_much || uv_try_write(&connection->socket.stream, &buf, 1) < 0) {
-    close_now(connection);
-  } else {
-    linger(connection);
+/* Why accepting failed. What is no want of ours happened to the connection, which is gone then (accept(2)).
+ */
+static tp_accepted accepted_nothing(int code) {
+  switch (code) {
+  case EAGAIN: return ACCEPTED_NONE;
+  case ECONNABORTED:
+  case EINTR:
+  case EPERM: /* a firewall's word */
+  case EPROTO:
+  case ENETDOWN:
+  case ENOPROTOOPT:
+  case EHOSTDOWN:
+  case ENONET:
+  case EHOSTUNREACH:
+  case ENETUNREACH:
+  case ETIMEDOUT: return ACCEPTED_ONE;
+  default: return ACCEPTED_EXHAUSTED;
   }
 }
 
-bool tp_connection_accept(tp_listener *listener) {
+/* Takes the descriptor over. NULL when out of memory. */
+static tp_connection *connection_new(tp_listener *listener, int descriptor, bool is_unix) {
   tp_loop *loop = listener->loop;
   tp_connection *connection = tp_alloc_array_zeroed(loop->allocator, 1, sizeof *connection);
-  if (connection == NULL) return false;
+  if (connection == NULL) return NULL;
+  int result = is_unix ? uv_pipe_init(&loop->uv, &connection->socket.pipe, 0)
+                       : uv_tcp_init(&loop->uv, &connection->socket.tcp);
+  assert(result == 0); /* they fail for flags only, of which there are none */
+  result = is_unix ? uv_pipe_open(&connection->socket.pipe, descriptor)
+                   : uv_tcp_open(&connection->socket.tcp, descriptor);
+  assert(result == 0); /* for a descriptor that is something else, or in use already */
+  (void)result;
+  if (!is_unix) (void)uv_tcp_nodelay(&connection->socket.tcp, 1); /* without it answers only come later */
+  connection->socket.handle.data = connection;
   connection->listener = listener;
   connection->flush.run = run_flush;
-  bool is_too_many = atomic_load(&listener->connection_count) >= listener->config.connections_max;
-  if ((!is_too_many && open_http(connection) != TUPLET_OK) || uv_tcp_init(&loop->uv, &connection->socket.tcp) != 0) {
-    tp_http_conn_free(connection->http);
-    tp_free(loop->allocator, connection);
-    return false;
-  }
-  connection->socket.handle.data = connection;
   connection->next = listener->connections;
   if (connection->next != NULL) connection->next->previous = connection;
   listener->connections = connection;
   connection->idle_since_ms = connection->sent_since_ms = tp_loop_now_ms(loop);
-  int result = uv_accept((uv_stream_t *)&listener->tcp, &connection->socket.stream);
-  if (is_too_many) {
-    refuse(connection);
-    return true;
-  }
-  atomic_fetch_add(&listener->connection_count, 1);
-  if (result != 0) {
+  return connection;
+}
+
+static void refuse(tp_connection *connection, tp_net_gate_answer answer) {
+  uv_buf_t buf = make_buf(answer == TP_NET_GATE_FULL
+                              ? (tuplet_bytes){refusal_full, sizeof refusal_full - 1}
+                              : (tuplet_bytes){refusal_address_full, sizeof refusal_address_full - 1});
+  connection->is_refused = true;
+  connection->listener->refused_count++;
+  if (uv_try_write(&connection->socket.stream, &buf, 1) < 0)
     close_now(connection);
-    return true;
+  else
+    linger(connection);
+}
+
+static void begin(tp_connection *connection, bool is_unix) {
+  atomic_fetch_add(&connection->listener->connection_count, 1);
+  if (tp_transport_begin(connection, is_unix ? NULL : connection->listener->config.tls))
+    set_reading(connection, true);
+  else
+    tp_connection_cut(connection);
+}
+
+tp_accepted tp_connection_accept(tp_listener_socket *socket) {
+  tp_listener *listener = socket->listener;
+  struct sockaddr_storage peer = {0};
+  socklen_t peer_size = sizeof peer;
+  int descriptor =
+      accept4(socket->descriptor, (struct sockaddr *)&peer, &peer_size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+  if (descriptor < 0) return accepted_nothing(errno);
+  tp_net_gate *gate = listener->config.gate;
+  tp_net_gate_address *address = NULL;
+  tp_net_gate_answer answer = gate == NULL ? TP_NET_GATE_ADMITTED : tp_net_gate_enter(gate, &peer, &address);
+  bool is_admitted = answer == TP_NET_GATE_ADMITTED;
+  bool is_clear = socket->is_unix || listener->config.tls == NULL; /* no handshake for a refusal */
+  bool is_worth_a_word = answer != TP_NET_GATE_NOMEM && is_clear && listener->refused_count < REFUSED_MAX;
+  if (!is_admitted && !is_worth_a_word) {
+    (void)close(descriptor);
+    return answer == TP_NET_GATE_NOMEM ? ACCEPTED_EXHAUSTED : ACCEPTED_ONE;
   }
-  (void)uv_tcp_nodelay(&connection->socket.tcp, 1); /* without it answers only come later */
-  set_reading(connection, true);
-  return true;
+  tp_connection *connection = connection_new(listener, descriptor, socket->is_unix);
+  if (connection == NULL) {
+    (void)close(descriptor);
+    if (is_admitted && gate != NULL) tp_net_gate_leave(gate, address);
+    return ACCEPTED_EXHAUSTED;
+  }
+  connection->gate_address = address;
+  tp_address_print_peer(&peer, connection->peer);
+  if (is_admitted)
+    begin(connection, socket->is_unix);
+  else
+    refuse(connection, answer);
+  return ACCEPTED_ONE;
 }
 
 /* ---- Time -----------------------------------------------------------------------------------------------
@@ -285,6 +352,11 @@ void tp_connection_tick(tp_connection *connection) {
   if (connection->state == CONNECTION_LINGERING && now_ms >= connection->linger_until_ms)
     close_now(connection);
   if (connection->state != CONNECTION_OPEN) return;
+  if (connection->http == NULL) {
+    if (is_over(now_ms, connection->idle_since_ms, config->head_timeout_ms))
+      tp_transport_give_up(connection, "it took too long");
+    return;
+  }
   tp_http_progress progress = tp_http_conn_progress(connection->http);
 
   if (has_stopped_reading(connection, &progress, now_ms)) {
@@ -295,7 +367,9 @@ void tp_connection_tick(tp_connection *connection) {
   bool is_idle = progress.receiving == 0 && progress.handling == 0 && progress.unsent == 0;
   if (!is_idle || progress.requests != connection->requests) connection->idle_since_ms = now_ms;
   connection->requests = progress.requests;
-  if (is_over(now_ms, connection->idle_since_ms, config->idle_timeout_ms)) end_idle(connection, now_ms);
+  /* Whoever has something to ask does so at once; only then it may be silent for a while. */
+  uint32_t silence_ms = progress.has_begun ? config->idle_timeout_ms : config->head_timeout_ms;
+  if (is_over(now_ms, connection->idle_since_ms, silence_ms)) end_idle(connection, now_ms);
   bool is_draining = connection->is_draining && connection->state == CONNECTION_OPEN;
   if (is_draining && is_over(now_ms, connection->drain_since_ms, config->drain_timeout_ms))
     tp_http_conn_expire_shutdown(connection->http);
@@ -303,6 +377,10 @@ void tp_connection_tick(tp_connection *connection) {
 
 void tp_connection_drain(tp_connection *connection) {
   if (connection->state != CONNECTION_OPEN) return;
+  if (connection->http == NULL) { /* nothing has been asked yet */
+    tp_transport_give_up(connection, "the server ends");
+    return;
+  }
   connection->is_draining = true;
   connection->drain_since_ms = tp_loop_now_ms(connection->listener->loop);
   tp_http_conn_shutdown(connection->http);

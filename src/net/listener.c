@@ -7,11 +7,16 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { TICK_MS_MIN = 10, TICK_MS_MAX = 1000, TICKS_PER_TIMEOUT = 4 };
+enum {
+  TICK_MS_MIN = 10,
+  TICK_MS_MAX = 1000,
+  TICKS_PER_TIMEOUT = 4,
+  ACCEPTS_PER_TURN =
+      16 /* of one socket; then those that are served have their turn, and other loops their share */
+};
 
 tp_listener_config tp_listener_config_default(void) {
   return (tp_listener_config){.limits = tp_http_limits_default(),
-                              .connections_max = TP_LISTENER_CONNECTIONS_MAX,
                               .idle_timeout_ms = TP_LISTENER_IDLE_TIMEOUT_MS,
                               .head_timeout_ms = TP_LISTENER_HEAD_TIMEOUT_MS,
                               .body_timeout_ms = TP_LISTENER_BODY_TIMEOUT_MS,
@@ -30,26 +35,38 @@ static void start_ticking(tp_listener *listener) {
   (void)uv_timer_start(&listener->tick, on_tick, listener->tick_ms, listener->tick_ms);
 }
 
-static void accept_one(tp_listener *listener) {
-  listener->accept_failed = !tp_connection_accept(listener);
+static void on_acceptable(uv_poll_t *poll, int status, int events) {
+  (void)status; /* accepting tells */
+  (void)events;
+  tp_listener_socket *socket = poll->data;
+  tp_listener *listener = socket->listener;
+  tp_accepted accepted = ACCEPTED_ONE;
+  for (int i = 0; i < ACCEPTS_PER_TURN && accepted == ACCEPTED_ONE; i++)
+    accepted = tp_connection_accept(socket);
+  if (accepted == ACCEPTED_EXHAUSTED) {
+    /* Asking again at once would turn in circles. */
+    listener->is_exhausted = true;
+    for (size_t i = 0; i < listener->socket_count; i++) (void)uv_poll_stop(&listener->sockets[i].poll);
+  }
   start_ticking(listener);
+}
+
+static void resume_accepting(tp_listener *listener) {
+  if (!listener->is_exhausted || listener->is_draining) return;
+  listener->is_exhausted = false;
+  for (size_t i = 0; i < listener->socket_count; i++)
+    (void)uv_poll_start(&listener->sockets[i].poll, UV_READABLE, on_acceptable);
 }
 
 static void on_tick(uv_timer_t *timer) {
   tp_listener *listener = timer->data;
   tp_loop_refresh_date(listener->loop);
-  if (listener->accept_failed && !listener->is_draining) accept_one(listener);
+  resume_accepting(listener);
   for (tp_connection *connection = listener->connections, *next; connection != NULL; connection = next) {
     next = connection->next;
     tp_connection_tick(connection);
   }
-  bool is_needed = listener->connections != NULL || listener->accept_failed;
-  if (!is_needed) (void)uv_timer_stop(timer);
-}
-
-static void on_connection(uv_stream_t *stream, int status) {
-  tp_listener *listener = stream->data;
-  if (status == 0) accept_one(listener);
+  if (listener->connections == NULL && !listener->is_exhausted) (void)uv_timer_stop(timer);
 }
 
 static void announce(tp_listener *listener, bool *flag) {
@@ -59,13 +76,26 @@ static void announce(tp_listener *listener, bool *flag) {
   uv_mutex_unlock(&listener->mutex);
 }
 
-static void on_handle_closed(uv_handle_t *handle) {
+static void on_tick_closed(uv_handle_t *handle) {
   tp_listener *listener = handle->data;
   listener->open_handles--;
   tp_listener_connection_closed(listener);
 }
 
+static void close_descriptor(tp_listener_socket *socket) {
+  if (socket->descriptor >= 0) (void)close(socket->descriptor);
+  socket->descriptor = -1;
+}
+
+static void on_socket_closed(uv_handle_t *handle) {
+  tp_listener_socket *socket = handle->data;
+  close_descriptor(socket);
+  socket->listener->open_handles--;
+  tp_listener_connection_closed(socket->listener);
+}
+
 void tp_listener_connection_closed(tp_listener *listener) {
+  resume_accepting(listener);
   if (listener->connections != NULL || !listener->is_draining) return;
   bool is_closed = listener->is_closing && listener->open_handles == 0;
   /* After the last one tp_listener_close frees the listener. */
@@ -75,7 +105,10 @@ void tp_listener_connection_closed(tp_listener *listener) {
 static void drain(tp_listener *listener) {
   if (listener->is_draining) return;
   listener->is_draining = true;
-  uv_close((uv_handle_t *)&listener->tcp, on_handle_closed);
+  for (size_t i = 0; i < listener->socket_count; i++) {
+    uv_handle_t *poll = (uv_handle_t *)&listener->sockets[i].poll;
+    if (poll->data != NULL) uv_close(poll, on_socket_closed);
+  }
   for (tp_connection *connection = listener->connections, *next; connection != NULL; connection = next) {
     next = connection->next;
     tp_connection_drain(connection);
@@ -96,7 +129,7 @@ static void run_close(void *context) {
     next = connection->next;
     tp_connection_cut(connection);
   }
-  uv_close((uv_handle_t *)&listener->tick, on_handle_closed);
+  uv_close((uv_handle_t *)&listener->tick, on_tick_closed);
 }
 
 typedef struct listener_start {
@@ -104,18 +137,22 @@ typedef struct listener_start {
   int result;
 } listener_start;
 
+static int start_socket(tp_listener_socket *socket) {
+  int result = uv_poll_init(&socket->listener->loop->uv, &socket->poll, socket->descriptor);
+  if (result != 0) return result;
+  socket->poll.data = socket; /* what has it is to be closed */
+  socket->listener->open_handles++;
+  return uv_poll_start(&socket->poll, UV_READABLE, on_acceptable);
+}
+
 static void run_start(void *context) {
   listener_start *start = context;
   tp_listener *listener = start->listener;
-  uv_loop_t *uv = &listener->loop->uv;
-  (void)uv_timer_init(uv, &listener->tick); /* neither can fail */
-  (void)uv_tcp_init(uv, &listener->tcp);
-  listener->tcp.data = listener->tick.data = listener;
-  listener->open_handles = 2;
-  start->result = uv_tcp_open(&listener->tcp, listener->socket);
-  if (start->result != 0) return;
-  listener->socket = -1; /* libuv's from here on */
-  start->result = uv_listen((uv_stream_t *)&listener->tcp, TP_LISTENER_BACKLOG, on_connection);
+  (void)uv_timer_init(&listener->loop->uv, &listener->tick); /* cannot fail */
+  listener->tick.data = listener;
+  listener->open_handles = 1;
+  for (size_t i = 0; i < listener->socket_count && start->result == 0; i++)
+    start->result = start_socket(&listener->sockets[i]);
 }
 
 /* ---- From outside ---------------------------------------------------------------------------------------
@@ -135,7 +172,8 @@ static uint32_t tick_of(const tp_listener_config *config) {
 
 static void free_listener(tp_listener *listener) {
   const tuplet_allocator *allocator = listener->loop->allocator;
-  if (listener->socket >= 0) (void)close(listener->socket);
+  for (size_t i = 0; i < listener->socket_count; i++) close_descriptor(&listener->sockets[i]);
+  tp_free(allocator, listener->sockets);
   uv_cond_destroy(&listener->changed);
   uv_mutex_destroy(&listener->mutex);
   tp_free(allocator, listener);
@@ -153,7 +191,6 @@ static tuplet_status make_listener(tp_loop *loop, const tp_listener_config *conf
   }
   listener->loop = loop;
   listener->config = *config;
-  listener->socket = -1;
   listener->tick_ms = tick_of(config);
   listener->drain_item.run = run_drain;
   *ret_listener = listener;
@@ -163,50 +200,40 @@ out:
   return tp_fail_nomem(error);
 }
 
-static tuplet_status open_listener(tp_loop *loop, const tp_address *address, bool is_first,
-                                   const tp_listener_config *config, tp_listener **ret_listener,
-                                   tuplet_error *error) {
+static tuplet_status join_endpoints(tp_listener *listener, tp_endpoints *endpoints, tuplet_error *error) {
+  size_t count = tp_endpoints_count(endpoints);
+  listener->sockets = tp_alloc_array_zeroed(listener->loop->allocator, count, sizeof *listener->sockets);
+  if (listener->sockets == NULL) return tp_fail_nomem(error);
+  for (size_t i = 0; i < count; i++) {
+    tp_listener_socket *socket = &listener->sockets[i];
+    socket->listener = listener;
+    socket->is_unix = tp_endpoints_is_unix(endpoints, i);
+    tuplet_status status = tp_endpoints_join(endpoints, i, &socket->descriptor, error);
+    if (status != TUPLET_OK) return status;
+    listener->socket_count++;
+  }
+  return TUPLET_OK;
+}
+
+tuplet_status tp_listener_open(tp_loop *loop, tp_endpoints *endpoints, const tp_listener_config *config,
+                               tp_listener **ret_listener, tuplet_error *error) {
   tp_listener *listener = NULL;
   tuplet_status status = make_listener(loop, config, &listener, error);
   if (status != TUPLET_OK) return status;
-  status = tp_address_listen(address, is_first, &listener->socket, error);
-  if (status == TUPLET_OK) status = tp_address_of_socket(listener->socket, &listener->address, error);
+  status = join_endpoints(listener, endpoints, error);
   if (status != TUPLET_OK) {
     free_listener(listener);
     return status;
   }
-  tp_address_print(&listener->address, listener->address_text);
   listener_start start = {listener, 0};
   tp_loop_call(loop, run_start, &start);
   if (start.result != 0) {
-    status = tp_fail(error, TUPLET_IO, "cannot listen on %s: %s", listener->address_text,
-                     uv_strerror(start.result));
+    status = tp_fail(error, TUPLET_IO, "cannot accept connections: %s", uv_strerror(start.result));
     tp_listener_close(listener, 0);
     return status;
   }
   *ret_listener = listener;
   return TUPLET_OK;
-}
-
-tuplet_status tp_listener_open(tp_loop *loop, const char *address, const tp_listener_config *config,
-                               tp_listener **ret_listener, tuplet_error *error) {
-  tp_address parsed;
-  tuplet_status status = tp_address_parse(address, &parsed, error);
-  if (status != TUPLET_OK) return status;
-  return open_listener(loop, &parsed, true, config, ret_listener, error);
-}
-
-tuplet_status tp_listener_join(tp_loop *loop, const tp_listener *first, const tp_listener_config *config,
-                               tp_listener **ret_listener, tuplet_error *error) {
-  return open_listener(loop, &first->address, false, config, ret_listener, error);
-}
-
-const char *tp_listener_address(const tp_listener *listener) {
-  return listener->address_text;
-}
-
-uint16_t tp_listener_port(const tp_listener *listener) {
-  return tp_address_port(&listener->address);
 }
 
 size_t tp_listener_connection_count(const tp_listener *listener) {

@@ -128,3 +128,8 @@ void tp_store_write(tp_store *store, tp_write *write) {
   }
   store->engine->ops->write(store->engine, write);
 }
+
+tuplet_status tp_store_queue_state(tp_store *store, uint32_t count_max, tp_queue_state *ret_state,
+                                   tuplet_error *error) {
+  return store->engine->ops->queue_state(store->engine, count_max, ret_state, error);
+}

@@ -54,6 +54,12 @@ tuplet_status tp_store_listen(tp_store *store, uint32_t in_flight_max,
                               void (*on_message)(void *context, tp_delivery *delivery), void *context,
                               tp_queue_listener **ret_listener, tuplet_error *error);
 
+/* ---- What can be seen from outside ---- */
+
+/* See tp_engine_ops.queue_state. Any thread. */
+tuplet_status tp_store_queue_state(tp_store *store, uint32_t count_max, tp_queue_state *ret_state,
+                                   tuplet_error *error);
+
 /* ---- Watches ---- */
 
 /* A set of watched keys, and what its consumer was shown last. Changes merge: however many come, the consumer

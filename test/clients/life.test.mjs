@@ -35,7 +35,7 @@ test("port 0 gives a port of its own, which the Listening line names, to each of
   for (const name of ["a", "b", "c"]) servers.push(await startServer(t, join(folder, `${name}.sqlite`)));
   assert.equal(new Set(servers.map((server) => server.port)).size, 3);
   for (const server of servers) {
-    assert.match(server.stderr, /^Listening on http:\/\/127\.0\.0\.1:\d+$/m);
+    assert.match(server.stderr, /^time=\S+ level=info msg="Listening on http:\/\/127\.0\.0\.1:\d+"$/m);
     for (const request of [request1, request2]) {
       assert.equal((await exchange(request, server.url, TOKEN)).status, 200);
     }

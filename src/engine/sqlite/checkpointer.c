@@ -7,6 +7,7 @@
  * commits can bear; the round is tried again when the log has grown by as much again. */
 #include "engine/sqlite/checkpointer.h"
 
+#include "base/clock.h"
 #include "base/status.h"
 #include "base/thread.h"
 
@@ -26,8 +27,9 @@ enum {
 
 tuplet_status tp_sqlite_checkpointer_init(tp_sqlite_checkpointer *checkpointer,
                                           const tp_sqlite_location *location, pthread_mutex_t *commit_mutex,
-                                          tuplet_error *error) {
-  *checkpointer = (tp_sqlite_checkpointer){.location = location, .commit_mutex = commit_mutex};
+                                          tp_engine_stats *stats, tuplet_error *error) {
+  *checkpointer =
+      (tp_sqlite_checkpointer){.location = location, .commit_mutex = commit_mutex, .stats = stats};
   atomic_init(&checkpointer->round_at_frames, LOG_FRAMES_WANTED);
   int rc = pthread_mutex_init(&checkpointer->mutex, NULL);
   if (rc == 0) {
@@ -45,6 +47,7 @@ void tp_sqlite_checkpointer_done(tp_sqlite_checkpointer *checkpointer) {
   (void)pthread_cond_signal(&checkpointer->wake);
   (void)pthread_mutex_unlock(&checkpointer->mutex);
   if (started) (void)pthread_join(checkpointer->thread, NULL);
+  tp_sqlite_checkpointer_set_log_size(checkpointer, 0);
   tp_sqlite_connection_done(&checkpointer->connection);
   (void)pthread_cond_destroy(&checkpointer->wake);
   (void)pthread_mutex_destroy(&checkpointer->mutex);
@@ -66,7 +69,21 @@ static bool finish(tp_sqlite_connection *connection, int wait_ms) {
   return sqlite3_wal_checkpoint_v2(connection->db, NULL, SQLITE_CHECKPOINT_RESTART, NULL, NULL) == SQLITE_OK;
 }
 
+void tp_sqlite_checkpointer_set_log_size(tp_sqlite_checkpointer *checkpointer, int64_t size) {
+  if (checkpointer->stats == NULL) return;
+  atomic_fetch_add(&checkpointer->stats->log_size, size - checkpointer->log_size);
+  checkpointer->log_size = size;
+}
+
+static void count_round(tp_engine_stats *stats, int64_t duration_ns, bool finished) {
+  if (stats == NULL) return;
+  tp_histogram_record(&stats->checkpoint_ns, (uint64_t)duration_ns);
+  if (!finished) atomic_fetch_add(&stats->checkpoints_incomplete, 1);
+}
+
 static void run_round(tp_sqlite_checkpointer *checkpointer) {
+  tp_clock clock = tp_clock_system();
+  int64_t begun_ns = tp_clock_monotonic_ns(&clock);
   tp_sqlite_connection *connection = &checkpointer->connection;
   if (connection->db == NULL) {
     /* Without a connection (no memory, no descriptors) the log grows until a later round gets one. */
@@ -79,9 +96,11 @@ static void run_round(tp_sqlite_checkpointer *checkpointer) {
   bool too_long = log > LOG_FRAMES_MAX;
   (void)pthread_mutex_lock(checkpointer->commit_mutex);
   bool finished = finish(connection, too_long ? READERS_LONG_WAIT_MS : READERS_WAIT_MS);
+  if (finished) tp_sqlite_checkpointer_set_log_size(checkpointer, 0); /* the next commit starts it over */
   (void)pthread_mutex_unlock(checkpointer->commit_mutex);
   int growth = too_long ? LONG_WAIT_FRAMES : LOG_FRAMES_WANTED;
   atomic_store(&checkpointer->round_at_frames, finished ? LOG_FRAMES_WANTED : log + growth);
+  count_round(checkpointer->stats, tp_clock_monotonic_ns(&clock) - begun_ns, finished);
 }
 
 static void *run(void *context) {

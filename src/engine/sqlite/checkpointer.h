@@ -11,6 +11,8 @@
 typedef struct tp_sqlite_checkpointer {
   const tp_sqlite_location *location;
   pthread_mutex_t *commit_mutex; /* the committer holds it while it writes to the log */
+  tp_engine_stats *stats;        /* NULL: none */
+  int64_t log_size;              /* our part of stats->log_size; guarded by commit_mutex */
   pthread_t thread;
   tp_sqlite_connection connection; /* the thread's */
   atomic_int round_at_frames;      /* how long the log may become before the next round */
@@ -24,7 +26,7 @@ typedef struct tp_sqlite_checkpointer {
 
 tuplet_status tp_sqlite_checkpointer_init(tp_sqlite_checkpointer *checkpointer,
                                           const tp_sqlite_location *location, pthread_mutex_t *commit_mutex,
-                                          tuplet_error *error);
+                                          tp_engine_stats *stats, tuplet_error *error);
 /* Ends the thread. Commits must have ended before. */
 void tp_sqlite_checkpointer_done(tp_sqlite_checkpointer *checkpointer);
 
@@ -35,5 +37,8 @@ void tp_sqlite_checkpointer_note_log(tp_sqlite_checkpointer *checkpointer, int f
  * it has already, so that deletes and overwrites may go on. now_ns: monotonic. Quick. One thread at a time.
  */
 void tp_sqlite_checkpointer_note_full(tp_sqlite_checkpointer *checkpointer, int64_t now_ns);
+
+/* The log has that many bytes now, for the statistics. With commit_mutex held. */
+void tp_sqlite_checkpointer_set_log_size(tp_sqlite_checkpointer *checkpointer, int64_t size);
 
 #endif

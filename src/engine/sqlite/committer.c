@@ -32,6 +32,10 @@ typedef struct group {
   tp_commit turn_commit; /* what messages that the turn found undelivered left */
 } group;
 
+static void count(_Atomic uint64_t *counter, uint64_t more) {
+  if (more > 0) atomic_fetch_add_explicit(counter, more, memory_order_relaxed);
+}
+
 /* ---- One transaction ---- */
 
 static tuplet_status read_version(tp_sqlite_connection *connection, int64_t *ret_version,
@@ -150,12 +154,32 @@ static tuplet_status apply_group(tp_sqlite_committer *committer, group *members,
     version++;
     write->versionstamp = tp_sqlite_versionstamp(version);
   }
+  committer->applied_count = (size_t)(version - before);
   if (members->turn != NULL) status = apply_turn(committer, members, &version, error);
   if (status == TUPLET_OK && version != before) status = write_version(connection, version, error);
   if (status == TUPLET_OK && members->sweep != NULL)
     status = delete_expired(connection, members->sweep, error);
   /* Before the commit, so that whoever sees the commit in the file knows it as ours. */
   if (status == TUPLET_OK) atomic_store(&committer->version_in_flight, version);
+  return status;
+}
+
+/* Commits the open transaction, and counts that. */
+static tuplet_status commit(tp_sqlite_committer *committer, const tp_sweep *sweep, tuplet_error *error) {
+  tp_engine_stats *stats = committer->stats;
+  if (stats == NULL) return tp_sqlite_run(&committer->connection, TP_SQL_COMMIT, error);
+  int64_t begun_ns = tp_clock_monotonic_ns(&committer->clock);
+  tuplet_status status = tp_sqlite_run(&committer->connection, TP_SQL_COMMIT, error);
+  size_t applied_count = committer->applied_count;
+  if (status != TUPLET_OK || (applied_count == 0 && (sweep == NULL || sweep->removed == 0))) return status;
+  tp_histogram_record(&stats->commit_ns, (uint64_t)(tp_clock_monotonic_ns(&committer->clock) - begun_ns));
+  if (applied_count > 0) tp_histogram_record(&stats->group_size, applied_count);
+  if (committer->log_frames > 0) {
+    enum { LOG_HEADER_SIZE = 32, FRAME_HEADER_SIZE = 24 };
+    int64_t size =
+        LOG_HEADER_SIZE + (int64_t)committer->log_frames * (FRAME_HEADER_SIZE + committer->page_size);
+    tp_sqlite_checkpointer_set_log_size(&committer->checkpointer, size);
+  }
   return status;
 }
 
@@ -170,17 +194,19 @@ static tuplet_status commit_group(tp_sqlite_committer *committer, group *members
   tuplet_status status = tp_sqlite_run(connection, TP_SQL_BEGIN_WRITE, error);
   int64_t begun_ns = tp_clock_monotonic_ns(&committer->clock);
   if (connection->busy_since_ns != 0) committer->others_seen_at_ns = begun_ns;
+  if (status == TUPLET_OK) status = tp_sqlite_check_place(connection, error);
   if (status == TUPLET_OK) status = apply_group(committer, members, error);
   /* SQLite may have rolled back by itself; what is not in a transaction must not be committed bit by bit. */
   if (status == TUPLET_OK && sqlite3_get_autocommit(connection->db)) {
     status = tp_fail(error, TUPLET_IO, "%s: the transaction of a group of writes was lost",
                      connection->location->path);
   }
-  if (status == TUPLET_OK) status = tp_sqlite_run(connection, TP_SQL_COMMIT, error);
+  if (status == TUPLET_OK) status = commit(committer, members->sweep, error);
   if (status == TUPLET_OK) {
     atomic_store(&committer->committed_version, atomic_load(&committer->version_in_flight));
   } else {
     tp_sqlite_abandon(connection);
+    if (committer->stats != NULL) count(&committer->stats->commits_failed, 1);
   }
   committer->held_ns = tp_clock_monotonic_ns(&committer->clock) - begun_ns;
   (void)pthread_mutex_unlock(&committer->commit_mutex);
@@ -207,7 +233,29 @@ static void observe_write(const tp_sqlite_committer *committer, const tp_write *
   observe(committer, &commit);
 }
 
+static void count_group(tp_engine_stats *stats, const group *members) {
+  uint64_t committed = 0, conflicting = 0, messages = 0, size = 0;
+  const tp_write *write = members->first;
+  for (size_t i = 0; i < members->count; i++, write = write->next) {
+    conflicting += write->status == TUPLET_CONFLICT;
+    if (write->status != TUPLET_OK) continue;
+    committed++;
+    messages += write->enqueue_count;
+    for (size_t j = 0; j < write->change_count; j++)
+      size += write->changes[j].key.size + write->changes[j].value.size;
+    for (size_t j = 0; j < write->enqueue_count; j++) size += write->enqueues[j].payload.size;
+  }
+  count(&stats->writes_committed, committed);
+  count(&stats->writes_conflicting, conflicting);
+  count(&stats->writes_failed, members->count - committed - conflicting);
+  count(&stats->messages_enqueued, messages);
+  count(&stats->written_size, size);
+  if (members->sweep != NULL && members->sweep->status == TUPLET_OK)
+    count(&stats->expired_removed, members->sweep->removed);
+}
+
 static void complete_group(tp_sqlite_committer *committer, const group *members) {
+  if (committer->stats != NULL) count_group(committer->stats, members);
   tp_write *write = members->first;
   for (size_t i = 0; i < members->count; i++, write = write->next) {
     if (write->status == TUPLET_OK) observe_write(committer, write);
@@ -431,6 +479,17 @@ void tp_sqlite_committer_queue_turn(tp_sqlite_committer *committer, tp_queue_tur
 
 /* ---- Beginning and end ---- */
 
+static tuplet_status read_page_size(tp_sqlite_committer *committer, tuplet_error *error) {
+  sqlite3 *db = committer->connection.db;
+  sqlite3_stmt *statement = NULL;
+  int rc = sqlite3_prepare_v2(db, "PRAGMA page_size", -1, &statement, NULL);
+  if (rc == SQLITE_OK) rc = sqlite3_step(statement);
+  if (rc == SQLITE_ROW) committer->page_size = sqlite3_column_int(statement, 0);
+  (void)sqlite3_finalize(statement); /* repeats the step's result */
+  if (rc == SQLITE_ROW) return TUPLET_OK;
+  return tp_sqlite_fail(db, rc, committer->location->path, "asking for its page size", error);
+}
+
 static int note_log_size(void *context, sqlite3 *db, const char *name, int frames) {
   (void)db;
   (void)name;
@@ -464,21 +523,25 @@ static void done_locks(tp_sqlite_committer *committer) {
 }
 
 tuplet_status tp_sqlite_committer_init(tp_sqlite_committer *committer, const tp_sqlite_location *location,
-                                       tp_clock clock, pthread_rwlock_t *memory_lock, tuplet_error *error) {
-  *committer = (tp_sqlite_committer){.location = location, .clock = clock, .memory_lock = memory_lock};
+                                       tp_clock clock, pthread_rwlock_t *memory_lock, tp_engine_stats *stats,
+                                       tuplet_error *error) {
+  *committer =
+      (tp_sqlite_committer){.location = location, .clock = clock, .memory_lock = memory_lock, .stats = stats};
   committer->last_write_link = &committer->first_write;
   atomic_init(&committer->committed_version, -1);
   atomic_init(&committer->version_in_flight, -1);
   atomic_init(&committer->foreign_changes, false);
   tuplet_status status = init_locks(committer, error);
   if (status != TUPLET_OK) return status;
-  status = tp_sqlite_checkpointer_init(&committer->checkpointer, location, &committer->commit_mutex, error);
+  status =
+      tp_sqlite_checkpointer_init(&committer->checkpointer, location, &committer->commit_mutex, stats, error);
   if (status != TUPLET_OK) {
     done_locks(committer);
     return status;
   }
   status = tp_sqlite_connection_init(&committer->connection, location, true, error);
   if (status == TUPLET_OK) status = tp_sqlite_schema_prepare(&committer->connection, error);
+  if (status == TUPLET_OK && stats != NULL) status = read_page_size(committer, error);
   if (status != TUPLET_OK) {
     tp_sqlite_committer_done(committer);
     return status;
@@ -490,6 +553,7 @@ tuplet_status tp_sqlite_committer_init(tp_sqlite_committer *committer, const tp_
 void tp_sqlite_committer_done(tp_sqlite_committer *committer) {
   (void)pthread_mutex_lock(&committer->mutex);
   committer->stopping = true;
+  atomic_store(&committer->connection.is_ending, true); /* what waits for another process waits in vain */
   (void)pthread_cond_broadcast(&committer->wake);
   while (committer->writing) (void)pthread_cond_wait(&committer->wake, &committer->mutex);
   (void)pthread_mutex_unlock(&committer->mutex);

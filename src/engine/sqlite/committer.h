@@ -22,11 +22,14 @@ typedef struct tp_sqlite_committer {
   tp_clock clock;
   pthread_rwlock_t *memory_lock; /* of a database in memory, whose readers and writer exclude each other */
   tp_engine_observer observer;
+  tp_engine_stats *stats;          /* NULL: none */
+  int page_size;                   /* of the file, bytes; for the statistics */
   tp_sqlite_connection connection; /* the thread's, once it runs */
   tp_sqlite_checkpointer checkpointer;
   int log_frames; /* of the write-ahead log, at the last commit */
   pthread_t thread;
-  int64_t held_ns; /* how long the last group held the file's write lock */
+  int64_t held_ns;      /* how long the last group held the file's write lock */
+  size_t applied_count; /* writes of the last group that were applied */
   int64_t
       others_seen_at_ns; /* when others were last seen to write to the file, or to hold its lock; monotonic */
 
@@ -52,9 +55,11 @@ typedef struct tp_sqlite_committer {
 
 /* Opens the writing connection and prepares the schema. On failure there is nothing to end. */
 tuplet_status tp_sqlite_committer_init(tp_sqlite_committer *committer, const tp_sqlite_location *location,
-                                       tp_clock clock, pthread_rwlock_t *memory_lock, tuplet_error *error);
+                                       tp_clock clock, pthread_rwlock_t *memory_lock, tp_engine_stats *stats,
+                                       tuplet_error *error);
 
-/* Completes what was submitted, then ends the thread. */
+/* Completes what was submitted, then ends the thread. What waits for another process's lock fails with
+ * TUPLET_BUSY. */
 void tp_sqlite_committer_done(tp_sqlite_committer *committer);
 
 /* Any thread. */

@@ -2,10 +2,14 @@
 #include "engine/sqlite/connection.h"
 
 #include "base/clock.h"
+#include "base/status.h"
 #include "engine/sqlite/failure.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* How long another process may hold the write lock before an operation gives up with TUPLET_BUSY. Long: a
@@ -64,6 +68,10 @@ static const char *const statement_texts[TP_SQL_STATEMENT_COUNT] = {
         " WHERE expiration_ms >= 0 AND expiration_ms <= ?1 ORDER BY expiration_ms LIMIT ?2)",
     [TP_SQL_NEXT_EXPIRY] = "SELECT min(expiration_ms) FROM kv WHERE expiration_ms >= 0",
     [TP_SQL_DATA_VERSION] = "PRAGMA data_version",
+    /* In the order of the primary key, and so from its index alone: messages are large. */
+    [TP_SQL_QUEUE_STATE] = "SELECT (SELECT count(*) FROM (SELECT 1 FROM queue ORDER BY ts LIMIT ?1)),"
+                           " (SELECT count(*) FROM (SELECT 1 FROM queue_running ORDER BY deadline LIMIT ?1)),"
+                           " (SELECT min(ts) FROM queue)",
 };
 
 /* Waits a little longer each time: a neighbour's commit takes some hundred microseconds to milliseconds. */
@@ -73,6 +81,7 @@ static int wait_while_busy(void *context, int attempt) {
   tp_clock clock = tp_clock_system();
   int64_t now_ns = tp_clock_monotonic_ns(&clock);
   if (attempt == 0) connection->busy_since_ns = now_ns;
+  if (atomic_load(&connection->is_ending)) return 0;
   if (now_ns - connection->busy_since_ns > connection->busy_wait_max_ms * 1000000) return 0;
   (void)usleep(attempt < SHORT_WAITS ? SHORT_WAIT_US : LONG_WAIT_US); /* cut short by a signal is fine */
   return 1;
@@ -138,6 +147,43 @@ static tuplet_status set_up(tp_sqlite_connection *connection, bool writes, tuple
   return run_text(connection, pragmas, error);
 }
 
+/* ---- The file in its place ---- */
+
+static tuplet_status fail_moved(const char *path, tuplet_error *error) {
+  return tp_fail(
+      error, TUPLET_IO,
+      "%s: the file was moved, replaced or removed while it is open; nothing is written until it is back",
+      path);
+}
+
+tuplet_status tp_sqlite_location_pin(tp_sqlite_location *location, tuplet_error *error) {
+  if (location->in_memory) return TUPLET_OK;
+  struct stat attributes;
+  if (stat(location->path, &attributes) != 0)
+    return tp_fail(error, TUPLET_IO, "%s: %s", location->path, strerror(errno));
+  location->device = attributes.st_dev;
+  location->inode = attributes.st_ino;
+  location->is_pinned = true;
+  return TUPLET_OK;
+}
+
+tuplet_status tp_sqlite_check_place(const tp_sqlite_connection *connection, tuplet_error *error) {
+  int has_moved = 0;
+  /* A file system of another kind (memdb, a test's) does not know, and says so. */
+  (void)sqlite3_file_control(connection->db, "main", SQLITE_FCNTL_HAS_MOVED, &has_moved);
+  return has_moved ? fail_moved(connection->location->path, error) : TUPLET_OK;
+}
+
+static tuplet_status check_pinned(const tp_sqlite_connection *connection, tuplet_error *error) {
+  const tp_sqlite_location *location = connection->location;
+  struct stat attributes;
+  if (!location->is_pinned) return TUPLET_OK;
+  if (stat(location->path, &attributes) != 0 || attributes.st_dev != location->device ||
+      attributes.st_ino != location->inode)
+    return fail_moved(location->path, error);
+  return tp_sqlite_check_place(connection, error);
+}
+
 tuplet_status tp_sqlite_connection_init(tp_sqlite_connection *connection, const tp_sqlite_location *location,
                                         bool writes, tuplet_error *error) {
   *connection = (tp_sqlite_connection){.location = location, .busy_wait_max_ms = BUSY_WAIT_MAX_MS};
@@ -145,11 +191,12 @@ tuplet_status tp_sqlite_connection_init(tp_sqlite_connection *connection, const 
   int flags = SQLITE_OPEN_NOMUTEX;
   if (location->in_memory) flags |= SQLITE_OPEN_URI;
   flags |= location->read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
-  if (!location->read_only && writes) flags |= SQLITE_OPEN_CREATE;
+  if (!location->read_only && writes && !location->is_pinned) flags |= SQLITE_OPEN_CREATE;
   int rc = sqlite3_open_v2(location->name, &connection->db, flags, NULL);
   tuplet_status status = rc == SQLITE_OK
-                             ? set_up(connection, writes && !location->read_only, error)
+                             ? check_pinned(connection, error)
                              : tp_sqlite_fail(connection->db, rc, location->path, "opening", error);
+  if (status == TUPLET_OK) status = set_up(connection, writes && !location->read_only, error);
   if (status != TUPLET_OK) tp_sqlite_connection_done(connection);
   return status;
 }
@@ -177,6 +224,7 @@ sqlite3_stmt *tp_sqlite_prepared(tp_sqlite_connection *connection, tp_sqlite_sta
 tuplet_status tp_sqlite_finish(tp_sqlite_connection *connection, sqlite3_stmt *statement, const char *doing,
                                tuplet_error *error) {
   int rc;
+  errno = 0; /* see failure.c */
   do {
     rc = sqlite3_step(statement);
   } while (rc == SQLITE_ROW);

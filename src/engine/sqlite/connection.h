@@ -6,6 +6,8 @@
 #include "engine/engine.h"
 
 #include <sqlite3.h>
+#include <stdatomic.h>
+#include <sys/types.h>
 
 /* Where the database is and how to open it; shared by all connections of an engine. */
 typedef struct tp_sqlite_location {
@@ -16,6 +18,9 @@ typedef struct tp_sqlite_location {
   uint32_t cache_kib;
   uint64_t memory_size_max; /* bytes; 0: all that SQLite can */
   tuplet_durability durability;
+  bool is_pinned; /* tp_sqlite_location_pin: no other file may take its place */
+  dev_t device;
+  ino_t inode;
 } tp_sqlite_location;
 
 typedef enum tp_sqlite_statement {
@@ -46,6 +51,7 @@ typedef enum tp_sqlite_statement {
   TP_SQL_DELETE_EXPIRED,
   TP_SQL_NEXT_EXPIRY,
   TP_SQL_DATA_VERSION,
+  TP_SQL_QUEUE_STATE,
   TP_SQL_STATEMENT_COUNT
 } tp_sqlite_statement;
 
@@ -55,6 +61,7 @@ typedef struct tp_sqlite_connection {
   sqlite3 *db;
   int64_t busy_wait_max_ms;                         /* how long a lock of others' is waited for */
   int64_t busy_since_ns;                            /* of the wait that is going on, monotonic */
+  atomic_bool is_ending;                            /* locks of others' are not waited for any more */
   sqlite3_stmt *statements[TP_SQL_STATEMENT_COUNT]; /* prepared on first use */
 } tp_sqlite_connection;
 
@@ -62,6 +69,14 @@ typedef struct tp_sqlite_connection {
 tuplet_status tp_sqlite_connection_init(tp_sqlite_connection *connection, const tp_sqlite_location *location,
                                         bool writes, tuplet_error *error);
 void tp_sqlite_connection_done(tp_sqlite_connection *connection);
+
+/* Notes which file the path names, once it is open: connections that are opened later must find the same one,
+ * since they would mix the log of one file with another. */
+tuplet_status tp_sqlite_location_pin(tp_sqlite_location *location, tuplet_error *error);
+
+/* Whether the connection's file still is what the path names: what is written to one that was moved or
+ * removed is lost to whoever opens the path next. TUPLET_IO otherwise. */
+tuplet_status tp_sqlite_check_place(const tp_sqlite_connection *connection, tuplet_error *error);
 
 /* Makes the file one with a write-ahead log, which it stays: that changes the file, so it must be known to be
  * ours. */

@@ -11,9 +11,17 @@ static bool is_lack_of_room(int number) {
   return number == ENOSPC || number == EDQUOT || number == EFBIG;
 }
 
-static tuplet_status status_of(sqlite3 *db, int rc) {
+/* Why the system refused, an errno; 0: it did not. Of a COMMIT that fails SQLite notes nothing, but leaves
+ * the failed call's errno. */
+static int system_reason(sqlite3 *db, int rc) {
+  bool by_system = (rc & 0xFF) == SQLITE_IOERR || (rc & 0xFF) == SQLITE_CANTOPEN;
+  if (!by_system || db == NULL) return 0;
+  int noted = sqlite3_system_errno(db);
+  return noted != 0 ? noted : errno;
+}
+
+static tuplet_status status_of(int rc, int number) {
   if (rc == SQLITE_IOERR_NOMEM) return TUPLET_NOMEM;
-  int number = db == NULL ? 0 : sqlite3_system_errno(db);
   switch (rc & 0xFF) {
   case SQLITE_NOMEM: return TUPLET_NOMEM;
   case SQLITE_FULL: return TUPLET_FULL;
@@ -32,11 +40,10 @@ static tuplet_status status_of(sqlite3 *db, int rc) {
 }
 
 tuplet_status tp_sqlite_fail(sqlite3 *db, int rc, const char *path, const char *doing, tuplet_error *error) {
+  int number = system_reason(db, rc);
   const char *reason =
       db != NULL && sqlite3_extended_errcode(db) == rc ? sqlite3_errmsg(db) : sqlite3_errstr(rc);
-  tuplet_status status = status_of(db, rc);
-  bool by_system = (rc & 0xFF) == SQLITE_IOERR || (rc & 0xFF) == SQLITE_CANTOPEN;
-  int number = by_system && db != NULL ? sqlite3_system_errno(db) : 0;
+  tuplet_status status = status_of(rc, number);
   if (number == 0) return tp_fail(error, status, "%s: %s: %s", path, doing, reason);
   return tp_fail(error, status, "%s: %s: %s (%s)", path, doing, reason, strerror(number));
 }

@@ -50,9 +50,8 @@ static tuplet_status query_integer(tp_sqlite_connection *connection, const char 
   return status;
 }
 
-/* The format's version in the file; 0 for an empty file. */
-static tuplet_status read_version(tp_sqlite_connection *connection, int64_t *ret_version,
-                                  tuplet_error *error) {
+tuplet_status tp_sqlite_schema_version(tp_sqlite_connection *connection, int64_t *ret_version,
+                                       tuplet_error *error) {
   const char *path = connection->location->path;
   bool found;
   int64_t tables = 0, ours = 0;
@@ -83,7 +82,7 @@ static tuplet_status read_version(tp_sqlite_connection *connection, int64_t *ret
 static tuplet_status migrate(tp_sqlite_connection *connection, tuplet_error *error) {
   int64_t version;
   tuplet_status status =
-      read_version(connection, &version, error); /* again, now that nobody else can write */
+      tp_sqlite_schema_version(connection, &version, error); /* again, now that nobody else can write */
   if (status != TUPLET_OK) return status;
   if (version == SCHEMA_VERSION) return TUPLET_OK;
   status = run_text(connection,
@@ -100,7 +99,7 @@ static tuplet_status migrate(tp_sqlite_connection *connection, tuplet_error *err
 
 tuplet_status tp_sqlite_schema_prepare(tp_sqlite_connection *connection, tuplet_error *error) {
   int64_t version;
-  tuplet_status status = read_version(connection, &version, error);
+  tuplet_status status = tp_sqlite_schema_version(connection, &version, error);
   if (status != TUPLET_OK) return status;
   bool current = version == SCHEMA_VERSION;
   if (connection->location->read_only) {

@@ -20,6 +20,7 @@ typedef struct sqlite_engine {
   tp_sqlite_location location;
   char *name; /* what location.name and location.path point to */
   bool writable;
+  tp_engine_stats *stats; /* NULL: none */
   tp_sqlite_reader_pool readers;
   tp_sqlite_committer committer; /* when writable */
   /* memdb refuses readers while a writer is at work; waiting here instead is fair and quick. */
@@ -145,6 +146,42 @@ static tuplet_status poll_foreign_changes(tp_engine *base, bool *ret_changed, tu
   return TUPLET_OK;
 }
 
+/* ---- The queue ---- */
+
+static tuplet_status query_queue_state(tp_sqlite_connection *connection, uint32_t count_max,
+                                       tp_queue_state *ret_state, tuplet_error *error) {
+  tuplet_status status = TUPLET_OK;
+  sqlite3_stmt *statement = tp_sqlite_prepared(connection, TP_SQL_QUEUE_STATE, &status, error);
+  if (statement == NULL) return status;
+  int rc = sqlite3_bind_int64(statement, 1, count_max);
+  if (rc == SQLITE_OK) rc = sqlite3_step(statement);
+  if (rc == SQLITE_ROW) {
+    bool is_empty = sqlite3_column_type(statement, 2) == SQLITE_NULL;
+    *ret_state =
+        (tp_queue_state){.waiting = (uint64_t)sqlite3_column_int64(statement, 0),
+                         .running = (uint64_t)sqlite3_column_int64(statement, 1),
+                         .oldest_due_at_ms = is_empty ? INT64_MAX : sqlite3_column_int64(statement, 2)};
+  } else {
+    status = tp_sqlite_fail(connection->db, rc, connection->location->path, "looking at the queue", error);
+  }
+  (void)sqlite3_reset(statement); /* repeats the step's result */
+  return status;
+}
+
+static tuplet_status queue_state(tp_engine *base, uint32_t count_max, tp_queue_state *ret_state,
+                                 tuplet_error *error) {
+  sqlite_engine *engine = engine_of(base);
+  tp_sqlite_reader *reader;
+  tuplet_status status = tp_sqlite_reader_take(&engine->readers, &reader, error);
+  if (status != TUPLET_OK) return status;
+  bool in_memory = engine->location.in_memory;
+  if (in_memory) (void)pthread_rwlock_rdlock(&engine->memory_lock);
+  status = query_queue_state(&reader->connection, count_max, ret_state, error);
+  if (in_memory) (void)pthread_rwlock_unlock(&engine->memory_lock);
+  tp_sqlite_reader_give_back(&engine->readers, reader);
+  return status;
+}
+
 /* ---- Beginning and end ---- */
 
 static void close_engine(tp_engine *base) {
@@ -153,6 +190,7 @@ static void close_engine(tp_engine *base) {
   tp_sqlite_reader_free(&engine->readers, engine->poller);
   tp_sqlite_reader_pool_done(&engine->readers);
   (void)pthread_rwlock_destroy(&engine->memory_lock);
+  if (engine->stats != NULL) atomic_fetch_sub(&engine->stats->engine_count, 1);
   tp_free(engine->allocator, engine->name);
   tp_free(engine->allocator, engine);
 }
@@ -166,6 +204,7 @@ static const tp_engine_ops engine_ops = {
     .sweep = submit_sweep,
     .queue_turn = submit_queue_turn,
     .poll_foreign_changes = poll_foreign_changes,
+    .queue_state = queue_state,
     .close = close_engine,
 };
 
@@ -238,14 +277,17 @@ tuplet_status tp_sqlite_engine_open(const tp_sqlite_config *config, tp_engine **
     goto out_free;
   }
 
+  engine->stats = config->stats;
+  if (engine->stats != NULL) atomic_fetch_add(&engine->stats->engine_count, 1);
   if (engine->location.read_only) {
     status = check_schema(engine, error);
   } else {
     pthread_rwlock_t *memory_lock = engine->location.in_memory ? &engine->memory_lock : NULL;
-    status =
-        tp_sqlite_committer_init(&engine->committer, &engine->location, config->clock, memory_lock, error);
+    status = tp_sqlite_committer_init(&engine->committer, &engine->location, config->clock, memory_lock,
+                                      config->stats, error);
     engine->writable = status == TUPLET_OK;
   }
+  if (status == TUPLET_OK) status = tp_sqlite_location_pin(&engine->location, error);
   if (status != TUPLET_OK) {
     close_engine(&engine->base);
     return status;

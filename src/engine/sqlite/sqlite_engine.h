@@ -13,6 +13,7 @@ typedef struct tp_sqlite_config {
   uint32_t cache_kib;       /* page cache of each connection, > 0 */
   uint64_t memory_size_max; /* of a database in memory, bytes; 0: all that SQLite can */
   tuplet_durability durability;
+  tp_engine_stats *stats; /* outlives the engine; NULL: nothing is counted */
 } tp_sqlite_config;
 
 /* Errors: TUPLET_FORMAT, TUPLET_CORRUPT, TUPLET_IO, TUPLET_FULL, TUPLET_BUSY, TUPLET_NOMEM. */

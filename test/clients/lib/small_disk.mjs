@@ -3,12 +3,13 @@
 // reaches its files by way of /proc. Works for root, and for others where the kernel gives users namespaces.
 
 import { spawn } from "node:child_process";
-import { closeSync, openSync, statfsSync, writeSync } from "node:fs";
+import { closeSync, fstatSync, ftruncateSync, openSync, statfsSync, writeSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import process from "node:process";
 import { temporaryFolder, within } from "./harness.mjs";
 
 const MOUNT_TIMEOUT_MS = 20_000;
+const PIECE_SIZE = 1024 * 1024;
 
 export class SmallDisk {
   /** A file system of so many bytes that lasts as long as the test. */
@@ -52,10 +53,12 @@ export class SmallDisk {
 
   /** Leaves so many bytes free, by a file that only takes room. */
   fill(leave = 0) {
-    const piece = Buffer.alloc(4096, 1);
     const file = openSync(`${this.outside}/filler`, "a");
     try {
-      while (this.free > leave) writeSync(file, piece);
+      const { size } = fstatSync(file);
+      const missing = leave - this.free;
+      if (missing > 0) ftruncateSync(file, Math.max(0, size - missing));
+      while (this.free > leave) writeSync(file, Buffer.alloc(Math.min(this.free - leave, PIECE_SIZE), 1));
     } catch (error) {
       if (error.code !== "ENOSPC") throw error;
     } finally {

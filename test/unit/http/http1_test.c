@@ -201,7 +201,7 @@ static void refuses_what_is_not_strictly_http(void **state) {
       {"GET http:// HTTP/1.1\r\n" HOST "\r\n", 400},
       {"GET /a b HTTP/1.1\r\n" HOST "\r\n", 400},
       {"CONNECT h:1 HTTP/1.1\r\n" HOST "\r\n", 501},
-      {"PRI * HTTP/2.0\r\n\r\nNO\r\n\r\n", 505},
+      {"PRI * HTTP/2.0\r\n\r\nNO\r\n\r\n", 400},
       {"GET /echo HTTP/1.1\r\nHost : h\r\n\r\n", 400},
       {"GET /echo HTTP/1.1\r\n" HOST "a b: c\r\n\r\n", 400},
       {"GET /echo HTTP/1.1\r\n" HOST "a: \x01\r\n\r\n", 400},

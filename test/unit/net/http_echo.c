@@ -126,28 +126,31 @@ int main(int argument_count, char **arguments) {
   if (loop_count < 1 || loop_count > LOOPS_MAX) return 2;
   tp_loop *loops[LOOPS_MAX] = {NULL};
   tp_listener *listeners[LOOPS_MAX] = {NULL};
+  tp_endpoints *endpoints = NULL;
+  const char *const address = "127.0.0.1:0";
   tp_listener_config config = tp_listener_config_default();
   config.on_request = on_request;
   tuplet_error error;
-  tuplet_status status = TUPLET_OK;
+  tuplet_status status = tp_endpoints_open(NULL, &address, 1, NULL, 0, &endpoints, &error);
   for (long i = 0; i < loop_count && status == TUPLET_OK; i++) {
     status = tp_loop_start(NULL, &loops[i], &error);
     if (status != TUPLET_OK) break;
     config.context = loops[i];
-    status = i == 0 ? tp_listener_open(loops[0], "127.0.0.1:0", &config, &listeners[0], &error)
-                    : tp_listener_join(loops[i], listeners[0], &config, &listeners[i], &error);
+    status = tp_listener_open(loops[i], endpoints, &config, &listeners[i], &error);
   }
   if (status == TUPLET_OK) {
-    (void)printf("%u\n", tp_listener_port(listeners[0]));
+    (void)printf("%u\n", tp_endpoints_port(endpoints, 0));
     (void)fflush(stdout);
     while (getchar() != EOF) continue;
   } else {
     (void)fprintf(stderr, "%s\n", error.message);
   }
+  if (endpoints != NULL) tp_endpoints_close(endpoints);
   for (long i = 0; i < loop_count; i++) {
     if (listeners[i] != NULL) tp_listener_drain(listeners[i]);
   }
   for (long i = loop_count - 1; i >= 0; i--) tp_listener_close(listeners[i], DRAIN_MS);
   for (long i = 0; i < loop_count; i++) tp_loop_stop(loops[i]);
+  tp_endpoints_free(endpoints);
   return status == TUPLET_OK ? 0 : 1;
 }

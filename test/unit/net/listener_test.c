@@ -10,7 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -19,6 +22,7 @@ enum { BIG_SIZE = 32 << 20, WAIT_MS = 20000 };
 
 typedef struct server {
   tp_loop *loop;
+  tp_endpoints *endpoints;
   tp_listener *listener;
   tp_listener_config config;
   tp_http_request *kept; /* of the target /keep; loop's thread */
@@ -42,6 +46,8 @@ static void on_request(void *context, tp_http_request *request) {
   if (target_is(request, "/big")) {
     char *big = tp_arena_alloc_array_zeroed(tp_http_request_arena(request), BIG_SIZE, 1);
     tp_http_respond(request, 200, NULL, 0, (tuplet_bytes){big, big == NULL ? 0 : BIG_SIZE});
+  } else if (target_is(request, "/peer")) {
+    tp_http_respond(request, 200, NULL, 0, tp_http_request_peer(request));
   } else if (target_is(request, "/keep")) {
     tp_http_request_events events = {s, NULL, on_abort};
     tp_http_request_set_events(request, &events);
@@ -68,25 +74,51 @@ static int setup(void **state) {
 static int teardown(void **state) {
   server *s = *state;
   tp_listener_close(s->listener, 0);
+  tp_net_gate_free(s->config.gate);
+  tp_endpoints_free(s->endpoints);
   tp_loop_stop(s->loop);
   free(s);
   return 0;
 }
 
+static void start_at(server *s, const char *address) {
+  assert_int_equal(tp_endpoints_open(NULL, &address, 1, NULL, 0, &s->endpoints, NULL), TUPLET_OK);
+  assert_int_equal(tp_listener_open(s->loop, s->endpoints, &s->config, &s->listener, NULL), TUPLET_OK);
+}
+
 static void start(server *s) {
-  assert_int_equal(tp_listener_open(s->loop, "127.0.0.1:0", &s->config, &s->listener, NULL), TUPLET_OK);
+  start_at(s, "127.0.0.1:0");
+}
+
+/* As many connections as the bounds say. */
+static void start_bounded(server *s, uint32_t connections_max, uint32_t connections_per_address_max) {
+  assert_int_equal(tp_net_gate_new(NULL, connections_max, connections_per_address_max, &s->config.gate, NULL),
+                   TUPLET_OK);
+  start(s);
+}
+
+static void connect_socket(const server *s, int fd) {
+  struct sockaddr_in address = {.sin_family = AF_INET,
+                                .sin_port = htons(tp_endpoints_port(s->endpoints, 0)),
+                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  struct timeval patience = {.tv_sec = WAIT_MS / 1000};
+  assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience), 0);
+  assert_int_equal(connect(fd, (const struct sockaddr *)&address, sizeof address), 0);
+}
+
+/* source: the address to come from; all of 127.0.0.0/8 is this machine. */
+static int connect_from(const server *s, const char *source) {
+  struct sockaddr_in from = {.sin_family = AF_INET};
+  int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  assert_true(fd >= 0);
+  assert_int_equal(inet_pton(AF_INET, source, &from.sin_addr), 1);
+  assert_int_equal(bind(fd, (const struct sockaddr *)&from, sizeof from), 0);
+  connect_socket(s, fd);
+  return fd;
 }
 
 static int connect_to(const server *s) {
-  struct sockaddr_in address = {.sin_family = AF_INET,
-                                .sin_port = htons(tp_listener_port(s->listener)),
-                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  struct timeval patience = {.tv_sec = WAIT_MS / 1000};
-  int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  assert_true(fd >= 0);
-  assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience), 0);
-  assert_int_equal(connect(fd, (const struct sockaddr *)&address, sizeof address), 0);
-  return fd;
+  return connect_from(s, "127.0.0.1");
 }
 
 static void send_text(int fd, const char *text) {
@@ -146,14 +178,14 @@ static void serves_and_closes_when_asked(void **state) {
 
 static void refuses_connections_beyond_the_maximum(void **state) {
   server *s = *state;
-  s->config.connections_max = 2;
-  start(s);
+  start_bounded(s, 2, 2);
   char text[1024];
   int first = connect_to(s), second = connect_to(s);
   wait_for_connections(s, 2);
   int third = connect_to(s);
   assert_true(read_to_end(third, text, sizeof text));
   assert_non_null(strstr(text, "HTTP/1.1 503"));
+  assert_non_null(strstr(text, "retry-after: "));
   assert_int_equal(close(first), 0);
   wait_for_connections(s, 1);
   int fourth = connect_to(s);
@@ -163,9 +195,64 @@ static void refuses_connections_beyond_the_maximum(void **state) {
   assert_int_equal(close(fourth), 0);
 }
 
+static void refuses_connections_beyond_an_addresss_share(void **state) {
+  server *s = *state;
+  start_bounded(s, 10, 1);
+  char text[1024];
+  int first = connect_to(s);
+  wait_for_connections(s, 1);
+  int second = connect_to(s);
+  assert_true(read_to_end(second, text, sizeof text));
+  assert_non_null(strstr(text, "HTTP/1.1 429"));
+  assert_non_null(strstr(text, "retry-after: "));
+  tp_net_gate_counts counts = tp_net_gate_counts_now(s->config.gate);
+  assert_int_equal(counts.connections, 1);
+  assert_int_equal(counts.refused_address_full, 1);
+  int other = connect_from(s, "127.0.0.2");
+  send_text(other, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+  read_until(other, "hello");
+  assert_int_equal(close(first), 0);
+  assert_int_equal(close(other), 0);
+}
+
+/* Far more of them than are told why: the rest is closed, and nobody who is in is harmed. */
+static void stands_a_flood_of_connections(void **state) {
+  enum { FLOOD = 300 };
+  server *s = *state;
+  start_bounded(s, 1, 1);
+  int first = connect_to(s), flood[FLOOD];
+  wait_for_connections(s, 1);
+  for (int i = 0; i < FLOOD; i++) flood[i] = connect_to(s);
+  send_text(first, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+  read_until(first, "hello");
+  for (int i = 0; i < FLOOD; i++) {
+    char text[1024];
+    (void)read_to_end(flood[i], text, sizeof text); /* either way, at once */
+  }
+  assert_int_equal(tp_net_gate_counts_now(s->config.gate).refused_full, FLOOD);
+  assert_int_equal(close(first), 0);
+}
+
+static void ends_connections_that_say_nothing(void **state) {
+  server *s = *state;
+  s->config.head_timeout_ms = 50;
+  start(s);
+  char text[1024];
+  int silent = connect_to(s), hesitant = connect_to(s), served = connect_to(s);
+  send_text(hesitant, "PRI * HTTP");
+  send_text(served, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+  read_until(served, "hello");
+  assert_true(read_to_end(silent, text, sizeof text));
+  assert_string_equal(text, "");
+  assert_true(read_to_end(hesitant, text, sizeof text));
+  send_text(served, "GET / HTTP/1.1\r\nHost: h\r\n\r\n"); /* its idle time is another */
+  read_until(served, "hello");
+  assert_int_equal(close(served), 0);
+}
+
 static void ends_idle_connections(void **state) {
   server *s = *state;
-  s->config.idle_timeout_ms = 50;
+  s->config.idle_timeout_ms = s->config.head_timeout_ms = 50;
   start(s);
   char text[1024];
   int silent = connect_to(s), served = connect_to(s);
@@ -321,15 +408,11 @@ static void does_not_wait_for_the_peer_when_it_drains(void **state) {
   assert_int_equal(close(silent), 0);
 }
 
-static void shares_its_port_with_a_joined_listener(void **state) {
+static void shares_its_port_with_another_listener(void **state) {
   server *s = *state;
   start(s);
-  tp_listener *second = NULL, *third = NULL;
-  tuplet_error error;
-  assert_int_equal(tp_listener_join(s->loop, s->listener, &s->config, &second, NULL), TUPLET_OK);
-  assert_string_equal(tp_listener_address(second), tp_listener_address(s->listener));
-  assert_int_equal(tp_listener_open(s->loop, tp_listener_address(second), &s->config, &third, &error),
-                   TUPLET_IO);
+  tp_listener *second = NULL;
+  assert_int_equal(tp_listener_open(s->loop, s->endpoints, &s->config, &second, NULL), TUPLET_OK);
   for (int i = 0; i < 20; i++) {
     int fd = connect_to(s);
     send_text(fd, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
@@ -339,8 +422,93 @@ static void shares_its_port_with_a_joined_listener(void **state) {
   tp_listener_close(second, WAIT_MS);
 }
 
+static void tells_handlers_who_their_peer_is(void **state) {
+  server *s = *state;
+  start_at(s, "[::]:0"); /* takes IPv4, too */
+  static const char *const sources[] = {"127.0.0.1", "127.0.0.2"};
+  for (size_t i = 0; i < 2; i++) {
+    char text[1024];
+    int fd = connect_from(s, sources[i]);
+    send_text(fd, "GET /peer HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+    assert_true(read_to_end(fd, text, sizeof text));
+    const char *body = strstr(text, "\r\n\r\n");
+    assert_non_null(body);
+    assert_string_equal(body + 4, sources[i]);
+  }
+}
+
+static int connect_to_unix(const server *s) {
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  struct timeval patience = {.tv_sec = WAIT_MS / 1000};
+  (void)snprintf(address.sun_path, sizeof address.sun_path, "%s", tp_endpoints_address(s->endpoints, 0) + 5);
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  assert_true(fd >= 0);
+  assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience), 0);
+  assert_int_equal(connect(fd, (const struct sockaddr *)&address, sizeof address), 0);
+  return fd;
+}
+
+static void serves_over_a_unix_domain_socket(void **state) {
+  server *s = *state;
+  char folder[] = "/tmp/tuplet-listener-XXXXXX", address[64];
+  assert_non_null(mkdtemp(folder));
+  (void)snprintf(address, sizeof address, "unix:%s/s", folder);
+  assert_int_equal(tp_net_gate_new(NULL, 2, 1, &s->config.gate, NULL), TUPLET_OK);
+  start_at(s, address);
+  char text[1024];
+  int first = connect_to_unix(s), kept = connect_to_unix(s); /* an address's share does not count */
+  send_text(first, "GET /peer HTTP/1.1\r\nHost: h\r\n\r\n");
+  read_until(first, "unix");
+  send_text(kept, "GET /keep HTTP/1.1\r\nHost: h\r\n\r\n");
+  wait_for(&s->kept_count, 1);
+  int third = connect_to_unix(s);
+  assert_true(read_to_end(third, text, sizeof text));
+  assert_non_null(strstr(text, "HTTP/1.1 503"));
+  tp_endpoints_close(s->endpoints);
+  assert_int_equal(rmdir(folder), 0); /* the socket's file has gone */
+  tp_listener_close(s->listener, 1);
+  s->listener = NULL;
+  assert_int_equal(atomic_load(&s->abort_count), 1);
+  (void)read_to_end(first, text, sizeof text);
+  (void)read_to_end(kept, text, sizeof text);
+}
+
+static int64_t clock_ns(clockid_t clock) {
+  struct timespec now;
+  assert_int_equal(clock_gettime(clock, &now), 0);
+  return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* Connections wait, the loop does not turn in circles over them, and they are served when there are
+ * descriptors again.
+ */
+static void waits_for_descriptors(void **state) {
+  enum { WATCHED_MS = 400 };
+  server *s = *state;
+  start(s);
+  struct rlimit limit, none;
+  int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  int next = dup(client);
+  assert_true(client >= 0 && next >= 0);
+  assert_int_equal(close(next), 0);
+  assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+  none = limit;
+  none.rlim_cur = (rlim_t)next;
+  assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+  connect_socket(s, client);
+  send_text(client, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+  int64_t cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+  (void)usleep(WATCHED_MS * 1000); /* how much it does meanwhile is what counts */
+  cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu_ns;
+  assert_int_equal(tp_listener_connection_count(s->listener), 0);
+  assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+  assert_in_range(cpu_ns, 0, (int64_t)WATCHED_MS * 1000000 / 4);
+  read_until(client, "hello");
+  assert_int_equal(close(client), 0);
+}
+
 typedef struct rival {
-  server server;
+  tp_endpoints *endpoints;
   const char *address;
   atomic_bool *begin;
   tuplet_status status;
@@ -349,7 +517,7 @@ typedef struct rival {
 static void *open_as_rival(void *context) {
   rival *r = context;
   while (!atomic_load(r->begin)) continue;
-  r->status = tp_listener_open(r->server.loop, r->address, &r->server.config, &r->server.listener, NULL);
+  r->status = tp_endpoints_open(NULL, &r->address, 1, NULL, 0, &r->endpoints, NULL);
   return NULL;
 }
 
@@ -358,24 +526,22 @@ static void lets_one_of_two_have_a_port_that_both_ask_for(void **state) {
   for (int round = 0; round < 50; round++) {
     char address[64];
     start(s); /* finds a free port */
-    (void)snprintf(address, sizeof address, "%s", tp_listener_address(s->listener));
+    (void)snprintf(address, sizeof address, "%s", tp_endpoints_address(s->endpoints, 0));
     tp_listener_close(s->listener, 0);
     s->listener = NULL;
+    tp_endpoints_free(s->endpoints);
+    s->endpoints = NULL;
     atomic_bool begin = false;
     rival rivals[2];
     pthread_t threads[2];
     for (int i = 0; i < 2; i++) {
-      rivals[i] = (rival){.server = {.config = s->config}, .address = address, .begin = &begin};
-      assert_int_equal(tp_loop_start(NULL, &rivals[i].server.loop, NULL), TUPLET_OK);
+      rivals[i] = (rival){.address = address, .begin = &begin};
       assert_int_equal(pthread_create(&threads[i], NULL, open_as_rival, &rivals[i]), 0);
     }
     atomic_store(&begin, true);
     for (int i = 0; i < 2; i++) assert_int_equal(pthread_join(threads[i], NULL), 0);
     assert_false(rivals[0].status == TUPLET_OK && rivals[1].status == TUPLET_OK);
-    for (int i = 0; i < 2; i++) {
-      tp_listener_close(rivals[i].server.listener, 0);
-      tp_loop_stop(rivals[i].server.loop);
-    }
+    for (int i = 0; i < 2; i++) tp_endpoints_free(rivals[i].endpoints);
   }
 }
 
@@ -399,18 +565,24 @@ static void *failing_reallocate(void *context, void *pointer, size_t size) {
   return realloc(pointer, size);
 }
 
-/* One request over a real socket. A connection that found no memory is accepted later, or cut. */
+/* One request over a real socket. A connection for which there is no memory is cut. */
 static void serve_one(failing *f, server *s) {
+  const char *address = "127.0.0.1:0";
   if (tp_loop_start(&f->allocator, &s->loop, NULL) != TUPLET_OK) return;
-  if (tp_listener_open(s->loop, "127.0.0.1:0", &s->config, &s->listener, NULL) == TUPLET_OK) {
+  if (tp_endpoints_open(&f->allocator, &address, 1, NULL, 0, &s->endpoints, NULL) == TUPLET_OK &&
+      tp_net_gate_new(&f->allocator, 10, 10, &s->config.gate, NULL) == TUPLET_OK &&
+      tp_listener_open(s->loop, s->endpoints, &s->config, &s->listener, NULL) == TUPLET_OK) {
     char text[1024];
     int fd = connect_to(s);
-    send_text(fd, "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
-    bool is_orderly = read_to_end(fd, text, sizeof text);
-    if (is_orderly) assert_non_null(strstr(text, "hello"));
-    if (atomic_load(&f->count) < f->fail_at) assert_true(is_orderly);
+    static const char request[] = "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+    (void)send(fd, request, sizeof request - 1, MSG_NOSIGNAL); /* it may have been cut already */
+    (void)read_to_end(fd, text, sizeof text);
+    if (text[0] != '\0') assert_non_null(strstr(text, "hello"));
+    if (atomic_load(&f->count) < f->fail_at) assert_string_not_equal(text, "");
   }
   tp_listener_close(s->listener, WAIT_MS);
+  tp_net_gate_free(s->config.gate);
+  tp_endpoints_free(s->endpoints);
   tp_loop_stop(s->loop);
 }
 
@@ -436,6 +608,9 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(serves_and_closes_when_asked),
       TEST(refuses_connections_beyond_the_maximum),
+      TEST(refuses_connections_beyond_an_addresss_share),
+      TEST(stands_a_flood_of_connections),
+      TEST(ends_connections_that_say_nothing),
       TEST(ends_idle_connections),
       TEST(ends_requests_that_do_not_arrive),
       TEST(ends_connections_that_do_not_read),
@@ -446,7 +621,10 @@ int main(void) {
       TEST(cuts_what_does_not_end_in_time),
       TEST(ends_connections_that_hardly_read),
       TEST(does_not_wait_for_the_peer_when_it_drains),
-      TEST(shares_its_port_with_a_joined_listener),
+      TEST(shares_its_port_with_another_listener),
+      TEST(tells_handlers_who_their_peer_is),
+      TEST(serves_over_a_unix_domain_socket),
+      TEST(waits_for_descriptors),
       TEST(lets_one_of_two_have_a_port_that_both_ask_for),
       cmocka_unit_test(survives_every_failing_allocation),
   };

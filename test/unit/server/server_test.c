@@ -360,7 +360,9 @@ static void each_mistake_has_its_answer(void **state) {
   (void)session_headers(f, good);
   expect(f, "GET", "/", "", none, 200, "Deno.openKv");
   expect(f, "GET", "/x", "", none, 404, "nothing at this path");
-  expect(f, "POST", "/x", "", none, 404, "no database");
+  expect(f, "POST", "/a/b", "", none, 404, "nothing at this path");
+  expect(f, "POST", "/x", "", none, 401, "Malformed authorization header.");
+  expect(f, "POST", "/x", "Authorization: Bearer token-of-the-test\r\n", none, 404, "no database");
   expect(f, "DELETE", "/", "", none, 405, "not allowed");
   expect(f, "GET", "/v2/watch", good, none, 405, "not allowed");
   expect(f, "POST", "/", "", none, 401, "Malformed authorization header.");
