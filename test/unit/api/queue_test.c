@@ -116,8 +116,8 @@ static void what_fails_comes_again_and_ends_under_its_keys(void **state) {
     assert_int_equal(message->attempt, attempt);
     if (attempt == 1) (void)snprintf(id, sizeof id, "%s", message->id);
     assert_string_equal(message->id, id);
-    EXPECT(d, TUPLET_OK, tuplet_message_nack(message, &d->error));
     failed_ms = now_ms();
+    EXPECT(d, TUPLET_OK, tuplet_message_nack(message, &d->error));
   }
   EXPECT(d, TUPLET_OK, tuplet_watch_next(watch, LONG_MS, &entries, &d->error));
   for (size_t i = 0; i < 2; i++) {
