@@ -45,12 +45,12 @@ void tp_listener_let_go(tuplet_listener *listener, tp_message_item *item) {
 
 static tp_message_item *new_item(tuplet_listener *listener, tp_delivery *delivery) {
   tp_message_item *item =
-      tp_alloc(listener->db->allocator, sizeof *item + delivery->public_id.size + 1 + delivery->payload.size);
+      tp_alloc(listener->db->allocator, sizeof *item + delivery->id.size + 1 + delivery->payload.size);
   if (item == NULL) return NULL;
   char *id = (char *)(item + 1);
-  char *payload = id + delivery->public_id.size + 1;
-  memcpy(id, delivery->public_id.data, delivery->public_id.size);
-  id[delivery->public_id.size] = '\0';
+  char *payload = id + delivery->id.size + 1;
+  memcpy(id, delivery->id.data, delivery->id.size);
+  id[delivery->id.size] = '\0';
   if (delivery->payload.size > 0) memcpy(payload, delivery->payload.data, delivery->payload.size);
   *item = (tp_message_item){
       .message = {id, tuplet_value_v8(tuplet_view(payload, delivery->payload.size)), delivery->attempt},
@@ -64,7 +64,7 @@ static void on_message(void *context, tp_delivery *delivery) {
   tuplet_listener *listener = context;
   tp_message_item *item = new_item(listener, delivery);
   if (item == NULL) { /* others may have room */
-    tp_queue_finish(delivery, TP_FINISH_RETURNED, NULL, NULL);
+    tp_delivery_finish(delivery, TP_FINISH_RETURNED, NULL, NULL);
     return;
   }
   (void)pthread_mutex_lock(&listener->mutex);
@@ -201,7 +201,8 @@ tuplet_status tuplet_listen(tuplet_db *db, const tuplet_listen_options *given,
   if (status != TUPLET_OK) return status;
   link_listener(listener);
   *ret_listener = listener; /* before a callback may want it */
-  status = tp_store_listen(db->store, options.in_flight_max, on_message, listener, &listener->inner, error);
+  const tp_listener_config config = {options.in_flight_max, on_message, listener};
+  status = tp_store_listen(db->store, &config, &listener->inner, error);
   if (status == TUPLET_OK && callback != NULL) status = start_threads(listener, options.thread_count, error);
   if (status != TUPLET_OK) tuplet_listener_close(listener);
   return status;
@@ -235,7 +236,7 @@ static void on_returned(void *context, tuplet_status status, const tuplet_error 
 static void give_back(tuplet_listener *listener, tp_delivery *delivery) {
   listener->returning++;
   (void)pthread_mutex_unlock(&listener->mutex);
-  tp_queue_finish(delivery, TP_FINISH_RETURNED, on_returned, listener);
+  tp_delivery_finish(delivery, TP_FINISH_RETURNED, on_returned, listener);
   (void)pthread_mutex_lock(&listener->mutex);
 }
 

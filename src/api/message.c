@@ -29,7 +29,7 @@ static tuplet_status end(tuplet_message *message, tp_finish_outcome outcome, tup
   tp_listener_let_go(listener, item);
   (void)pthread_mutex_unlock(&listener->mutex);
   if (delivery != NULL) {
-    tp_queue_finish(delivery, outcome, on_ended, item);
+    tp_delivery_finish(delivery, outcome, on_ended, item);
   } else { /* the listener has given it back */
     tuplet_error none = {0};
     on_ended(item, TUPLET_NOT_FOUND, &none);

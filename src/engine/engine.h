@@ -207,6 +207,43 @@ struct tp_queue_turn {
   tp_queue_turn *next; /* the engine's */
 };
 
+/* A message in a listener's hands, from on_message until it is finished. */
+typedef struct tp_delivery tp_delivery;
+struct tp_delivery {
+  tuplet_bytes id; /* the same each time the message comes */
+  tuplet_bytes payload;
+  uint32_t attempt; /* from 1 */
+  /* Whoever made the delivery; see tp_delivery_finish. */
+  void (*finish)(tp_delivery *delivery, tp_finish_outcome outcome,
+                 void (*on_done)(void *context, tuplet_status status, const tuplet_error *error),
+                 void *context);
+};
+
+/* Ends a delivery. `on_done` (may be NULL) is called once, perhaps before it returns: TUPLET_OK,
+ * TUPLET_NOT_FOUND when the lease had been lost (somebody else may have, or get, the message), or an error,
+ * after which the message comes again. The delivery is gone when on_done returns. Any thread. */
+static inline void tp_delivery_finish(tp_delivery *delivery, tp_finish_outcome outcome,
+                                      void (*on_done)(void *context, tuplet_status status,
+                                                      const tuplet_error *error),
+                                      void *context) {
+  delivery->finish(delivery, outcome, on_done, context);
+}
+
+/* Somebody who takes messages. on_message must be quick and must not wait; it may finish the delivery. */
+typedef struct tp_listener_config {
+  uint32_t in_flight_max; /* deliveries at a time, > 0 */
+  void (*on_message)(void *context, tp_delivery *delivery);
+  void *context;
+} tp_listener_config;
+
+/* Of an engine that hands out messages by itself (ops->listen). */
+typedef struct tp_engine_listener tp_engine_listener;
+
+/* ---- Watches ---- */
+
+/* Of an engine that hears of changes by itself (ops->watch). */
+typedef struct tp_engine_watch tp_engine_watch;
+
 /* ---- What can be seen from outside ---- */
 
 /* What engines count, for whoever shows it. Several may share one; what an engine counted stays when it is
@@ -274,7 +311,22 @@ typedef struct tp_engine_ops {
   void (*read)(tp_engine *engine, tp_reader *reader, tp_read *read);
   void (*write)(tp_engine *engine, tp_write *write);
   void (*sweep)(tp_engine *engine, tp_sweep *sweep);
+
+  /* Either queue_turn, of which the store makes deliveries; or listen, when whoever the engine talks to makes
+   * them. The other one is NULL. After listener_close has returned on_message does not come any more (it
+   * waits for one that runs); the deliveries that are out must still be finished. */
   void (*queue_turn)(tp_engine *engine, tp_queue_turn *turn);
+  tuplet_status (*listen)(tp_engine *engine, const tp_listener_config *config,
+                          tp_engine_listener **ret_listener, tuplet_error *error);
+  void (*listener_close)(tp_engine *engine, tp_engine_listener *listener);
+
+  /* Calls `wake`, on any thread, whenever the keys may have changed by anyone, and after it could not know
+   * for a while; it must not call into the engine. Not again after watch_close has returned. NULL: commits
+   * are told to the observer, and poll_foreign_changes finds what others do. */
+  tuplet_status (*watch)(tp_engine *engine, const tuplet_bytes *keys, size_t key_count,
+                         void (*wake)(void *context), void *context, tp_engine_watch **ret_watch,
+                         tuplet_error *error);
+  void (*watch_close)(tp_engine *engine, tp_engine_watch *watch);
 
   /* Whether anyone but this engine may have changed the data since the last call. One thread at a time. */
   tuplet_status (*poll_foreign_changes)(tp_engine *engine, bool *ret_changed, tuplet_error *error);

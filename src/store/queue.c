@@ -31,6 +31,7 @@ typedef struct delivery {
   struct delivery *previous, *next; /* in queue->deliveries */
   delivery_state state;
   bool in_turn;
+  tuplet_bytes lease_id;
   int64_t lease_until_ms;
   tp_finish finish;
   tp_write write;
@@ -42,13 +43,12 @@ typedef struct delivery {
 
 struct tp_queue_listener {
   tp_queue *queue;
-  tp_queue_listener *next; /* in a ring */
-  uint32_t in_flight_max;
+  tp_engine_listener *inner; /* where the engine hands out messages; then nothing below counts */
+  tp_queue_listener *next;   /* in a ring */
+  tp_listener_config config;
   uint32_t in_flight;
   bool is_closed;
   bool is_called; /* on_message runs */
-  void (*on_message)(void *context, tp_delivery *delivery);
-  void *context;
 };
 
 struct tp_queue {
@@ -85,7 +85,7 @@ static int64_t earlier(int64_t a_ms, int64_t b_ms) {
 /* ---- Listeners, with the mutex held ---- */
 
 static uint32_t room_of(const tp_queue_listener *listener) {
-  return listener->in_flight_max - listener->in_flight;
+  return listener->config.in_flight_max - listener->in_flight;
 }
 
 /* How many messages could be handed out now. */
@@ -147,24 +147,6 @@ static void unlink_delivery(tp_queue *queue, delivery *item) {
   queue->delivery_count--;
 }
 
-/* NULL when out of memory: then the lease runs out. */
-static delivery *new_delivery(tp_queue *queue, const tp_message *message) {
-  delivery *item = tp_alloc(queue->allocator, sizeof *item + message->id.size + message->payload.size);
-  if (item == NULL) return NULL;
-  char *id = (char *)(item + 1);
-  char *payload = id + message->id.size;
-  memcpy(id, message->id.data, message->id.size);
-  if (message->payload.size > 0) memcpy(payload, message->payload.data, message->payload.size);
-  *item = (delivery){.base = {.id = {id, message->id.size},
-                              .public_id = {id, message->public_id_size},
-                              .payload = {payload, message->payload.size},
-                              .attempt = message->attempt},
-                     .queue = queue,
-                     .lease_until_ms = message->lease_until_ms};
-  tp_arena_init(&item->arena, queue->allocator, ARENA_CHUNK_SIZE);
-  return item;
-}
-
 static void on_finished(tp_write *write) {
   delivery *item = (delivery *)(void *)((char *)write - offsetof(delivery, write));
   tp_queue *queue = item->queue;
@@ -186,16 +168,16 @@ static void on_finished(tp_write *write) {
 }
 
 static void submit_finish(delivery *item) {
-  item->finish.id = item->base.id;
+  item->finish.id = item->lease_id;
   item->finish.lease_until_ms = item->lease_until_ms;
   item->write =
       (tp_write){.finishes = &item->finish, .finish_count = 1, .arena = &item->arena, .on_done = on_finished};
   item->queue->engine->ops->write(item->queue->engine, &item->write);
 }
 
-void tp_queue_finish(tp_delivery *base, tp_finish_outcome outcome,
-                     void (*on_done)(void *context, tuplet_status status, const tuplet_error *error),
-                     void *context) {
+static void finish(tp_delivery *base, tp_finish_outcome outcome,
+                   void (*on_done)(void *context, tuplet_status status, const tuplet_error *error),
+                   void *context) {
   delivery *item = (delivery *)base;
   tp_queue *queue = item->queue;
   (void)pthread_mutex_lock(&queue->mutex);
@@ -207,6 +189,25 @@ void tp_queue_finish(tp_delivery *base, tp_finish_outcome outcome,
   bool is_now = item->state == DELIVERY_FINISHING;
   (void)pthread_mutex_unlock(&queue->mutex);
   if (is_now) submit_finish(item);
+}
+
+/* NULL when out of memory: then the lease runs out. */
+static delivery *new_delivery(tp_queue *queue, const tp_message *message) {
+  delivery *item = tp_alloc(queue->allocator, sizeof *item + message->id.size + message->payload.size);
+  if (item == NULL) return NULL;
+  char *id = (char *)(item + 1);
+  char *payload = id + message->id.size;
+  memcpy(id, message->id.data, message->id.size);
+  if (message->payload.size > 0) memcpy(payload, message->payload.data, message->payload.size);
+  *item = (delivery){.base = {.id = {id, message->public_id_size},
+                              .finish = finish,
+                              .payload = {payload, message->payload.size},
+                              .attempt = message->attempt},
+                     .queue = queue,
+                     .lease_id = {id, message->id.size},
+                     .lease_until_ms = message->lease_until_ms};
+  tp_arena_init(&item->arena, queue->allocator, ARENA_CHUNK_SIZE);
+  return item;
 }
 
 /* ---- A turn; the mutex is held, and let go of meanwhile ---- */
@@ -228,7 +229,7 @@ static bool gather_leases(tp_queue *queue) {
     if (item->state != DELIVERY_WAITING) continue;
     item->in_turn = true;
     turn->leases[turn->lease_count++] =
-        (tp_lease){.id = item->base.id, .lease_until_ms = item->lease_until_ms};
+        (tp_lease){.id = item->lease_id, .lease_until_ms = item->lease_until_ms};
   }
   return true;
 }
@@ -268,7 +269,7 @@ static void deliver(tp_queue *queue, const tp_message *message) {
   }
   (void)pthread_mutex_unlock(&queue->mutex);
   if (listener != NULL)
-    listener->on_message(listener->context, &item->base);
+    listener->config.on_message(listener->config.context, &item->base);
   else
     submit_finish(item);
   (void)pthread_mutex_lock(&queue->mutex);
@@ -409,16 +410,10 @@ bool tp_queue_is_listening(tp_queue *queue) {
   return is_listening;
 }
 
-tuplet_status tp_queue_listen(tp_queue *queue, uint32_t in_flight_max,
-                              void (*on_message)(void *context, tp_delivery *delivery), void *context,
-                              tp_queue_listener **ret_listener, tuplet_error *error) {
-  assert(in_flight_max > 0);
-  tp_queue_listener *listener = tp_alloc(queue->allocator, sizeof *listener);
-  if (listener == NULL) return tp_fail_nomem(error);
-  *listener = (tp_queue_listener){
-      .queue = queue, .in_flight_max = in_flight_max, .on_message = on_message, .context = context};
+/* Joins the ring, and starts the thread with the first. */
+static tuplet_status start_listener(tp_queue_listener *listener, tuplet_error *error) {
+  tp_queue *queue = listener->queue;
   tuplet_status status = TUPLET_OK;
-  *ret_listener = listener; /* before its first message */
   (void)pthread_mutex_lock(&queue->mutex);
   if (!queue->started) status = tp_thread_start(&queue->thread, "tp-queue", run, queue, error);
   if (status == TUPLET_OK) {
@@ -428,6 +423,21 @@ tuplet_status tp_queue_listen(tp_queue *queue, uint32_t in_flight_max,
     (void)pthread_cond_broadcast(&queue->wake);
   }
   (void)pthread_mutex_unlock(&queue->mutex);
+  return status;
+}
+
+tuplet_status tp_queue_listen(tp_queue *queue, const tp_listener_config *config,
+                              tp_queue_listener **ret_listener, tuplet_error *error) {
+  assert(config->in_flight_max > 0);
+  tp_engine *engine = queue->engine;
+  tp_queue_listener *listener = tp_alloc_array_zeroed(queue->allocator, 1, sizeof *listener);
+  if (listener == NULL) return tp_fail_nomem(error);
+  listener->queue = queue;
+  listener->config = *config;
+  *ret_listener = listener; /* before its first message */
+  tuplet_status status = engine->ops->listen != NULL
+                             ? engine->ops->listen(engine, config, &listener->inner, error)
+                             : start_listener(listener, error);
   if (status != TUPLET_OK) tp_free(queue->allocator, listener);
   return status;
 }
@@ -435,6 +445,11 @@ tuplet_status tp_queue_listen(tp_queue *queue, uint32_t in_flight_max,
 void tp_queue_listener_close(tp_queue_listener *listener) {
   if (listener == NULL) return;
   tp_queue *queue = listener->queue;
+  if (queue->engine->ops->listen != NULL) {
+    queue->engine->ops->listener_close(queue->engine, listener->inner);
+    tp_free(queue->allocator, listener);
+    return;
+  }
   (void)pthread_mutex_lock(&queue->mutex);
   remove_listener(queue, listener);
   while (listener->is_called) (void)pthread_cond_wait(&queue->wake, &queue->mutex);

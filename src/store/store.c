@@ -74,12 +74,10 @@ void tp_store_close(tp_store *store) {
   tp_free(store->allocator, store);
 }
 
-tuplet_status tp_store_listen(tp_store *store, uint32_t in_flight_max,
-                              void (*on_message)(void *context, tp_delivery *delivery), void *context,
+tuplet_status tp_store_listen(tp_store *store, const tp_listener_config *config,
                               tp_queue_listener **ret_listener, tuplet_error *error) {
   if (store->read_only) return tp_fail(error, TUPLET_READ_ONLY, "the database is open for reading only");
-  tuplet_status status =
-      tp_queue_listen(store->queue, in_flight_max, on_message, context, ret_listener, error);
+  tuplet_status status = tp_queue_listen(store->queue, config, ret_listener, error);
   if (status == TUPLET_OK)
     tp_housekeeper_note_watch(&store->housekeeper); /* for what others put into the queue */
   return status;
