@@ -328,6 +328,14 @@ typedef struct tp_engine_ops {
                          tuplet_error *error);
   void (*watch_close)(tp_engine *engine, tp_engine_watch *watch);
 
+  /* Calls on_change, on a thread of the engine's, soon after anybody has changed the data, so that
+   * poll_foreign_changes need not be called but then (and, to be safe, now and then). May be called once.
+   * Errors: TUPLET_UNSUPPORTED, TUPLET_NOMEM: then it is polled. */
+  tuplet_status (*notice_changes)(tp_engine *engine, void (*on_change)(void *context), void *context,
+                                  tuplet_error *error);
+  /* on_change is not called any more when it returns. Fine without notice_changes. */
+  void (*notice_stop)(tp_engine *engine);
+
   /* Whether anyone but this engine may have changed the data since the last call. One thread at a time. */
   tuplet_status (*poll_foreign_changes)(tp_engine *engine, bool *ret_changed, tuplet_error *error);
 

@@ -11,12 +11,12 @@
 #include <time.h>
 
 enum {
-  SWEEP_ROWS_MAX = 256,           /* a commit's worth of work, so that no writer waits long behind it */
-  SWEEP_INTERVAL_MIN_MS = 20,     /* between sweeps, so that expiries close together share one */
-  SWEEP_INTERVAL_MAX_MS = 60000,  /* rows that others wrote are found at the latest then */
-  SWEEP_RETRY_MS = 5000,          /* after a failure (a full disk, a busy neighbour) */
-  POLL_INTERVAL_MS = 20,          /* for the changes of others, while anybody watches, */
-  POLL_INTERVAL_LISTENING_MS = 10 /* or listens */
+  SWEEP_ROWS_MAX = 256,          /* a commit's worth of work, so that no writer waits long behind it */
+  SWEEP_INTERVAL_MIN_MS = 20,    /* between sweeps, so that expiries close together share one */
+  SWEEP_INTERVAL_MAX_MS = 60000, /* rows that others wrote are found at the latest then */
+  SWEEP_RETRY_MS = 5000,         /* after a failure (a full disk, a busy neighbour) */
+  POLL_INTERVAL_MS = 10,         /* for the changes of others, while anybody watches or listens */
+  POLL_INTERVAL_TOLD_MS = 1000   /* where the engine tells of them: should it miss one */
 };
 
 static int64_t earlier(int64_t a_ms, int64_t b_ms) {
@@ -108,14 +108,28 @@ static void look_for_foreign_changes(const tp_housekeeper *housekeeper) {
   tp_queue_note_foreign(housekeeper->queue);
 }
 
+static void on_change(void *context) {
+  tp_housekeeper_note_watch(context);
+}
+
+/* How long until it has to look again by itself. */
+static int64_t poll_interval_ms(tp_housekeeper *housekeeper) {
+  tp_engine *engine = housekeeper->engine;
+  if (!housekeeper->has_asked && engine->ops->notice_changes != NULL)
+    housekeeper->is_told = engine->ops->notice_changes(engine, on_change, housekeeper, NULL) == TUPLET_OK;
+  housekeeper->has_asked = true;
+  return housekeeper->is_told ? POLL_INTERVAL_TOLD_MS : POLL_INTERVAL_MS;
+}
+
 /* What watches and listeners need: returns when to look again, unix ms. The mutex is not held. */
 static int64_t serve_watches(tp_housekeeper *housekeeper, int64_t now_ms) {
   bool is_watched = tp_watch_hub_member_count(housekeeper->hub) > 0;
   bool is_listened_to = tp_queue_is_listening(housekeeper->queue);
   int64_t due_ms = is_watched ? tp_watch_hub_notify_expired(housekeeper->hub, now_ms) : TP_EXPIRES_NEVER;
   if (!housekeeper->engine->shared || (!is_watched && !is_listened_to)) return due_ms;
+  int64_t interval_ms = poll_interval_ms(housekeeper); /* before looking: what comes afterwards is told */
   look_for_foreign_changes(housekeeper);
-  return earlier(due_ms, now_ms + (is_listened_to ? POLL_INTERVAL_LISTENING_MS : POLL_INTERVAL_MS));
+  return earlier(due_ms, now_ms + interval_ms);
 }
 
 static void *run(void *context) {
@@ -207,6 +221,7 @@ void tp_housekeeper_stop(tp_housekeeper *housekeeper) {
   (void)pthread_cond_signal(&housekeeper->wake);
   (void)pthread_mutex_unlock(&housekeeper->mutex);
   if (started) (void)pthread_join(housekeeper->thread, NULL);
+  if (housekeeper->is_told) housekeeper->engine->ops->notice_stop(housekeeper->engine);
 }
 
 void tp_housekeeper_done(tp_housekeeper *housekeeper) {

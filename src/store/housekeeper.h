@@ -27,6 +27,9 @@ typedef struct tp_housekeeper {
   int64_t sweep_due_ms;    /* unix; TP_EXPIRES_NEVER */
   int64_t paused_until_ns; /* monotonic; no sweep before */
   bool noted;              /* something changed since the thread looked */
+
+  bool has_asked; /* the thread's: the engine was asked to tell of changes, */
+  bool is_told;   /* and does */
 } tp_housekeeper;
 
 tuplet_status tp_housekeeper_init(tp_housekeeper *housekeeper, tp_clock clock, tp_engine *engine,

@@ -394,6 +394,7 @@ void tp_queue_note_due(tp_queue *queue, int64_t due_at_ms) {
 }
 
 void tp_queue_note_foreign(tp_queue *queue) {
+  if (queue == NULL) return;
   (void)pthread_mutex_lock(&queue->mutex);
   if (queue->listener_count > 0) {
     queue->must_look = true;

@@ -29,7 +29,7 @@ void tp_queue_free(tp_queue *queue);
 /* A commit put messages into the queue, the first of which is due then (unix ms). Any thread. Quick. */
 void tp_queue_note_due(tp_queue *queue, int64_t due_at_ms);
 
-/* Others may have changed the queue. Any thread. */
+/* Others may have changed the queue. NULL is fine. Any thread. */
 void tp_queue_note_foreign(tp_queue *queue);
 
 /* Whether anybody listens. NULL: nobody. Any thread. */

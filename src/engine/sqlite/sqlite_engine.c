@@ -6,6 +6,7 @@
 #include "base/status.h"
 #include "engine/sqlite/committer.h"
 #include "engine/sqlite/failure.h"
+#include "engine/sqlite/notice.h"
 #include "engine/sqlite/read.h"
 #include "engine/sqlite/reader_pool.h"
 #include "engine/sqlite/schema.h"
@@ -25,6 +26,7 @@ typedef struct sqlite_engine {
   tp_sqlite_committer committer; /* when writable */
   /* memdb refuses readers while a writer is at work; waiting here instead is fair and quick. */
   pthread_rwlock_t memory_lock;
+  tp_sqlite_notice *notice;
   /* Of poll_foreign_changes, which one thread calls: */
   tp_sqlite_reader *poller;
   int64_t polled_data_version;
@@ -117,6 +119,20 @@ static tuplet_status query_integer(tp_sqlite_connection *connection, tp_sqlite_s
   return status;
 }
 
+static tuplet_status notice_changes(tp_engine *base, void (*on_change)(void *context), void *context,
+                                    tuplet_error *error) {
+  sqlite_engine *engine = engine_of(base);
+  assert(base->shared && engine->notice == NULL);
+  return tp_sqlite_notice_start(engine->allocator, engine->location.path, on_change, context, &engine->notice,
+                                error);
+}
+
+static void notice_stop(tp_engine *base) {
+  sqlite_engine *engine = engine_of(base);
+  tp_sqlite_notice_stop(engine->notice);
+  engine->notice = NULL;
+}
+
 /* SQLite tells cheaply whether the file changed at all; the number of the last commit tells whether it was
  * us. What others committed in between our own commits is what the committer noticed. */
 static tuplet_status poll_foreign_changes(tp_engine *base, bool *ret_changed, tuplet_error *error) {
@@ -203,6 +219,8 @@ static const tp_engine_ops engine_ops = {
     .write = submit_write,
     .sweep = submit_sweep,
     .queue_turn = submit_queue_turn,
+    .notice_changes = notice_changes,
+    .notice_stop = notice_stop,
     .poll_foreign_changes = poll_foreign_changes,
     .queue_state = queue_state,
     .close = close_engine,
