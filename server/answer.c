@@ -61,20 +61,35 @@ static void answer_text(tp_http_request *request, int status, const tp_http_head
   tp_http_respond(request, status, headers, 2, (tuplet_bytes){sentence, strlen(sentence)});
 }
 
-void tp_answer_failure(const tp_worker *worker, tp_http_request *request, tuplet_status status,
-                       const tuplet_error *error) {
+/* sentence: what a client is told of an error of the server's; NULL: what is usual. */
+static void answer_failure(const tp_worker *worker, tp_http_request *request, tuplet_status status,
+                           const tuplet_error *error, const char *sentence) {
   const char *message = error->message[0] != '\0' ? error->message : tuplet_status_text(status);
   int http_status = tp_answer_http_status(status);
   if (http_status >= 500) {
     char what[64];
     (void)snprintf(what, sizeof what, "a request was answered with %d", http_status);
     tp_answer_log(worker, failure_kind(http_status), what, message);
-    message = failure_sentence(status);
+    message = sentence != NULL ? sentence : failure_sentence(status);
   }
   if (http_status == 503)
     answer_text(request, http_status, &(tp_http_header){"retry-after", "1"}, message);
   else
     tp_http_respond_text(request, http_status, message);
+}
+
+void tp_answer_failure(const tp_worker *worker, tp_http_request *request, tuplet_status status,
+                       const tuplet_error *error) {
+  answer_failure(worker, request, status, error, NULL);
+}
+
+void tp_answer_database_failure(const tp_worker *worker, tp_http_request *request, const char *name,
+                                tuplet_status status, const tuplet_error *error) {
+  char sentence[160];
+  (void)snprintf(sentence, sizeof sentence, "The server cannot use the database %s; its log tells why.",
+                 name);
+  bool is_about_it = name[0] != '\0' && tp_answer_http_status(status) == 500;
+  answer_failure(worker, request, status, error, is_about_it ? sentence : NULL);
 }
 
 void tp_answer_too_many(tp_http_request *request, uint32_t retry_after_ms, const char *sentence) {

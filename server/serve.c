@@ -26,6 +26,8 @@ enum { EXIT_USAGE = 2, EXIT_SYSTEM = 5 };
 typedef struct serve_run {
   tp_serve_config config;
   tp_log log;
+  tp_log_losses log_losses;
+  tp_engine_stats stats;
   tp_clock clock;
   tp_catalog *catalog; /* NULL: there is no data directory */
   tuplet_owned path;   /* of the server's own file; data NULL: it has none */
@@ -102,6 +104,9 @@ static tuplet_status start(serve_run *serving, tuplet_error *error) {
   static const char *const default_address[] = {TP_SERVE_ADDRESS_DEFAULT};
   tp_server_config config = tp_server_config_default();
   config.log = &serving->log;
+  config.log_requests = serving->config.log_requests;
+  config.metrics_address = serving->config.metrics_address;
+  config.stats = &serving->stats;
   bool has_place = serving->config.address_count > 0 || serving->systemd.socket_count > 0;
   config.addresses = has_place ? serving->config.addresses : default_address;
   config.address_count = has_place ? serving->config.address_count : 1;
@@ -116,14 +121,16 @@ static tuplet_status start(serve_run *serving, tuplet_error *error) {
   config.open_databases_max = serving->config.open_databases_max;
   config.database_idle_timeout_ms = serving->config.database_idle_timeout_ms;
   config.bounds = serving->config.bounds;
-  tuplet_status status = tp_certificate_open(&serving->config, &serving->log, &serving->tls, error);
+  tuplet_status status = tp_engine_stats_init(&serving->stats, NULL, error);
+  if (status == TUPLET_OK)
+    status = tp_certificate_open(&serving->config, &serving->log, &serving->tls, error);
   if (status != TUPLET_OK) return status;
   config.tls = serving->tls;
   if (serving->config.data_dir != NULL)
     status = tp_data_dir_open(&serving->config, &serving->log, &serving->catalog, error);
   if (status == TUPLET_OK && (serving->catalog == NULL || serving->config.path != NULL))
-    status =
-        tp_open_store(serving->config.path, &options, serving->clock, &config.store, &serving->path, error);
+    status = tp_open_store_with_stats(serving->config.path, &options, serving->clock, &serving->stats,
+                                      &config.store, &serving->path, error);
   if (status != TUPLET_OK) return status;
   config.catalog = serving->catalog;
 
@@ -203,6 +210,10 @@ static void log_addresses(const serve_run *serving) {
     const char *scheme = is_unix(place) ? "" : scheme_of(serving);
     tp_log_write(&serving->log, TP_LOG_INFO, "Listening on %s%s", scheme, place);
   }
+  const char *metrics = tp_server_metrics_address(serving->server);
+  if (metrics != NULL)
+    tp_log_write(&serving->log, TP_LOG_INFO, "Metrics are at %s%s", is_unix(metrics) ? "" : "http://",
+                 metrics);
 }
 
 /* ---- What systemd is told ---- */
@@ -296,6 +307,8 @@ static void end(serve_run *serving) {
   tp_catalog_close(serving->catalog);
   tp_tls_context_free(serving->tls);
   tp_auth_free(serving->auth);
+  tp_engine_stats_done(&serving->stats);
+  tp_log_close(&serving->log);
   tuplet_owned_free(&serving->path);
   tuplet_owned_free(&serving->secrets_file);
   OPENSSL_cleanse(&serving->secrets, sizeof serving->secrets);
