@@ -106,6 +106,8 @@ static tuplet_status start(serve_run *serving, tuplet_error *error) {
   config.log = &serving->log;
   config.log_requests = serving->config.log_requests;
   config.metrics_address = serving->config.metrics_address;
+  config.metrics_inherited = serving->systemd.metrics_sockets;
+  config.metrics_inherited_count = serving->systemd.metrics_socket_count;
   config.stats = &serving->stats;
   bool has_place = serving->config.address_count > 0 || serving->systemd.socket_count > 0;
   config.addresses = has_place ? serving->config.addresses : default_address;
@@ -315,6 +317,13 @@ static void end(serve_run *serving) {
   tp_serve_config_done(&serving->config);
 }
 
+static void open_log(serve_run *serving) {
+  serving->log.level = (tp_log_level)serving->config.log_level;
+  serving->log.format = (tp_log_format)serving->config.log_format;
+  serving->log.losses = &serving->log_losses;
+  tp_log_open(&serving->log, STDERR_FILENO);
+}
+
 static int print_help(void) {
   tp_buffer text;
   tp_buffer_init(&text, NULL);
@@ -325,8 +334,7 @@ static int print_help(void) {
 }
 
 int tp_serve_main(int argc, char **argv) {
-  serve_run serving = {.log = {.descriptor = STDERR_FILENO, .level = TP_LOG_INFO},
-                       .clock = tp_clock_system()};
+  serve_run serving = {.log = {.descriptor = -1}, .clock = tp_clock_system()};
   tuplet_error error = {0};
   if (tp_serve_config_read(argc, argv, lookup, &serving.config, &error) != TUPLET_OK) {
     (void)fprintf(stderr, "tuplet serve: %s\nTry 'tuplet serve --help'.\n", error.message);
@@ -336,6 +344,7 @@ int tp_serve_main(int argc, char **argv) {
     tp_serve_config_done(&serving.config);
     return print_help();
   }
+  open_log(&serving);
   sigset_t signals;
   prepare_signals(&signals);
   raise_descriptor_limit();

@@ -241,7 +241,9 @@ static tuplet_status start_monitor(tp_server *server, const tp_server_config *co
                                      .tls = config->tls,
                                      .workers = server->workers,
                                      .worker_count = worker_count,
-                                     .address = config->metrics_address};
+                                     .address = config->metrics_address,
+                                     .inherited = config->metrics_inherited,
+                                     .inherited_count = config->metrics_inherited_count};
   return tp_monitor_start(&monitor, &server->service.monitor, error);
 }
 
@@ -322,10 +324,15 @@ static tuplet_status start_looking_at_tokens(tp_server *server, tuplet_error *er
   return call.status;
 }
 
+static void close_all(const int *descriptors, size_t count) {
+  for (size_t i = 0; i < count; i++) (void)close(descriptors[i]);
+}
+
 tuplet_status tp_server_start(const tp_server_config *config, tp_server **ret_server, tuplet_error *error) {
   tp_server *server = tp_alloc_array_zeroed(config->allocator, 1, sizeof *server);
   if (server == NULL) {
-    for (size_t i = 0; i < config->inherited_count; i++) (void)close(config->inherited[i]);
+    close_all(config->inherited, config->inherited_count);
+    close_all(config->metrics_inherited, config->metrics_inherited_count);
     tp_store_close(config->store);
     return tp_fail_nomem(error);
   }

@@ -10,13 +10,15 @@ typedef struct tp_server tp_server;
 typedef struct tp_server_config {
   const tuplet_allocator *allocator;
   tp_clock clock;
-  const tp_log *log;           /* borrowed */
-  bool log_requests;           /* a line for each */
-  tp_engine_stats *stats;      /* the store's, and of others that are opened; borrowed */
-  const char *metrics_address; /* NULL: none; see monitor.h */
-  tp_auth *auth;               /* borrowed */
-  tp_store *store;             /* the server's own file; taken over, also when starting fails; NULL: it
-                                  has none */
+  const tp_log *log;            /* borrowed */
+  bool log_requests;            /* a line for each */
+  tp_engine_stats *stats;       /* the store's, and of others that are opened; borrowed */
+  const char *metrics_address;  /* NULL: none; see monitor.h */
+  const int *metrics_inherited; /* sockets that listen already; taken over */
+  size_t metrics_inherited_count;
+  tp_auth *auth;   /* borrowed */
+  tp_store *store; /* the server's own file; taken over, also when starting fails; NULL: it
+                      has none */
   uint8_t database_id[TP_AUTH_DATABASE_ID_SIZE]; /* the store's */
   const tp_catalog *catalog;                     /* the data directory, borrowed; NULL: there is none */
   bool create_databases;                         /* a name that is opened and not there is made */
