@@ -82,8 +82,10 @@ static size_t look_wanted(const tp_http2_guard *guard) {
 }
 
 size_t tp_http2_guard_look(tp_http2_guard *guard, const uint8_t *data, size_t size, bool *ret_has_frame) {
+  *ret_has_frame = false;
   size_t used = size < guard->left ? size : guard->left;
   guard->left -= used;
+  if (used > 0) return used;
   while (used < size && guard->look_size < look_wanted(guard)) guard->look[guard->look_size++] = data[used++];
   *ret_has_frame = guard->look_size > 0 && guard->look_size == look_wanted(guard);
   if (!*ret_has_frame) return used;

@@ -44,8 +44,8 @@ typedef struct tp_http2_judgement {
 /* skip: bytes before the first frame, the preface. */
 void tp_http2_guard_init(tp_http2_guard *guard, size_t skip);
 
-/* Looks at bytes up to and including the next that tell what a frame is, or at all of them. Returns how many
- * those are, and whether a frame is to be judged. */
+/* Looks at bytes up to the end of a frame, or up to where the next one has told what it is: then that is to
+ * be judged. Returns how many those are, at least one. */
 size_t tp_http2_guard_look(tp_http2_guard *guard, const uint8_t *data, size_t size, bool *ret_has_frame);
 
 /* The stream of that frame, and what is to be done about the frame. is_open: nghttp2 knows the stream. */
