@@ -6,9 +6,9 @@
 #define TP_SERVER_METRICS_H
 
 #include "base/buffer.h"
-#include "engine/engine.h"
 #include "http/http.h"
 #include "server/process.h"
+#include "store/store.h"
 
 typedef enum tp_operation {
   TP_OPERATION_UNKNOWN,
