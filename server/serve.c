@@ -5,6 +5,7 @@
 #include "server/certificate.h"
 #include "server/config.h"
 #include "server/data_dir.h"
+#include "server/descriptors.h"
 #include "server/exchange.h"
 #include "server/secrets.h"
 #include "server/server.h"
@@ -16,7 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -44,12 +44,17 @@ static const char *lookup(const char *name) {
   return getenv(name);
 }
 
-/* Every connection takes a descriptor, and the usual soft limit is for programs that know no better. */
-static void raise_descriptor_limit(void) {
-  struct rlimit limit;
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= limit.rlim_max) return;
-  limit.rlim_cur = limit.rlim_max;
-  (void)setrlimit(RLIMIT_NOFILE, &limit); /* as it was, fewer connections fit */
+/* Every connection takes a descriptor. */
+static void bound_connections(serve_run *serving) {
+  tp_serve_config *config = &serving->config;
+  uint64_t limit = tp_descriptors_raise();
+  uint32_t databases = config->data_dir != NULL ? config->open_databases_max : 1;
+  uint32_t bound = tp_descriptors_bound(limit, config->bounds.connections_max, databases);
+  if (bound < config->bounds.connections_max)
+    tp_log_write(&serving->log, TP_LOG_WARNING,
+                 "the limit of %llu open files leaves room for %u connections, not for %u (connections-max)",
+                 (unsigned long long)limit, bound, config->bounds.connections_max);
+  config->bounds.connections_max = bound;
 }
 
 static bool in_memory(const serve_run *serving) {
@@ -347,7 +352,7 @@ int tp_serve_main(int argc, char **argv) {
   open_log(&serving);
   sigset_t signals;
   prepare_signals(&signals);
-  raise_descriptor_limit();
+  bound_connections(&serving);
   int code = EXIT_SUCCESS;
   if (tp_systemd_read(lookup, &serving.systemd, &error) == TUPLET_OK &&
       start(&serving, &error) == TUPLET_OK) {
