@@ -285,7 +285,7 @@ static void reload(serve_run *serving) {
 /* The next signal; meanwhile signs of life as often as they are wanted. */
 static int wait_for_signal(const serve_run *serving, const sigset_t *signals) {
   enum { SIGNS_PER_INTERVAL = 4 };
-  uint32_t pause_ms = serving->systemd.watchdog_ms / SIGNS_PER_INTERVAL;
+  uint32_t pause_ms = serving->systemd.watchdog_ms / SIGNS_PER_INTERVAL + 1;
   const struct timespec pause = {.tv_sec = pause_ms / 1000, .tv_nsec = pause_ms % 1000 * 1000000L};
   for (;;) {
     int signal_number = sigtimedwait(signals, NULL, serving->systemd.watchdog_ms > 0 ? &pause : NULL);
