@@ -108,7 +108,8 @@ static tp_cli_exit parse_expiry(const char *text, int64_t *ret_expires_at_ms) {
       return tp_cli_fail_usage(&tp_cli_token, "--expires takes a date such as 2027-01-31, not '%s'", text);
   } else {
     if (!tp_cli_duration_parse(&tp_cli_token, "--expires", text, &duration_ms)) return TP_CLI_EXIT_USAGE;
-    at_ms = duration_ms < TP_TOKEN_TIME_MS_MAX - now_ms() ? now_ms() + duration_ms : TP_TOKEN_TIME_MS_MAX + 1;
+    at_ms =
+        duration_ms < TP_TOKEN_TIME_MS_MAX - now_ms() ? now_ms() + duration_ms : TP_TOKEN_TIME_MS_MAX + 1000;
     at_ms = at_ms / 1000 * 1000;
   }
   if (at_ms <= now_ms() || at_ms > TP_TOKEN_TIME_MS_MAX)
@@ -265,7 +266,8 @@ static tp_cli_exit list(tp_cli_context *context, const token_request *request) {
   if (code != TP_CLI_EXIT_OK) return code;
   tp_tokens_file found;
   tuplet_error error = {0};
-  if (tp_tokens_file_read(NULL, request->file, &found, &error) != TUPLET_OK) return tp_cli_fail(NULL, &error);
+  if (tp_tokens_file_read(NULL, request->file, &found, &error) != TUPLET_OK)
+    return tp_cli_fail_as(TP_CLI_EXIT_SYSTEM, "%s", error.message);
   if (!context->json) {
     write_table(context, found.tokens);
   } else {

@@ -2,6 +2,7 @@
 #include "server/answer.h"
 
 #include "base/status.h"
+#include "server/requests.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -24,16 +25,24 @@ int tp_answer_http_status(tuplet_status status) {
   }
 }
 
-void tp_answer_log(const tp_worker *worker, tp_service_log kind, const char *what, const char *message) {
+/* request_id: NULL: none. */
+static void log_kind(const tp_worker *worker, tp_service_log kind, const char *what, const char *message,
+                     const char *request_id) {
   tp_service *service = worker->service;
   int64_t now_ms = tp_clock_monotonic_ns(&service->clock) / 1000000;
   size_t left_out;
   if (!tp_log_limit_admits(&service->log_limits[kind], now_ms, &left_out)) return;
-  if (left_out == 0)
-    tp_log_write(service->log, TP_LOG_WARNING, "%s: %s", what, message);
-  else
-    tp_log_write(service->log, TP_LOG_WARNING, "%s: %s (and %zu more of the kind since the last line)", what,
-                 message, left_out);
+  char text[TUPLET_ERROR_MESSAGE_MAX + 256];
+  (void)snprintf(text, sizeof text, "%s: %s", what, message);
+  tp_log_line line;
+  tp_log_begin(&line, service->log, TP_LOG_WARNING, text);
+  if (request_id != NULL) tp_log_text(&line, "id", (tuplet_bytes){request_id, strlen(request_id)});
+  if (left_out > 0) tp_log_integer(&line, "left_out", left_out);
+  tp_log_end(&line);
+}
+
+void tp_answer_log(const tp_worker *worker, tp_service_log kind, const char *what, const char *message) {
+  log_kind(worker, kind, what, message, NULL);
 }
 
 /* What a client is told of an error of the server's. */
@@ -61,20 +70,35 @@ static void answer_text(tp_http_request *request, int status, const tp_http_head
   tp_http_respond(request, status, headers, 2, (tuplet_bytes){sentence, strlen(sentence)});
 }
 
-void tp_answer_failure(const tp_worker *worker, tp_http_request *request, tuplet_status status,
-                       const tuplet_error *error) {
+/* sentence: what a client is told of an error of the server's; NULL: what is usual. */
+static void answer_failure(const tp_worker *worker, tp_http_request *request, tuplet_status status,
+                           const tuplet_error *error, const char *sentence) {
   const char *message = error->message[0] != '\0' ? error->message : tuplet_status_text(status);
   int http_status = tp_answer_http_status(status);
   if (http_status >= 500) {
     char what[64];
     (void)snprintf(what, sizeof what, "a request was answered with %d", http_status);
-    tp_answer_log(worker, failure_kind(http_status), what, message);
-    message = failure_sentence(status);
+    log_kind(worker, failure_kind(http_status), what, message, tp_request_id(request));
+    message = sentence != NULL ? sentence : failure_sentence(status);
   }
   if (http_status == 503)
     answer_text(request, http_status, &(tp_http_header){"retry-after", "1"}, message);
   else
     tp_http_respond_text(request, http_status, message);
+}
+
+void tp_answer_failure(const tp_worker *worker, tp_http_request *request, tuplet_status status,
+                       const tuplet_error *error) {
+  answer_failure(worker, request, status, error, NULL);
+}
+
+void tp_answer_database_failure(const tp_worker *worker, tp_http_request *request, const char *name,
+                                tuplet_status status, const tuplet_error *error) {
+  char sentence[160];
+  (void)snprintf(sentence, sizeof sentence, "The server cannot use the database %s; its log tells why.",
+                 name);
+  bool is_about_it = name[0] != '\0' && tp_answer_http_status(status) == 500;
+  answer_failure(worker, request, status, error, is_about_it ? sentence : NULL);
 }
 
 void tp_answer_too_many(tp_http_request *request, uint32_t retry_after_ms, const char *sentence) {

@@ -22,7 +22,12 @@ int tp_answer_http_status(tuplet_status status);
 void tp_answer_failure(const tp_worker *worker, tp_http_request *request, tuplet_status status,
                        const tuplet_error *error);
 
-/* Logs a warning "WHAT: MESSAGE", unless there was one of its kind a moment ago. */
+/* The same about a database that cannot be found or opened; its name (empty: unknown) may be told. */
+void tp_answer_database_failure(const tp_worker *worker, tp_http_request *request, const char *name,
+                                tuplet_status status, const tuplet_error *error);
+
+/* Logs a warning "WHAT: MESSAGE", unless there was one of its kind a moment ago; the next tells, as left_out,
+ * how many there were. */
 void tp_answer_log(const tp_worker *worker, tp_service_log kind, const char *what, const char *message);
 
 /* 401, with the challenge that it needs. */

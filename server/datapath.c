@@ -7,6 +7,7 @@
 #include "base/status.h"
 #include "server/answer.h"
 #include "server/completion.h"
+#include "server/monitor.h"
 #include "wire/datapath.h"
 
 #include <stddef.h>
@@ -124,7 +125,10 @@ static void answer_write(tp_worker *worker, tp_http_request *request, const tp_w
 static void write_finish(tp_completion *completion) {
   write_operation *operation =
       (write_operation *)(void *)((char *)completion - offsetof(write_operation, completion));
-  tp_database_release(operation->worker->service->databases, operation->database);
+  tp_service *service = operation->worker->service;
+  if (tp_database_is_default(service->databases, operation->database))
+    tp_monitor_note_write(service->monitor, operation->write.status);
+  tp_database_release(service->databases, operation->database);
   answer_write(operation->worker, operation->request, &operation->write);
 }
 

@@ -4,11 +4,15 @@
 #include "base/status.h"
 #include "server/answer.h"
 #include "server/catalog.h"
+#include "server/completion.h"
 
 #include <jansson.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+#define TP_EXCHANGE_NOT_FOUND "There is no database at this path."
 
 enum { BODY_SIZE_MAX = 16 * 1024, VERSION_MAX = 3, TIME_TEXT_SIZE = 32 };
 
@@ -106,23 +110,11 @@ static void answer_metadata(tp_worker *worker, tp_http_request *request, json_in
   free(text); /* jansson's is the C library's */
 }
 
-/* What tokens call the database of a path. */
-static tuplet_bytes name_of_path(tuplet_bytes path) {
-  static const char name[] = TP_DATABASE_DEFAULT_NAME;
-  if (path.size <= 1) return (tuplet_bytes){name, sizeof name - 1};
-  return (tuplet_bytes){(const char *)path.data + 1, path.size - 1};
-}
-
-static bool is_memory(tuplet_bytes name) {
-  static const char memory[] = TP_DATABASE_MEMORY_NAME;
-  return name.size == sizeof memory - 1 && memcmp(name.data, memory, name.size) == 0;
-}
-
 bool tp_exchange_check(tp_worker *worker, tp_http_request *request, tp_refusal_stage stage, tuplet_bytes path,
                        tp_grant *ret_grant) {
   const tp_service *service = worker->service;
-  tuplet_bytes token, name = name_of_path(path);
-  if (!tp_database_name_is_valid(name) && !is_memory(name)) { /* which tells nothing of what there is */
+  tuplet_bytes token, name;
+  if (!tp_database_name_from_path(path, &name)) { /* which tells nothing of what there is */
     tp_http_respond_text(request, 404, "There is nothing at this path.");
     return false;
   }
@@ -138,10 +130,6 @@ bool tp_exchange_check(tp_worker *worker, tp_http_request *request, tp_refusal_s
   }
   if (!tp_auth_may_open(service->auth, ret_grant->token_id, name)) {
     tp_http_respond_text(request, 403, TP_EXCHANGE_FORBIDDEN);
-    return false;
-  }
-  if (!tp_databases_has_path(path)) {
-    tp_http_respond_text(request, 404, "There is no database at this path. This server has / and /:memory:.");
     return false;
   }
   return true;
@@ -169,35 +157,82 @@ static uint64_t client_connection(const tp_worker *worker, const tp_http_request
   return (uint64_t)worker->number << WORKER_SHIFT | tp_http_request_connection(request);
 }
 
+/* An exchange while its database is looked for. Lives in the request's arena. */
+typedef struct exchange_operation {
+  tp_database_lookup lookup; /* first, so that the one is found from the other */
+  tp_completion completion;
+  tp_worker *worker;
+  tp_http_request *request;
+  json_int_t version;
+  tp_grant grant;
+} exchange_operation;
+
+static void on_database(tp_database_lookup *lookup) {
+  exchange_operation *operation = (exchange_operation *)(void *)lookup;
+  tp_completion_done(&operation->completion);
+}
+
+static void finish(tp_completion *completion) {
+  exchange_operation *operation =
+      (exchange_operation *)(void *)((char *)completion - offsetof(exchange_operation, completion));
+  tp_worker *worker = operation->worker;
+  const tp_service *service = worker->service;
+  const tp_database_lookup *lookup = &operation->lookup;
+  const tp_grant *grant = &operation->grant;
+  if (lookup->status == TUPLET_NOT_FOUND) {
+    tp_http_respond_text(operation->request, 404, TP_EXCHANGE_NOT_FOUND);
+    return;
+  }
+  if (lookup->status != TUPLET_OK) {
+    tp_answer_database_failure(worker, operation->request, lookup->name, lookup->status, &lookup->error);
+    return;
+  }
+  tp_session session = {.token_id = grant->token_id, .may_write = grant->may_write};
+  memcpy(session.database_id, lookup->id, sizeof session.database_id);
+  if (lookup->lasting && service->read_only) session.may_write = false;
+  session.expires_at_ms = tp_clock_unix_ms(&service->clock) +
+                          (lookup->lasting ? service->session_ms : TP_SERVICE_MEMORY_SESSION_MS);
+  if (session.expires_at_ms > grant->expires_at_ms) session.expires_at_ms = grant->expires_at_ms;
+  answer_metadata(worker, operation->request, operation->version, &session);
+}
+
+/* What is to be found out before anything is looked for. */
+static tuplet_status read_request(const tp_http_request *request, json_int_t *ret_version,
+                                  tuplet_error *error) {
+  tuplet_status status = choose_version(tp_http_request_body(request), ret_version, error);
+  if (status == TUPLET_OK && *ret_version == 0)
+    return tp_fail(error, TUPLET_INVALID,
+                   "This server speaks versions 1 to %d of the protocol, the client none of them.",
+                   VERSION_MAX);
+  if (status == TUPLET_OK && *ret_version == 1 && !is_authority(tp_http_request_authority(request)))
+    return tp_fail(error, TUPLET_INVALID, "The Host header does not name a host.");
+  return status;
+}
+
 void tp_exchange_handle(tp_worker *worker, tp_http_request *request, tuplet_bytes path) {
-  tp_service *service = worker->service;
+  const tp_service *service = worker->service;
   tp_grant grant;
   if (!tp_exchange_check(worker, request, TP_REFUSAL_COMPLETE, path, &grant)) return;
   if (tp_refusal_was_mistaken(request)) return;
 
   json_int_t version;
+  tuplet_bytes name;
+  (void)tp_database_name_from_path(path, &name); /* it was checked that there is one */
   tuplet_error error = {0};
-  tuplet_status status = choose_version(tp_http_request_body(request), &version, &error);
-  if (status == TUPLET_OK && version == 0)
-    status = tp_fail(&error, TUPLET_INVALID,
-                     "This server speaks versions 1 to %d of the protocol, the client none of "
-                     "them.",
-                     VERSION_MAX);
-  if (status == TUPLET_OK && version == 1 && !is_authority(tp_http_request_authority(request)))
-    status = tp_fail(&error, TUPLET_INVALID, "The Host header does not name a host.");
-
-  tp_session session = {.token_id = grant.token_id, .may_write = grant.may_write && !service->read_only};
-  bool lasting = false;
-  if (status == TUPLET_OK)
-    status = tp_databases_exchange(service->databases, path, client_connection(worker, request),
-                                   session.database_id, &lasting, &error);
+  tuplet_status status = read_request(request, &version, &error);
+  exchange_operation *operation = tp_arena_alloc(tp_http_request_arena(request), sizeof *operation);
+  if (status == TUPLET_OK && operation == NULL) status = tp_fail_nomem(&error);
   if (status != TUPLET_OK) {
     tp_answer_failure(worker, request, status, &error);
     return;
   }
-  if (!lasting) session.may_write = grant.may_write;
-  session.expires_at_ms =
-      tp_clock_unix_ms(&service->clock) + (lasting ? service->session_ms : TP_SERVICE_MEMORY_SESSION_MS);
-  if (session.expires_at_ms > grant.expires_at_ms) session.expires_at_ms = grant.expires_at_ms;
-  answer_metadata(worker, request, version, &session);
+  operation->lookup.on_done = on_database;
+  operation->worker = worker;
+  operation->request = request;
+  operation->version = version;
+  operation->grant = grant;
+  tp_completion_init(&operation->completion, worker->loop, finish);
+  tp_databases_exchange(service->databases, name, client_connection(worker, request),
+                        service->create_databases && grant.may_write, &operation->lookup);
+  tp_completion_submitted(&operation->completion);
 }

@@ -1,6 +1,7 @@
 /* protocol.c: KV Connect, from a request to whoever answers it.
  *
  *   GET  /                     a page that says what this is
+ *   GET  /metrics, ...         see monitor.h
  *   POST /v2/snapshot_read     the data path: session, version and database are checked here
  *   POST /v2/atomic_write
  *   POST /v2/watch
@@ -8,11 +9,16 @@
  */
 #include "server/protocol.h"
 
+#include "base/status.h"
 #include "server/answer.h"
+#include "server/completion.h"
 #include "server/datapath.h"
 #include "server/exchange.h"
+#include "server/monitor.h"
+#include "server/requests.h"
 #include "server/watch_stream.h"
 
+#include <stddef.h>
 #include <string.h>
 
 /* The version stands between the two. */
@@ -112,11 +118,68 @@ static bool check_database(const tp_worker *worker, tp_http_request *request, tp
                            const tp_database *database) {
   const tp_service *service = worker->service;
   const char *name = tp_database_name(service->databases, database);
+  tp_request_set_database(request, name);
   if (tp_auth_session_check(service->auth, session, (tuplet_bytes){name, strlen(name)},
                             tp_clock_unix_ms(&service->clock)) == TUPLET_OK)
     return true;
   tp_http_respond_text(request, 403, TP_EXCHANGE_FORBIDDEN);
   return false;
+}
+
+static void serve_data(tp_worker *worker, tp_http_request *request, const data_route *route,
+                       tp_session *session, tp_database *database) {
+  if (check_database(worker, request, session, database))
+    route->handle(worker, request, session, database);
+  else
+    tp_database_release(worker->service->databases, database);
+}
+
+/* A request while its database is opened. Lives in its arena. */
+typedef struct waiting_request {
+  tp_database_wait wait; /* first, so that the one is found from the other */
+  tp_completion completion;
+  tp_worker *worker;
+  tp_http_request *request;
+  const data_route *route;
+  tp_session session;
+} waiting_request;
+
+static void on_database(tp_database_wait *wait) {
+  waiting_request *waiting = (waiting_request *)(void *)wait;
+  tp_completion_done(&waiting->completion);
+}
+
+static void finish_waiting(tp_completion *completion) {
+  waiting_request *waiting =
+      (waiting_request *)(void *)((char *)completion - offsetof(waiting_request, completion));
+  tp_worker *worker = waiting->worker;
+  const tp_database_wait *wait = &waiting->wait;
+  if (wait->status == TUPLET_NOT_FOUND)
+    tp_http_respond_text(waiting->request, 404,
+                         "This database is gone: it was deleted, or it was one in memory that was not used "
+                         "for too long.");
+  else if (wait->status != TUPLET_OK)
+    tp_answer_database_failure(worker, waiting->request, wait->name, wait->status, &wait->error);
+  else
+    serve_data(worker, waiting->request, waiting->route, &waiting->session, wait->database);
+}
+
+static void wait_for_database(tp_worker *worker, tp_http_request *request, const data_route *route,
+                              const tp_session *session, const uint8_t *id) {
+  tuplet_error error;
+  waiting_request *waiting = tp_arena_alloc(tp_http_request_arena(request), sizeof *waiting);
+  if (waiting == NULL) {
+    tp_answer_failure(worker, request, tp_fail_nomem(&error), &error);
+    return;
+  }
+  waiting->wait.on_done = on_database;
+  waiting->worker = worker;
+  waiting->request = request;
+  waiting->route = route;
+  waiting->session = *session;
+  tp_completion_init(&waiting->completion, worker->loop, finish_waiting);
+  tp_databases_acquire(worker->service->databases, id, &waiting->wait);
+  tp_completion_submitted(&waiting->completion);
 }
 
 static void handle_data(tp_worker *worker, tp_http_request *request, const data_route *route) {
@@ -129,19 +192,11 @@ static void handle_data(tp_worker *worker, tp_http_request *request, const data_
     tp_http_respond_text(request, 400, "Invalid database id: the session token is for another database.");
     return;
   }
-  tp_database *database;
-  tuplet_error error = {0};
-  tuplet_status status = tp_databases_acquire(worker->service->databases, id, &database, &error);
-  if (status == TUPLET_NOT_FOUND)
-    tp_http_respond_text(request, 404,
-                         "This database in memory is gone: it was not used for too long, or the server "
-                         "was started anew.");
-  else if (status != TUPLET_OK)
-    tp_answer_failure(worker, request, status, &error);
-  else if (check_database(worker, request, &session, database))
-    route->handle(worker, request, &session, database);
+  tp_database *database = tp_databases_acquire_open(worker->service->databases, id);
+  if (database != NULL)
+    serve_data(worker, request, route, &session, database);
   else
-    tp_database_release(worker->service->databases, database);
+    wait_for_database(worker, request, route, &session, id);
 }
 
 /* ---- Everything ---- */
@@ -161,6 +216,7 @@ void tp_protocol_check(void *context, tp_http_request *request) {
   tuplet_bytes path = path_of(request);
   tp_session session;
   tp_grant grant;
+  tp_request_begin(worker, request);
   if (!equals(tp_http_request_method(request), "POST"))
     tp_protocol_handle(context, request); /* needs no body */
   else if (find_route(path) != NULL)
@@ -175,10 +231,13 @@ void tp_protocol_handle(void *context, tp_http_request *request) {
   tuplet_bytes path = path_of(request);
   bool is_post = equals(method, "POST");
   const data_route *route = find_route(path);
+  tp_request_begin(worker, request);
   if (is_post && route != NULL)
     handle_data(worker, request, route);
   else if (is_post)
     tp_exchange_handle(worker, request, path);
+  else if (tp_monitor_has_path(path))
+    tp_monitor_handle(worker, request, path);
   else if (route != NULL)
     tp_answer_method_not_allowed(request, "POST");
   else if (!equals(path, "/"))

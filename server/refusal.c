@@ -75,6 +75,13 @@ static void log_failure(const tp_worker *worker, tuplet_bytes peer, const char *
   tp_answer_log(worker, TP_SERVICE_LOG_AUTHENTICATION, what, sentence);
 }
 
+static void count_failure(tp_worker *worker, tp_throttle_verdict verdict) {
+  static const tp_auth_failure outcomes[] = {[TP_THROTTLE_NOW] = TP_AUTH_FAILURE_REFUSED,
+                                             [TP_THROTTLE_HOLD] = TP_AUTH_FAILURE_DELAYED,
+                                             [TP_THROTTLE_REFUSE] = TP_AUTH_FAILURE_THROTTLED};
+  tp_metrics_add(&worker->metrics.auth_failures[outcomes[verdict]], 1);
+}
+
 void tp_refusal_send(tp_worker *worker, tp_http_request *request, tp_refusal_stage stage,
                      const char *sentence) {
   tp_throttle *throttle = worker->service->throttle;
@@ -87,6 +94,7 @@ void tp_refusal_send(tp_worker *worker, tp_http_request *request, tp_refusal_sta
   }
   tp_throttle_sentence judged = tp_throttle_fail(throttle, peer, now_ms);
   log_failure(worker, peer, sentence, &judged);
+  count_failure(worker, judged.verdict);
   if (judged.verdict == TP_THROTTLE_REFUSE) {
     tp_answer_too_many(request, judged.delay_ms,
                        "There were too many failed authentications from this address.");

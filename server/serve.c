@@ -5,6 +5,7 @@
 #include "server/certificate.h"
 #include "server/config.h"
 #include "server/data_dir.h"
+#include "server/descriptors.h"
 #include "server/exchange.h"
 #include "server/secrets.h"
 #include "server/server.h"
@@ -16,7 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -26,6 +26,8 @@ enum { EXIT_USAGE = 2, EXIT_SYSTEM = 5 };
 typedef struct serve_run {
   tp_serve_config config;
   tp_log log;
+  tp_log_losses log_losses;
+  tp_engine_stats stats;
   tp_clock clock;
   tp_catalog *catalog; /* NULL: there is no data directory */
   tuplet_owned path;   /* of the server's own file; data NULL: it has none */
@@ -42,12 +44,17 @@ static const char *lookup(const char *name) {
   return getenv(name);
 }
 
-/* Every connection takes a descriptor, and the usual soft limit is for programs that know no better. */
-static void raise_descriptor_limit(void) {
-  struct rlimit limit;
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= limit.rlim_max) return;
-  limit.rlim_cur = limit.rlim_max;
-  (void)setrlimit(RLIMIT_NOFILE, &limit); /* as it was, fewer connections fit */
+/* Every connection takes a descriptor. */
+static void bound_connections(serve_run *serving) {
+  tp_serve_config *config = &serving->config;
+  uint64_t limit = tp_descriptors_raise();
+  uint32_t databases = config->data_dir != NULL ? config->open_databases_max : 1;
+  uint32_t bound = tp_descriptors_bound(limit, config->bounds.connections_max, databases);
+  if (bound < config->bounds.connections_max)
+    tp_log_write(&serving->log, TP_LOG_WARNING,
+                 "the limit of %llu open files leaves room for %u connections, not for %u (connections-max)",
+                 (unsigned long long)limit, bound, config->bounds.connections_max);
+  config->bounds.connections_max = bound;
 }
 
 static bool in_memory(const serve_run *serving) {
@@ -102,6 +109,11 @@ static tuplet_status start(serve_run *serving, tuplet_error *error) {
   static const char *const default_address[] = {TP_SERVE_ADDRESS_DEFAULT};
   tp_server_config config = tp_server_config_default();
   config.log = &serving->log;
+  config.log_requests = serving->config.log_requests;
+  config.metrics_address = serving->config.metrics_address;
+  config.metrics_inherited = serving->systemd.metrics_sockets;
+  config.metrics_inherited_count = serving->systemd.metrics_socket_count;
+  config.stats = &serving->stats;
   bool has_place = serving->config.address_count > 0 || serving->systemd.socket_count > 0;
   config.addresses = has_place ? serving->config.addresses : default_address;
   config.address_count = has_place ? serving->config.address_count : 1;
@@ -116,14 +128,16 @@ static tuplet_status start(serve_run *serving, tuplet_error *error) {
   config.open_databases_max = serving->config.open_databases_max;
   config.database_idle_timeout_ms = serving->config.database_idle_timeout_ms;
   config.bounds = serving->config.bounds;
-  tuplet_status status = tp_certificate_open(&serving->config, &serving->log, &serving->tls, error);
+  tuplet_status status = tp_engine_stats_init(&serving->stats, NULL, error);
+  if (status == TUPLET_OK)
+    status = tp_certificate_open(&serving->config, &serving->log, &serving->tls, error);
   if (status != TUPLET_OK) return status;
   config.tls = serving->tls;
   if (serving->config.data_dir != NULL)
     status = tp_data_dir_open(&serving->config, &serving->log, &serving->catalog, error);
   if (status == TUPLET_OK && (serving->catalog == NULL || serving->config.path != NULL))
-    status =
-        tp_open_store(serving->config.path, &options, serving->clock, &config.store, &serving->path, error);
+    status = tp_open_store_with_stats(serving->config.path, &options, serving->clock, &serving->stats,
+                                      &config.store, &serving->path, error);
   if (status != TUPLET_OK) return status;
   config.catalog = serving->catalog;
 
@@ -203,6 +217,10 @@ static void log_addresses(const serve_run *serving) {
     const char *scheme = is_unix(place) ? "" : scheme_of(serving);
     tp_log_write(&serving->log, TP_LOG_INFO, "Listening on %s%s", scheme, place);
   }
+  const char *metrics = tp_server_metrics_address(serving->server);
+  if (metrics != NULL)
+    tp_log_write(&serving->log, TP_LOG_INFO, "Metrics are at %s%s", is_unix(metrics) ? "" : "http://",
+                 metrics);
 }
 
 /* ---- What systemd is told ---- */
@@ -267,7 +285,7 @@ static void reload(serve_run *serving) {
 /* The next signal; meanwhile signs of life as often as they are wanted. */
 static int wait_for_signal(const serve_run *serving, const sigset_t *signals) {
   enum { SIGNS_PER_INTERVAL = 4 };
-  uint32_t pause_ms = serving->systemd.watchdog_ms / SIGNS_PER_INTERVAL;
+  uint32_t pause_ms = serving->systemd.watchdog_ms / SIGNS_PER_INTERVAL + 1;
   const struct timespec pause = {.tv_sec = pause_ms / 1000, .tv_nsec = pause_ms % 1000 * 1000000L};
   for (;;) {
     int signal_number = sigtimedwait(signals, NULL, serving->systemd.watchdog_ms > 0 ? &pause : NULL);
@@ -296,10 +314,19 @@ static void end(serve_run *serving) {
   tp_catalog_close(serving->catalog);
   tp_tls_context_free(serving->tls);
   tp_auth_free(serving->auth);
+  tp_engine_stats_done(&serving->stats);
+  tp_log_close(&serving->log);
   tuplet_owned_free(&serving->path);
   tuplet_owned_free(&serving->secrets_file);
   OPENSSL_cleanse(&serving->secrets, sizeof serving->secrets);
   tp_serve_config_done(&serving->config);
+}
+
+static void open_log(serve_run *serving) {
+  serving->log.level = (tp_log_level)serving->config.log_level;
+  serving->log.format = (tp_log_format)serving->config.log_format;
+  serving->log.losses = &serving->log_losses;
+  tp_log_open(&serving->log, STDERR_FILENO);
 }
 
 static int print_help(void) {
@@ -312,8 +339,7 @@ static int print_help(void) {
 }
 
 int tp_serve_main(int argc, char **argv) {
-  serve_run serving = {.log = {.descriptor = STDERR_FILENO, .level = TP_LOG_INFO},
-                       .clock = tp_clock_system()};
+  serve_run serving = {.log = {.descriptor = -1}, .clock = tp_clock_system()};
   tuplet_error error = {0};
   if (tp_serve_config_read(argc, argv, lookup, &serving.config, &error) != TUPLET_OK) {
     (void)fprintf(stderr, "tuplet serve: %s\nTry 'tuplet serve --help'.\n", error.message);
@@ -323,9 +349,10 @@ int tp_serve_main(int argc, char **argv) {
     tp_serve_config_done(&serving.config);
     return print_help();
   }
+  open_log(&serving);
   sigset_t signals;
   prepare_signals(&signals);
-  raise_descriptor_limit();
+  bound_connections(&serving);
   int code = EXIT_SUCCESS;
   if (tp_systemd_read(lookup, &serving.systemd, &error) == TUPLET_OK &&
       start(&serving, &error) == TUPLET_OK) {

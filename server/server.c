@@ -5,20 +5,22 @@
 #include "server/server.h"
 
 #include "base/alloc.h"
+#include "base/hex.h"
+#include "base/random.h"
 #include "base/status.h"
 #include "server/certificate.h"
+#include "server/monitor.h"
 #include "server/protocol.h"
 #include "server/refusal.h"
+#include "server/requests.h"
 #include "server/tokens_reload.h"
+#include "server/trim.h"
 #include "server/watch_stream.h"
 
 #include <sched.h>
 #include <stddef.h>
 #include <string.h>
 #include <unistd.h>
-
-/* How often databases that are not used are looked for. */
-enum { SWEEP_INTERVAL_MS = 10000 };
 
 struct tp_server {
   const tuplet_allocator *allocator;
@@ -27,11 +29,13 @@ struct tp_server {
   tp_service service;
   tp_loop *housekeeping;
   tp_timer *sweep_timer;
+  tp_trim trim; /* the housekeeping loop's */
   tp_timer *tokens_timer;
   tp_tokens_reload tokens;  /* the housekeeping loop's */
   tp_loop_item end_evicted; /* posted at most once at a time */
   tp_worker *workers;
   uint32_t worker_count;
+  uint32_t worker_room; /* of `workers` */
   tp_endpoints *endpoints;
 };
 
@@ -54,7 +58,8 @@ typedef struct worker_call {
 
 static void run_open_reader(void *context) {
   worker_call *call = context;
-  call->status = tp_store_reader_open(call->store, &call->worker->reader, call->error);
+  if (call->store != NULL)
+    call->status = tp_store_reader_open(call->store, &call->worker->reader, call->error);
 }
 
 static void run_close_reader(void *context) {
@@ -78,7 +83,9 @@ static void run_beat(tp_loop_item *item) {
 }
 
 static void on_handshake(void *context, const tp_listener_handshake *handshake) {
-  const tp_worker *worker = context;
+  tp_worker *worker = context;
+  bool has_failed = handshake->failure != NULL;
+  tp_metrics_add(has_failed ? &worker->metrics.tls_failures : &worker->metrics.tls_handshakes, 1);
   tp_certificate_log_handshake(worker->service->log, handshake);
 }
 
@@ -86,9 +93,17 @@ static void run_nothing(void *context) {
   (void)context;
 }
 
+/* On the housekeeping loop. */
+static void check_watches(tp_server *server) {
+  for (uint32_t i = 0; i < server->worker_count; i++)
+    tp_loop_call(server->workers[i].loop, run_check_watches, &server->workers[i]);
+}
+
 static void on_sweep(void *context) {
   tp_server *server = context;
-  tp_databases_sweep(server->service.databases);
+  uint64_t count = tp_server_connections(server).connections + atomic_load(&server->service.watch_count);
+  (void)tp_trim_look(&server->trim, count);
+  if (tp_databases_sweep(server->service.databases)) check_watches(server);
 }
 
 static void run_end_evicted(tp_loop_item *item) {
@@ -103,9 +118,7 @@ static void on_evicted(void *context) {
 
 /* On the housekeeping loop. */
 static void reload_tokens(tp_server *server, bool anyway) {
-  if (!tp_tokens_reload_run(&server->tokens, anyway)) return;
-  for (uint32_t i = 0; i < server->worker_count; i++)
-    tp_loop_call(server->workers[i].loop, run_check_watches, &server->workers[i]);
+  if (tp_tokens_reload_run(&server->tokens, anyway)) check_watches(server);
 }
 
 static void on_look_at_tokens(void *context) {
@@ -130,7 +143,8 @@ static void run_start_sweeping(void *context) {
   housekeeping_call *call = context;
   tp_server *server = call->server;
   call->status = tp_timer_new(server->housekeeping, on_sweep, server, &server->sweep_timer, call->error);
-  if (call->status == TUPLET_OK) tp_timer_start(server->sweep_timer, SWEEP_INTERVAL_MS, SWEEP_INTERVAL_MS);
+  if (call->status == TUPLET_OK)
+    tp_timer_start(server->sweep_timer, TP_DATABASES_SWEEP_INTERVAL_MS, TP_DATABASES_SWEEP_INTERVAL_MS);
 }
 
 static void run_stop_sweeping(void *context) {
@@ -160,15 +174,17 @@ static void run_stop_looking_at_tokens(void *context) {
 static tuplet_status start_databases(tp_server *server, const tp_server_config *config, tuplet_error *error) {
   tp_databases_config databases = {.allocator = config->allocator,
                                    .clock = config->clock,
+                                   .log = config->log,
+                                   .stats = config->stats,
                                    .store = config->store,
-                                   .entry_max = TP_DATABASES_ENTRY_MAX,
-                                   .open_max = TP_DATABASES_OPEN_MAX,
-                                   .idle_timeout_ms = TP_DATABASES_IDLE_TIMEOUT_MS,
-                                   .busy_ms = TP_DATABASES_BUSY_MS,
-                                   .entry_busy_ms = TP_DATABASES_ENTRY_BUSY_MS,
-                                   .memory_size_max = TP_DATABASES_MEMORY_SIZE_MAX,
+                                   .memory = tp_memory_bounds_default(),
                                    .on_evicted = on_evicted,
-                                   .on_evicted_context = server};
+                                   .on_evicted_context = server,
+                                   .catalog = config->catalog,
+                                   .read_only = config->read_only,
+                                   .known_max = TP_DATABASES_KNOWN_MAX,
+                                   .open_max = config->open_databases_max,
+                                   .idle_timeout_ms = config->database_idle_timeout_ms};
   server->end_evicted.run = run_end_evicted;
   memcpy(databases.id, config->database_id, sizeof databases.id);
   tuplet_status status = tp_databases_new(&databases, &server->service.databases, error);
@@ -196,6 +212,7 @@ static tp_listener_config listener_config(const tp_server *server, tp_worker *wo
   config.on_handshake = on_handshake;
   config.on_head = tp_protocol_check;
   config.on_request = tp_protocol_handle;
+  config.on_finish = tp_request_finish;
   config.context = worker;
   return config;
 }
@@ -213,14 +230,34 @@ static tuplet_status start_worker(tp_server *server, tp_worker *worker, tp_tls_c
   return tp_listener_open(worker->loop, server->endpoints, &listener, &worker->listener, error);
 }
 
+/* Before there are requests, which it takes part in: with the workers' counters, not with the workers. */
+static tuplet_status start_monitor(tp_server *server, const tp_server_config *config, uint32_t worker_count,
+                                   tuplet_error *error) {
+  tuplet_status status = TUPLET_OK;
+  for (uint32_t i = 0; i < worker_count && status == TUPLET_OK; i++)
+    status = tp_loop_metrics_init(&server->workers[i].metrics, server->allocator, error);
+  if (status != TUPLET_OK) return status;
+  const tp_monitor_config monitor = {.service = &server->service,
+                                     .tls = config->tls,
+                                     .workers = server->workers,
+                                     .worker_count = worker_count,
+                                     .address = config->metrics_address,
+                                     .inherited = config->metrics_inherited,
+                                     .inherited_count = config->metrics_inherited_count};
+  return tp_monitor_start(&monitor, &server->service.monitor, error);
+}
+
 static tuplet_status start_workers(tp_server *server, const tp_server_config *config, tuplet_error *error) {
   uint32_t count = config->worker_count > 0 ? config->worker_count : processor_count();
   server->workers = tp_alloc_array_zeroed(server->allocator, count, sizeof *server->workers);
   if (server->workers == NULL) return tp_fail_nomem(error);
+  server->worker_room = count;
+  tuplet_status status = start_monitor(server, config, count, error);
+  if (status != TUPLET_OK) return status;
   for (uint32_t i = 0; i < count; i++) {
     server->worker_count++;
     server->workers[i].number = i;
-    tuplet_status status = start_worker(server, &server->workers[i], config->tls, error);
+    status = start_worker(server, &server->workers[i], config->tls, error);
     if (status != TUPLET_OK) return status;
   }
   return TUPLET_OK;
@@ -230,21 +267,30 @@ tp_server_config tp_server_config_default(void) {
   return (tp_server_config){.clock = tp_clock_system(),
                             .session_ms = TP_SERVICE_SESSION_MS,
                             .auth_failures_max = TP_SERVICE_AUTH_FAILURES_MAX,
+                            .open_databases_max = TP_DATABASES_OPEN_MAX,
+                            .database_idle_timeout_ms = TP_DATABASES_IDLE_TIMEOUT_MS,
                             .bounds = tp_bounds_default()};
 }
 
-static void init_service(tp_server *server, const tp_server_config *config) {
+static tuplet_status init_service(tp_server *server, const tp_server_config *config, tuplet_error *error) {
   tp_service *service = &server->service;
   service->allocator = config->allocator;
   service->clock = config->clock;
   service->log = config->log;
+  service->log_requests = config->log_requests;
+  service->stats = config->stats;
   service->auth = config->auth;
   service->read_only = config->read_only;
+  service->create_databases = config->create_databases;
   service->bounds = config->bounds;
   service->keep_alive_ms = TP_SERVICE_KEEP_ALIVE_MS;
   service->session_ms = config->session_ms;
   atomic_init(&service->watch_count, 0);
   tp_http_budget_init(&service->budget, config->bounds.memory_max, config->bounds.requests_max);
+  uint8_t id[(TP_SERVICE_RUN_ID_SIZE - 1) / 2];
+  tuplet_status status = tp_random_fill(id, sizeof id, error);
+  tp_hex_write(id, status == TUPLET_OK ? sizeof id : 0, service->run_id);
+  return status;
 }
 
 /* Before anything else, so that a server that cannot have its addresses does nothing. */
@@ -278,19 +324,24 @@ static tuplet_status start_looking_at_tokens(tp_server *server, tuplet_error *er
   return call.status;
 }
 
+static void close_all(const int *descriptors, size_t count) {
+  for (size_t i = 0; i < count; i++) (void)close(descriptors[i]);
+}
+
 tuplet_status tp_server_start(const tp_server_config *config, tp_server **ret_server, tuplet_error *error) {
   tp_server *server = tp_alloc_array_zeroed(config->allocator, 1, sizeof *server);
   if (server == NULL) {
-    for (size_t i = 0; i < config->inherited_count; i++) (void)close(config->inherited[i]);
+    close_all(config->inherited, config->inherited_count);
+    close_all(config->metrics_inherited, config->metrics_inherited_count);
     tp_store_close(config->store);
     return tp_fail_nomem(error);
   }
   server->allocator = config->allocator;
   server->clock = config->clock;
   server->store = config->store;
-  init_service(server, config);
 
-  tuplet_status status = start_listening(server, config, error);
+  tuplet_status status = init_service(server, config, error);
+  if (status == TUPLET_OK) status = start_listening(server, config, error);
   if (status == TUPLET_OK) status = start_authenticating(server, config, error);
   if (status == TUPLET_OK) status = start_databases(server, config, error);
   if (status == TUPLET_OK) status = start_workers(server, config, error);
@@ -308,6 +359,10 @@ size_t tp_server_address_count(const tp_server *server) {
 
 const char *tp_server_address(const tp_server *server, size_t number) {
   return tp_endpoints_address(server->endpoints, number);
+}
+
+const char *tp_server_metrics_address(const tp_server *server) {
+  return tp_monitor_address(server->service.monitor);
 }
 
 tp_net_gate_counts tp_server_connections(const tp_server *server) {
@@ -341,6 +396,7 @@ static uint32_t milliseconds_left(const tp_server *server, int64_t deadline_ns) 
 static void stop_listening(tp_server *server) {
   int64_t deadline_ns =
       tp_clock_monotonic_ns(&server->clock) + (int64_t)server->service.bounds.drain_timeout_ms * 1000000;
+  tp_monitor_note_ending(server->service.monitor);
   if (server->endpoints != NULL) tp_endpoints_close(server->endpoints);
   for (uint32_t i = 0; i < server->worker_count; i++) {
     if (server->workers[i].listener != NULL) tp_listener_drain(server->workers[i].listener);
@@ -351,6 +407,14 @@ static void stop_listening(tp_server *server) {
   }
   for (uint32_t i = 0; i < server->worker_count; i++)
     tp_listener_close(server->workers[i].listener, milliseconds_left(server, deadline_ns));
+  tp_monitor_stop(server->service.monitor);
+}
+
+/* What completions have posted to the workers. */
+static void run_what_was_posted(const tp_server *server) {
+  for (uint32_t i = 0; i < server->worker_count; i++) {
+    if (server->workers[i].loop != NULL) tp_loop_call(server->workers[i].loop, run_nothing, NULL);
+  }
 }
 
 void tp_server_stop(tp_server *server) {
@@ -362,19 +426,21 @@ void tp_server_stop(tp_server *server) {
     worker_call call = {.worker = &server->workers[i], .store = server->store};
     if (server->workers[i].loop != NULL) tp_loop_call(server->workers[i].loop, run_close_reader, &call);
   }
+  if (server->service.databases != NULL) tp_databases_stop(server->service.databases);
+  run_what_was_posted(server);
   /* Writes of connections that were cut may still be under way: closing a store completes them. */
   if (server->service.databases != NULL) tp_databases_close(server->service.databases);
   tp_store_close(server->store);
-  for (uint32_t i = 0; i < server->worker_count; i++) {
-    if (server->workers[i].loop == NULL) continue;
-    tp_loop_call(server->workers[i].loop, run_nothing, NULL); /* what completions have posted runs before */
-    tp_loop_stop(server->workers[i].loop);
-  }
+  run_what_was_posted(server);
+  for (uint32_t i = 0; i < server->worker_count; i++) tp_loop_stop(server->workers[i].loop);
   tp_loop_stop(server->housekeeping);
   tp_databases_free(server->service.databases);
   tp_net_gate_free(server->service.gate);
   tp_throttle_free(server->service.throttle);
   tp_endpoints_free(server->endpoints);
+  tp_monitor_free(server->service.monitor);
+  for (uint32_t i = 0; server->workers != NULL && i < server->worker_room; i++)
+    tp_loop_metrics_done(&server->workers[i].metrics);
   tp_free(server->allocator, server->workers);
   tp_free(server->allocator, server);
 }

@@ -10,11 +10,21 @@ typedef struct tp_server tp_server;
 typedef struct tp_server_config {
   const tuplet_allocator *allocator;
   tp_clock clock;
-  const tp_log *log;                             /* borrowed */
-  tp_auth *auth;                                 /* borrowed */
-  tp_store *store;                               /* taken over, also when starting fails */
+  const tp_log *log;            /* borrowed */
+  bool log_requests;            /* a line for each */
+  tp_engine_stats *stats;       /* the store's, and of others that are opened; borrowed */
+  const char *metrics_address;  /* NULL: none; see monitor.h */
+  const int *metrics_inherited; /* sockets that listen already; taken over */
+  size_t metrics_inherited_count;
+  tp_auth *auth;   /* borrowed */
+  tp_store *store; /* the server's own file; taken over, also when starting fails; NULL: it
+                      has none */
   uint8_t database_id[TP_AUTH_DATABASE_ID_SIZE]; /* the store's */
-  const char *const *addresses;                  /* as tp_address_check has it */
+  const tp_catalog *catalog;                     /* the data directory, borrowed; NULL: there is none */
+  bool create_databases;                         /* a name that is opened and not there is made */
+  uint32_t open_databases_max;                   /* of the data directory, at a time */
+  uint32_t database_idle_timeout_ms;
+  const char *const *addresses; /* as tp_address_check has it */
   size_t address_count;
   tp_tls_context *tls;  /* borrowed; NULL: in clear */
   const int *inherited; /* sockets that listen already; taken over, also when starting fails */
@@ -39,9 +49,13 @@ tuplet_status tp_server_start(const tp_server_config *config, tp_server **ret_se
 size_t tp_server_address_count(const tp_server *server);
 const char *tp_server_address(const tp_server *server, size_t number);
 
+/* The same for the address of metrics; NULL without one. */
+const char *tp_server_metrics_address(const tp_server *server);
+
 tp_net_gate_counts tp_server_connections(const tp_server *server);
 
-/* Whether every loop has come round since the call before; asks each for the next. Does not wait. One thread at a time.
+/* Whether every loop has come round since the call before; asks each for the next. Does not wait. One thread
+ * at a time.
  */
 bool tp_server_is_moving(tp_server *server);
 

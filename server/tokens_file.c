@@ -98,7 +98,7 @@ static tuplet_status open_file(const char *file, bool make, int *ret_descriptor,
   if (*ret_descriptor >= 0) return TUPLET_OK;
   switch (errno) {
   case ENOENT:
-    if (!make) return tp_fail(error, TUPLET_NOT_FOUND, "%s is not there.", file);
+    if (!make) return tp_fail(error, TUPLET_IO, "%s is not there.", file);
     return tp_fail(error, TUPLET_IO, "Cannot make %s: %s.", file, strerror(ENOENT));
   case ELOOP: return tp_fail(error, TUPLET_IO, "%s must not be a symbolic link.", file);
   case EISDIR: return tp_fail(error, TUPLET_IO, "%s is not a regular file.", file);

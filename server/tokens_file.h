@@ -43,8 +43,8 @@ bool tp_tokens_stamp_equals(const tp_tokens_stamp *a, const tp_tokens_stamp *b);
 tuplet_status tp_tokens_file_add(const char *file, tp_token *token, char ret_text[TP_TOKEN_TEXT_SIZE],
                                  tuplet_error *error);
 
-/* Removes the token of that name or id, and copies it (without its databases). Errors: TUPLET_NOT_FOUND (no
- * such token, or no such file), and those above. */
+/* Removes the token of that name or id, and copies it (without its databases). TUPLET_OK, or
+ * TUPLET_NOT_FOUND: there is no such token. Errors: those above, but for TUPLET_INVALID. */
 tuplet_status tp_tokens_file_remove(const char *file, const char *name_or_id, tp_token *ret_token,
                                     tuplet_error *error);
 

@@ -16,6 +16,7 @@
 #include "base/status.h"
 #include "server/answer.h"
 #include "server/completion.h"
+#include "server/requests.h"
 #include "wire/datapath.h"
 
 #include <stddef.h>
@@ -155,6 +156,8 @@ static void stream_start_response(tp_watch_stream *stream) {
   tp_http_respond_start(stream->request, 200, &header, 1);
   tp_http_respond_endless(stream->request);
   stream->started = true;
+  tp_metrics_add(&stream->worker->metrics.watches_opened, 1);
+  tp_request_log_start(stream->worker, stream->request);
 }
 
 /* Errors: TUPLET_BUSY: too much waits for slow peers already. */
@@ -167,6 +170,7 @@ static tuplet_status stream_write_message(tp_watch_stream *stream, tuplet_error 
   stream->charged = stream->message.size;
   for (size_t i = 0; i < LENGTH_SIZE; i++) stream->message.data[i] = (uint8_t)(size >> 8 * i);
   tp_http_respond_write(stream->request, tp_buffer_view(&stream->message));
+  tp_metrics_add(&stream->worker->metrics.watch_messages, 1);
   if (stream->message.capacity > MESSAGE_KEEP_MAX) tp_buffer_done(&stream->message);
   tp_timer_start(stream->keep_alive, service->keep_alive_ms, service->keep_alive_ms);
   return TUPLET_OK;
@@ -264,14 +268,15 @@ static void on_keep_alive(void *context) {
     tp_http_respond_write(stream->request, (tuplet_bytes){nothing, sizeof nothing});
 }
 
-/* Ends the stream if its session is over. Clients whose time has passed have a newer session by now, with
- * which they come again. */
+/* Ends the stream if its session is over, or its database is to be let go. Clients whose time has passed have
+ * a newer session by now, with which they come again. */
 static void stream_check(tp_watch_stream *stream) {
   const tp_service *service = stream->worker->service;
   const char *name = tp_database_name(service->databases, stream->database);
   int64_t now_ms = tp_clock_unix_ms(&service->clock);
-  if (tp_auth_session_check(service->auth, &stream->session, (tuplet_bytes){name, strlen(name)}, now_ms) ==
-      TUPLET_OK)
+  if (!tp_database_is_leaving(stream->database) &&
+      tp_auth_session_check(service->auth, &stream->session, (tuplet_bytes){name, strlen(name)}, now_ms) ==
+          TUPLET_OK)
     tp_timer_start(stream->expiry, (uint64_t)(stream->session.expires_at_ms - now_ms), 0);
   else
     stream_end(stream, false);

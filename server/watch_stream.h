@@ -10,7 +10,7 @@ tp_datapath_handler tp_watch_stream_start;
  */
 void tp_watch_streams_stop(tp_worker *worker);
 
-/* Ends the streams whose tokens do not allow them any more. Loop's thread. */
+/* Ends the streams whose tokens do not allow them any more, or whose databases are leaving. Loop's thread. */
 void tp_watch_streams_check(tp_worker *worker);
 
 #endif

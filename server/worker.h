@@ -7,6 +7,7 @@
 #include "server/bounds.h"
 #include "server/databases.h"
 #include "server/log.h"
+#include "server/metrics.h"
 #include "server/throttle.h"
 
 #define TP_SERVICE_KEEP_ALIVE_MS 5000u
@@ -27,15 +28,24 @@ typedef enum tp_service_log {
   TP_SERVICE_LOG_COUNT
 } tp_service_log;
 
+typedef struct tp_monitor tp_monitor;
+
+enum { TP_SERVICE_RUN_ID_SIZE = 9 };
+
 typedef struct tp_service {
   const tuplet_allocator *allocator;
   tp_clock clock;
   const tp_log *log;
   tp_log_limit log_limits[TP_SERVICE_LOG_COUNT];
+  bool log_requests;                   /* a line for each, with an id */
+  char run_id[TP_SERVICE_RUN_ID_SIZE]; /* what the ids of a process begin with */
+  tp_engine_stats *stats;              /* of all databases; NULL: none */
+  tp_monitor *monitor;
   tp_auth *auth;
   tp_throttle *throttle;
   tp_databases *databases;
   bool read_only;
+  bool create_databases; /* a name that is opened and not there is made, by those who may write it */
   tp_bounds bounds;
   uint32_t keep_alive_ms; /* between bytes of a watch in which nothing happens */
   int64_t session_ms;     /* how long a session token is valid */
@@ -52,10 +62,12 @@ typedef struct tp_worker {
   tp_service *service;
   uint32_t number; /* from 0 */
   tp_loop *loop;
-  tp_loop_item beat;     /* see tp_server_is_moving */
+  tp_loop_item beat; /* see tp_server_is_moving */
   atomic_bool beat_is_awaited;
   tp_listener *listener; /* of all addresses */
-  tp_reader *reader;     /* of the server's own database */
+  tp_loop_metrics metrics;
+  uint64_t request_number_last; /* of those that are logged */
+  tp_reader *reader;            /* of the server's own database */
   tp_watch_stream *watches;
   tp_held_refusal *held;
   bool stopping; /* watches are refused, and nothing is held back */

@@ -149,3 +149,7 @@ tuplet_status tp_file_survey_take(const char *path, tp_clock clock, tp_file_surv
     ret_survey->last_commit.bytes[i] = (uint8_t)((uint64_t)counts[4] >> (56 - 8 * i));
   return TUPLET_OK;
 }
+
+const char *tp_open_sqlite_version(void) {
+  return tp_sqlite_engine_version();
+}

@@ -9,6 +9,14 @@
 tuplet_status tp_open_store(const char *path, const tuplet_open_options *options, tp_clock clock,
                             tp_store **ret_store, tuplet_owned *ret_path, tuplet_error *error);
 
+/* The same, with statistics (NULL: none), which outlive the store. */
+tuplet_status tp_open_store_with_stats(const char *path, const tuplet_open_options *options, tp_clock clock,
+                                       tp_engine_stats *stats, tp_store **ret_store, tuplet_owned *ret_path,
+                                       tuplet_error *error);
+
+/* "3.40.1": of the library that holds files. */
+const char *tp_open_sqlite_version(void);
+
 /* Copies the database in the file `from`, as it is now, into the empty file `to`; versionstamps stay. Others
  * may use `from` meanwhile. Blocks; the copy is on stable storage afterwards. Errors: TUPLET_FORMAT,
  * TUPLET_CORRUPT, TUPLET_IO, TUPLET_FULL, TUPLET_BUSY, TUPLET_NOMEM. */
@@ -26,10 +34,5 @@ typedef struct tp_file_survey {
 /* Changes nothing; takes as long as reading the index of expiries. Errors: as above, but TUPLET_FULL. */
 tuplet_status tp_file_survey_take(const char *path, tp_clock clock, tp_file_survey *ret_survey,
                                   tuplet_error *error);
-
-/* The same, with statistics, which outlive the store. */
-tuplet_status tp_open_store_with_stats(const char *path, const tuplet_open_options *options, tp_clock clock,
-                                       tp_engine_stats *stats, tp_store **ret_store, tuplet_owned *ret_path,
-                                       tuplet_error *error);
 
 #endif

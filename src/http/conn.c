@@ -304,6 +304,11 @@ void tp_http_conn_output_written(tp_http_conn *conn, size_t size) {
   leave(conn);
 }
 
+void tp_http_conn_shrink(tp_http_conn *conn) {
+  if (conn->front.size == 0) tp_buffer_done(&conn->front);
+  if (conn->back.size == 0) tp_buffer_done(&conn->back);
+}
+
 bool tp_http_conn_wants_close(const tp_http_conn *conn) {
   return conn->failed || (conn->closing && unwritten(conn) == 0);
 }

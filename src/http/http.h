@@ -255,6 +255,10 @@ tuplet_bytes tp_http_conn_output(tp_http_conn *conn);
 /* The first `size` bytes of the output have been sent. May call handlers (on_writable). */
 void tp_http_conn_output_written(tp_http_conn *conn, size_t size);
 
+/* Gives back the room that is kept for the next output, when there is none at this moment. For connections
+ * that rest. */
+void tp_http_conn_shrink(tp_http_conn *conn);
+
 /* Whether the connection is to be closed, now that its output is empty. */
 bool tp_http_conn_wants_close(const tp_http_conn *conn);
 

@@ -15,6 +15,7 @@ struct tp_http1 {
   llhttp_t parser;
   tp_http_request *current; /* being received, with the handler, or being discarded */
   tp_http1_lines lines;     /* of the head or the trailers that are being read */
+  bool is_unknown;          /* the first request's method; llhttp is done with */
   bool is_in_blank;         /* the CR of an empty line before a request has come */
   tp_buffer input;          /* sent ahead, from input_offset on */
   size_t input_offset;
@@ -285,6 +286,14 @@ static void reject(tp_http_conn *conn, int status) {
   conn->closing = true;
 }
 
+/* Who begins with a line that HTTP/1.1 cannot be (HTTP/2's preface, wrong, say) is not answered in it. */
+static void turn_away(tp_http_conn *conn) {
+  tp_http_conn_tell_refusal(conn, conn->http1->current, 0);
+  tp_http_request_drop(conn->http1->current);
+  conn->http1->current = NULL;
+  conn->closing = true;
+}
+
 static int status_of_error(const tp_http1 *http1, llhttp_errno_t error) {
   if (http1->refusal != 0) return http1->refusal;
   return error == HPE_INVALID_VERSION ? 505 : 400;
@@ -310,34 +319,55 @@ static bool skip_blank(tp_http_conn *conn, char byte) {
   return true;
 }
 
+/* What llhttp has made of `size` bytes. Returns how many of them it took. */
+static size_t judge(tp_http_conn *conn, llhttp_errno_t error, const char *data, size_t size,
+                    bool was_in_head) {
+  tp_http1 *http1 = conn->http1;
+  size_t head_size_max = conn->config.limits.head_size_max;
+  if (error == HPE_PAUSED) {
+    size = (size_t)(llhttp_get_error_pos(&http1->parser) - data);
+    llhttp_resume(&http1->parser);
+  } else if (error != HPE_OK && !http1->is_unknown) {
+    if (!conn->failed) reject(conn, status_of_error(http1, error));
+  } else if (was_in_head && !http1->is_head_done) {
+    http1->head_size += size;
+    bool is_too_large = http1->head_size >= head_size_max;
+    /* Either the method was unknown from the start, or the head is whole and llhttp sees none: HTTP/2's
+     * preface, nearly. */
+    bool is_over = http1->is_unknown ? !tp_http1_lines_are_in_first(&http1->lines)
+                                     : !tp_http1_lines_are_open(&http1->lines);
+    if (is_too_large || is_over) reject(conn, !is_too_large ? 400 : http1->has_target ? 431 : 414);
+  }
+  return size;
+}
+
 /* Feeds the parser once. Returns how many bytes it took. */
 static size_t parse(tp_http_conn *conn, const char *data, size_t size) {
   tp_http1 *http1 = conn->http1;
   if (http1->current == NULL && skip_blank(conn, *data)) return 1;
-  if (http1->current == NULL) tp_http1_lines_start_head(&http1->lines);
-  size_t head_size_max = conn->config.limits.head_size_max;
-  bool was_in_head = is_in_head(http1);
+  if (http1->current == NULL) {
+    tp_http1_lines_start_head(&http1->lines);
+    http1->head_size = 0;
+  }
   /* A slice no larger than what a head may still have, so that where packets are cut makes no difference. */
-  size_t head_size = http1->current == NULL ? 0 : http1->head_size;
-  if (was_in_head && size > head_size_max - head_size) size = head_size_max - head_size;
-  bool has_lines = tp_http1_lines_are_open(&http1->lines);
-  if (has_lines && !tp_http1_lines_check(&http1->lines, data, size, &size)) {
+  bool was_in_head = is_in_head(http1);
+  size_t head_size_left = conn->config.limits.head_size_max - http1->head_size;
+  if (was_in_head && size > head_size_left) size = head_size_left;
+  bool is_valid =
+      !tp_http1_lines_are_open(&http1->lines) || tp_http1_lines_check(&http1->lines, data, size, &size);
+  if (!is_valid && !tp_http1_lines_are_foreign(&http1->lines)) {
     reject(conn, 400);
     return size;
   }
-  llhttp_errno_t error = llhttp_execute(&http1->parser, data, size);
-  if (error == HPE_PAUSED) {
-    size = (size_t)(llhttp_get_error_pos(&http1->parser) - data);
-    llhttp_resume(&http1->parser);
-  } else if (error != HPE_OK) {
-    if (!conn->failed) reject(conn, status_of_error(http1, error));
-  } else if (was_in_head && !http1->is_head_done) {
-    http1->head_size = head_size + size;
-    if (http1->head_size >= head_size_max) {
-      reject(conn, http1->has_target ? 431 : 414);
-    } else if (!tp_http1_lines_are_open(&http1->lines)) {
-      reject(conn, 400); /* a whole head, and llhttp sees none: HTTP/2's preface, nearly */
-    }
+  /* The first request's unknown method is judged by the rest of its line. */
+  llhttp_errno_t error = http1->is_unknown ? HPE_OK : llhttp_execute(&http1->parser, data, size);
+  bool is_first = http1->current != NULL && http1->current->number == 1;
+  http1->is_unknown |= error == HPE_INVALID_METHOD && is_first;
+  if (is_valid) return judge(conn, error, data, size, was_in_head);
+  if (http1->is_unknown) {
+    turn_away(conn);
+  } else if (!conn->failed) {
+    reject(conn, 400);
   }
   return size;
 }

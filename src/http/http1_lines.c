@@ -39,6 +39,14 @@ bool tp_http1_lines_are_open(const tp_http1_lines *lines) {
   return lines->state != LINES_NOWHERE;
 }
 
+bool tp_http1_lines_are_foreign(const tp_http1_lines *lines) {
+  return lines->is_foreign;
+}
+
+bool tp_http1_lines_are_in_first(const tp_http1_lines *lines) {
+  return lines->state >= LINES_METHOD && lines->state <= LINES_VERSION;
+}
+
 static bool is_token(uint8_t byte) {
   static const char others[] = "!#$%&'*+-.^_`|~";
   bool is_letter = (byte | 0x20) >= 'a' && (byte | 0x20) <= 'z';
@@ -58,6 +66,7 @@ static uint8_t after_version(tp_http1_lines *lines, uint8_t byte) {
   static const char version[] = "HTTP/0.0\r";
   char wanted = version[lines->version_size++];
   bool is_right = wanted == '0' ? byte >= '0' && byte <= '9' : byte == (uint8_t)wanted;
+  lines->is_foreign = !is_right && lines->version_size <= strlen("HTTP/") && is_token(byte);
   if (!is_right) return LINES_BAD;
   return wanted == '\r' ? LINES_LF : LINES_VERSION;
 }
@@ -91,8 +100,8 @@ bool tp_http1_lines_check(tp_http1_lines *lines, const char *data, size_t size, 
   size_t used = 0;
   while (used < size && lines->state != LINES_NOWHERE) {
     lines->state = after(lines, (uint8_t)data[used++]);
-    if (lines->state == LINES_BAD) return false;
+    if (lines->state == LINES_BAD) break;
   }
   *ret_size = used;
-  return true;
+  return lines->state != LINES_BAD;
 }

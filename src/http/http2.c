@@ -3,9 +3,10 @@
  * nghttp2 frames, compresses, checks and keeps the windows. It bounds by itself: the peer's resets
  * (RESET_BURST), CONTINUATIONs of a head (8), entries of a SETTINGS (32), answers to PING and SETTINGS that
  * the peer does not take (1000), the tables of HPACK (4 KiB), and streams, also before the peer has
- * acknowledged how many. What is left to us is bounded here: sizes of heads and bodies, and by patience all
- * that costs work and brings none forward. */
+ * acknowledged how many. What is left to us is bounded here: sizes of heads and bodies; and by
+ * http2_guard.c all that costs work and brings none forward. */
 #include "base/alloc.h"
+#include "http/http2_guard.h"
 #include "http/http2_memory.h"
 #include "http/private.h"
 
@@ -14,8 +15,7 @@
 #include <string.h>
 
 enum {
-  FIELD_OVERHEAD = 32, /* what RFC 9113, section 6.5.2 counts for a field beside its bytes */
-  FRAME_HEAD_SIZE = 9,
+  FIELD_OVERHEAD = 32,        /* what RFC 9113, section 6.5.2 counts for a field beside its bytes */
   HEAD_SIZE_FACTOR = 8,       /* a head so many times too large ends the connection */
   WINDOW_SIZE_MIN = 65535,    /* what a peer may send before it has read our settings */
   WINDOW_SIZE_MAX = 16 << 20, /* of a stream; larger bodies need WINDOW_UPDATEs */
@@ -23,29 +23,10 @@ enum {
   RESET_RATE = 33             /* so many each second in the long run */
 };
 
-/* Patience: each connection has some, and it ends when that is used up. Frames that bring no request and no
- * response forward use it up (pings, priorities, settings, small steps of a window, unknown frames), and so
- * do requests that end without having been answered, whoever resets them. Work that both sides wanted, and
- * time, give it back. */
-enum {
-  PATIENCE_MAX = 10000,     /* what there is at first, and at most */
-  PATIENCE_SETTINGS = 10,   /* what SETTINGS cost beyond a frame: they may touch every stream */
-  PATIENCE_DATA_MIN = 8,    /* DATA smaller than that costs, unless it is the last */
-  PATIENCE_CUT = 10,        /* what a request costs that is not answered */
-  PATIENCE_ANSWER = 16,     /* what one that is gives */
-  PATIENCE_DATA = 4,        /* what DATA gives that the peer has left room for; */
-  PATIENCE_DATA_SHARE = 64, /* otherwise one for so many bytes */
-  PATIENCE_RATE = 500       /* what a second gives */
-};
-
 struct tp_http2 {
   nghttp2_session *session;
   tp_http2_memory memory;
-  uint8_t frame_head[FRAME_HEAD_SIZE]; /* of the frame that is coming in, */
-  size_t frame_head_size;              /* what has come of it, */
-  size_t frame_left;                   /* and what of the frame behind it is still to come */
-  size_t patience;
-  size_t dribbled;    /* bytes of DATA that have given no patience yet */
+  tp_http2_guard guard;
   bool is_going_away; /* the final GOAWAY is sent */
   bool has_settings;  /* the peer has acknowledged ours */
   bool has_time;      /* the transport has told a time, */
@@ -62,64 +43,14 @@ nghttp2_session *tp_http2_session(tp_http_conn *conn) {
   return conn->http2->session;
 }
 
-/* ---- Patience -------------------------------------------------------------------------------------------
- */
-
-static void please(tp_http2 *http2, size_t amount) {
-  if (http2->patience == 0) return; /* too late */
-  http2->patience += amount;
-  if (http2->patience > PATIENCE_MAX) http2->patience = PATIENCE_MAX;
-}
-
-/* Returns nghttp2's code for callbacks. */
-static int annoy(tp_http_conn *conn, size_t amount) {
-  tp_http2 *http2 = conn->http2;
-  if (http2->patience == 0) return 0;
-  http2->patience -= amount < http2->patience ? amount : http2->patience;
-  if (http2->patience > 0) return 0;
-  int result = nghttp2_session_terminate_session(http2->session, NGHTTP2_ENHANCE_YOUR_CALM);
+/* The connection ends, with a GOAWAY that says why. Returns nghttp2's code for callbacks. */
+static int end_with(tp_http_conn *conn, uint32_t code) {
+  int result = nghttp2_session_terminate_session(conn->http2->session, code);
   return result == 0 ? 0 : out_of_memory(conn);
 }
 
-/* What a frame costs. */
-static size_t price(const uint8_t head[FRAME_HEAD_SIZE]) {
-  size_t size = (size_t)head[0] << 16 | (size_t)head[1] << 8 | head[2];
-  uint8_t type = head[3], flags = head[4];
-  switch (type) {
-  case NGHTTP2_HEADERS: return 0;
-  case NGHTTP2_DATA: return size < PATIENCE_DATA_MIN && (flags & NGHTTP2_FLAG_END_STREAM) == 0;
-  case NGHTTP2_SETTINGS: return (flags & NGHTTP2_FLAG_ACK) != 0 ? 1 : 1 + PATIENCE_SETTINGS;
-  default: return 1;
-  }
-}
-
-/* Sees every frame that comes: nghttp2 keeps some to itself, such as those of a kind that it does not know.
- */
-static void watch_frames(tp_http_conn *conn, const uint8_t *data, size_t size) {
-  tp_http2 *http2 = conn->http2;
-  for (size_t at = 0; at < size;) {
-    size_t rest = size - at;
-    if (http2->frame_left > 0) {
-      size_t skipped = rest < http2->frame_left ? rest : http2->frame_left;
-      http2->frame_left -= skipped;
-      at += skipped;
-      continue;
-    }
-    http2->frame_head[http2->frame_head_size++] = data[at++];
-    if (http2->frame_head_size < FRAME_HEAD_SIZE) continue;
-    const uint8_t *head = http2->frame_head;
-    http2->frame_head_size = 0;
-    http2->frame_left = (size_t)head[0] << 16 | (size_t)head[1] << 8 | head[2];
-    size_t amount = price(head);
-    if (amount > 0) (void)annoy(conn, amount);
-  }
-}
-
 void tp_http2_sent_data(tp_http_conn *conn, size_t size, bool is_all) {
-  tp_http2 *http2 = conn->http2;
-  http2->dribbled += size;
-  please(http2, http2->dribbled / PATIENCE_DATA_SHARE + (is_all ? PATIENCE_DATA : 0));
-  http2->dribbled %= PATIENCE_DATA_SHARE;
+  tp_http2_guard_note_data(&conn->http2->guard, size, is_all);
 }
 
 /* ---- nghttp2's callbacks: they only record --------------------------------------------------------------
@@ -180,7 +111,7 @@ static int count_header(tp_http_conn *conn, tp_http_request *request, const uint
   if (request->refusal == 0) request->refusal = bytes_are(name, name_size, ":path") ? 414 : 431;
   /* HPACK makes large heads out of few bytes; reading on to the end would only be work. */
   bool is_enough = request->head_size / HEAD_SIZE_FACTOR > head_size_max;
-  return is_enough ? annoy(conn, PATIENCE_MAX) : 0;
+  return is_enough ? end_with(conn, NGHTTP2_ENHANCE_YOUR_CALM) : 0;
 }
 
 static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
@@ -308,8 +239,15 @@ static int on_stream_close(nghttp2_session *session, int32_t stream_id, uint32_t
     (void)nghttp2_session_set_stream_user_data(session, stream_id, NULL);
     tp_http_request_drop(request);
   }
-  if (error_code != NGHTTP2_NO_ERROR) return annoy(conn, PATIENCE_CUT);
-  please(conn->http2, PATIENCE_ANSWER);
+  bool is_patient = tp_http2_guard_note_close(&conn->http2->guard, error_code == NGHTTP2_NO_ERROR);
+  return is_patient ? 0 : end_with(conn, NGHTTP2_ENHANCE_YOUR_CALM);
+}
+
+static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, void *context) {
+  (void)session;
+  tp_http_conn *conn = context;
+  if (frame->hd.type == NGHTTP2_RST_STREAM)
+    tp_http2_guard_note_reset(&conn->http2->guard, (uint32_t)frame->hd.stream_id);
   return 0;
 }
 
@@ -329,6 +267,7 @@ static int session_new(tp_http_conn *conn, nghttp2_session **ret_session) {
   nghttp2_session_callbacks_set_on_invalid_header_callback(callbacks, on_invalid_header);
   nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame_recv);
   nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data_chunk);
+  nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_send);
   nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
   nghttp2_option_set_no_closed_streams(option, 1);
   nghttp2_option_set_stream_reset_rate_limit(option, RESET_BURST, RESET_RATE);
@@ -366,8 +305,7 @@ static bool ensure_session(tp_http_conn *conn) {
   conn->http2 = tp_alloc_array_zeroed(conn->config.allocator, 1, sizeof *conn->http2);
   if (conn->http2 != NULL) {
     conn->http2->memory.allocator = conn->config.allocator;
-    conn->http2->patience = PATIENCE_MAX;
-    conn->http2->frame_left = PREFACE_SIZE;
+    tp_http2_guard_init(&conn->http2->guard, PREFACE_SIZE);
     bool is_ready =
         session_new(conn, &conn->http2->session) == 0 && submit_settings(conn, conn->http2->session) == 0;
     if (is_ready) return true;
@@ -381,12 +319,33 @@ static void close_when_done(tp_http_conn *conn) {
   if (!nghttp2_session_want_read(session) && !nghttp2_session_want_write(session)) conn->closing = true;
 }
 
+/* A frame has begun, and all before it is done. */
+static void judge_frame(tp_http_conn *conn) {
+  tp_http2 *http2 = conn->http2;
+  if (http2->is_going_away) return; /* what the peer sent before it knew is ignored */
+  int32_t stream_id = (int32_t)tp_http2_guard_stream(&http2->guard);
+  bool is_open = nghttp2_session_find_stream(http2->session, stream_id) != NULL;
+  tp_http2_judgement judgement = tp_http2_guard_judge(&http2->guard, is_open);
+  if (judgement.verdict == VERDICT_END) (void)end_with(conn, judgement.code);
+  if (judgement.verdict == VERDICT_RESET_STREAM &&
+      nghttp2_submit_rst_stream(http2->session, NGHTTP2_FLAG_NONE, stream_id, judgement.code) != 0)
+    tp_http_conn_fail(conn);
+}
+
 static void http2_receive(tp_http_conn *conn, tuplet_bytes bytes) {
   if (!ensure_session(conn)) return;
-  watch_frames(conn, bytes.data, bytes.size);
-  ssize_t used = nghttp2_session_mem_recv(conn->http2->session, bytes.data, bytes.size);
-  if (used < 0 || conn->http2->memory.is_out)
-    tp_http_conn_fail(conn); /* what can be answered nghttp2 answers itself, with a GOAWAY */
+  tp_http2 *http2 = conn->http2;
+  const uint8_t *data = bytes.data;
+  for (size_t at = 0; at < bytes.size && !conn->failed;) {
+    bool has_frame;
+    size_t size = tp_http2_guard_look(&http2->guard, data + at, bytes.size - at, &has_frame);
+    if (has_frame) judge_frame(conn);
+    if (conn->failed) break;
+    ssize_t used = nghttp2_session_mem_recv(http2->session, data + at, size);
+    if (used < 0 || http2->memory.is_out)
+      tp_http_conn_fail(conn); /* what can be answered nghttp2 answers itself, with a GOAWAY */
+    at += size;
+  }
 }
 
 static void http2_receive_end(tp_http_conn *conn) {
@@ -446,8 +405,7 @@ static size_t http2_waiting(const tp_http_conn *conn) {
 
 static void http2_expire(tp_http_conn *conn, tp_http_request *request) {
   if (!request->has_head) { /* until it has, no other frame can come */
-    if (nghttp2_session_terminate_session(conn->http2->session, NGHTTP2_ENHANCE_YOUR_CALM) != 0)
-      tp_http_conn_fail(conn);
+    (void)end_with(conn, NGHTTP2_ENHANCE_YOUR_CALM);
   } else if (request->is_discarding) {
     (void)stop_discarding(conn, request);
   } else {
@@ -463,11 +421,10 @@ static void http2_pass_time(tp_http_conn *conn, uint64_t now_ms, uint64_t head_t
   if (!http2->has_time) http2->begin_ms = http2->time_ms = now_ms;
   http2->has_time = true;
   if (!http2->has_settings && now_ms - http2->begin_ms >= head_timeout_ms) {
-    if (nghttp2_session_terminate_session(http2->session, NGHTTP2_SETTINGS_TIMEOUT) != 0)
-      tp_http_conn_fail(conn);
+    (void)end_with(conn, NGHTTP2_SETTINGS_TIMEOUT);
     tp_http_conn_wake(conn);
   }
-  please(http2, (now_ms - http2->time_ms) * PATIENCE_RATE / 1000);
+  tp_http2_guard_note_time(&http2->guard, now_ms - http2->time_ms);
   http2->time_ms = now_ms;
 }
 

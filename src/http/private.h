@@ -253,13 +253,18 @@ const tp_http_header *tp_http_refusal_headers(int status, size_t *ret_count);
 typedef struct tp_http1_lines {
   uint8_t state;
   uint8_t version_size; /* of "HTTP/1.1\r", what has come */
+  bool is_foreign;      /* another word stands in its place */
 } tp_http1_lines;
 
 void tp_http1_lines_start_head(tp_http1_lines *lines);
 void tp_http1_lines_start_trailers(tp_http1_lines *lines);
 /* Whether the end is still to come. */
 bool tp_http1_lines_are_open(const tp_http1_lines *lines);
-/* Takes bytes up to the end, and says how many those are. False when they break the rules. */
+/* Whether the request line is still to end. */
+bool tp_http1_lines_are_in_first(const tp_http1_lines *lines);
+/* Whether the request line broke the rules in place of its version: by a word that is none. */
+bool tp_http1_lines_are_foreign(const tp_http1_lines *lines);
+/* Takes bytes up to the end, or up to the one that breaks the rules: then false. Says how many. */
 bool tp_http1_lines_check(tp_http1_lines *lines, const char *data, size_t size, size_t *ret_size);
 
 /* http1_response.c */

@@ -15,7 +15,8 @@
 
 enum {
   REFUSED_MAX = 64, /* connections beyond the maximum that are being told so; the rest is just closed */
-  SEND_SIZE_MIN = 4096
+  SEND_SIZE_MIN = 4096,
+  REST_MS = 1000 /* after that an idle connection keeps no room for what may come */
 };
 
 /* Their end is the connection's. */
@@ -367,6 +368,7 @@ void tp_connection_tick(tp_connection *connection) {
   bool is_idle = progress.receiving == 0 && progress.handling == 0 && progress.unsent == 0;
   if (!is_idle || progress.requests != connection->requests) connection->idle_since_ms = now_ms;
   connection->requests = progress.requests;
+  if (is_idle && is_over(now_ms, connection->idle_since_ms, REST_MS)) tp_http_conn_shrink(connection->http);
   /* Whoever has something to ask does so at once; only then it may be silent for a while. */
   uint32_t silence_ms = progress.has_begun ? config->idle_timeout_ms : config->head_timeout_ms;
   if (is_over(now_ms, connection->idle_since_ms, silence_ms)) end_idle(connection, now_ms);

@@ -174,11 +174,16 @@ static tuplet_status open_looked_up(tp_endpoints *endpoints, const looked_up *al
   return TUPLET_OK;
 }
 
+static int option_of(int fd, int option) {
+  int value = -1;
+  socklen_t size = sizeof value;
+  return getsockopt(fd, SOL_SOCKET, option, &value, &size) == 0 ? value : -1;
+}
+
 static bool is_listening_stream(int fd) {
-  int type = 0, listens = 0;
-  socklen_t type_size = sizeof type, listens_size = sizeof listens;
-  return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_size) == 0 && type == SOCK_STREAM &&
-         getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &listens_size) == 0 && listens != 0;
+  int family = option_of(fd, SO_DOMAIN);
+  bool is_known = family == AF_INET || family == AF_INET6 || family == AF_UNIX;
+  return is_known && option_of(fd, SO_TYPE) == SOCK_STREAM && option_of(fd, SO_ACCEPTCONN) == 1;
 }
 
 static tuplet_status add_inherited(tp_endpoints *endpoints, int fd, tuplet_error *error) {

@@ -5,10 +5,10 @@
  *   peer ─────► tp_tls_conn ─────► plaintext ──────► tp_tls_conn ─────► peer
  *                     └─────────────────────────────────► output (greetings, alerts)
  *
- * Spoken is TLS 1.3, and TLS 1.2 with ECDHE and AEAD ciphers only; ALPN is h2 or http/1.1. There is no
- * renegotiation, no compression, no early data. Nothing a peer does makes a connection hold more than a few
- * records: what it sends is handed over at once, and what waits for it is bounded by TP_TLS_SEAL_SIZE_MAX and
- * wants_receive.
+ * Spoken is TLS 1.3, and TLS 1.2 with ECDHE and AEAD ciphers only; ALPN is h2, http/1.1 or http/1.0. There is
+ * no renegotiation, no compression, no early data. Nothing a peer does makes a connection hold more than a
+ * few records: what it sends is handed over at once, and what waits for it is bounded by TP_TLS_SEAL_SIZE_MAX
+ * and wants_receive.
  *
  * What OpenSSL allocates is OpenSSL's; the rest comes from the allocator given. */
 #ifndef TP_NET_TLS_H
@@ -78,7 +78,8 @@ typedef enum tp_tls_state {
 typedef enum tp_tls_alpn {
   TP_TLS_ALPN_NONE, /* the peer did not ask; its first bytes tell */
   TP_TLS_ALPN_H2,
-  TP_TLS_ALPN_HTTP_1_1
+  TP_TLS_ALPN_HTTP_1_1,
+  TP_TLS_ALPN_HTTP_1_0
 } tp_tls_alpn;
 
 /* So much plaintext is sealed at a time, in records of 16 KiB. */

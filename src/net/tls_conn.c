@@ -349,7 +349,8 @@ tp_tls_alpn tp_tls_conn_alpn(const tp_tls_conn *conn) {
   unsigned size = 0;
   if (conn->ssl != NULL) SSL_get0_alpn_selected(conn->ssl, &name, &size);
   if (size == 0) return TP_TLS_ALPN_NONE;
-  return name[0] == 'h' && size == 2 ? TP_TLS_ALPN_H2 : TP_TLS_ALPN_HTTP_1_1;
+  if (size == 2) return TP_TLS_ALPN_H2; /* on_alpn chooses nothing else that is as short */
+  return name[size - 1] == '1' ? TP_TLS_ALPN_HTTP_1_1 : TP_TLS_ALPN_HTTP_1_0;
 }
 
 const char *tp_tls_conn_version(const tp_tls_conn *conn) {

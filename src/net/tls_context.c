@@ -37,7 +37,7 @@ static int on_alpn(SSL *ssl, const uint8_t **ret_chosen, uint8_t *ret_chosen_siz
                    unsigned offered_size, void *context) {
   (void)ssl;
   (void)context;
-  static const char *const known[] = {"h2", "http/1.1"}; /* what we prefer first */
+  static const char *const known[] = {"h2", "http/1.1", "http/1.0"}; /* what we prefer first */
   for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
     if (!has_protocol(offered, offered_size, known[i])) continue;
     *ret_chosen = (const uint8_t *)known[i];

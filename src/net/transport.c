@@ -12,6 +12,7 @@ static const char *alpn_name(tp_tls_alpn alpn) {
   switch (alpn) {
   case TP_TLS_ALPN_H2: return "h2";
   case TP_TLS_ALPN_HTTP_1_1: return "http/1.1";
+  case TP_TLS_ALPN_HTTP_1_0: return "http/1.0";
   case TP_TLS_ALPN_NONE: break;
   }
   return "none";
@@ -20,7 +21,8 @@ static const char *alpn_name(tp_tls_alpn alpn) {
 static tp_http_protocol protocol_of(tp_tls_alpn alpn) {
   switch (alpn) {
   case TP_TLS_ALPN_H2: return TP_HTTP_2;
-  case TP_TLS_ALPN_HTTP_1_1: return TP_HTTP_1;
+  case TP_TLS_ALPN_HTTP_1_1:
+  case TP_TLS_ALPN_HTTP_1_0: return TP_HTTP_1;
   case TP_TLS_ALPN_NONE: break;
   }
   return TP_HTTP_DETECT;

@@ -3,7 +3,6 @@
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { chmod, chown, copyFile, mkdir, open, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
@@ -11,7 +10,6 @@ import test from "node:test";
 import { request1, request2, Session } from "./lib/connect.mjs";
 import {
   cleanEnvironment,
-  DENO,
   eventually,
   run,
   Server,
@@ -23,6 +21,7 @@ import {
   within,
 } from "./lib/harness.mjs";
 import * as pb from "./lib/protobuf.mjs";
+import { holdSqlite, holdWriteLock, withSqlite } from "./lib/sqlite.mjs";
 
 const REFUSED = 5; // the exit code of a server that cannot serve
 const PAGE_SIZE = 4096;
@@ -34,30 +33,6 @@ const isRoot = process.getuid() === 0;
 const serveArguments = (
   path,
 ) => ["--sqlite-path", path, "serve", "--addr", "127.0.0.1:0", "--access-token", TOKEN];
-
-/** What a program in Deno, which has SQLite, does with a file. */
-async function withSqlite(path, program) {
-  const whole =
-    `import { DatabaseSync } from "node:sqlite"; const db = new DatabaseSync(Deno.args[0]); ${program}`;
-  const { code, stderr } = await run(DENO, ["eval", whole, path]);
-  assert.equal(code, 0, stderr);
-}
-
-/** As withSqlite, but the program goes on until the returned function is called. */
-async function holdSqlite(t, path, program) {
-  const whole =
-    `import { DatabaseSync } from "node:sqlite"; const db = new DatabaseSync(Deno.args[0]); ${program};` +
-    'console.log("held"); await Deno.stdin.read(new Uint8Array(1));';
-  const child = spawn(DENO, ["eval", whole, path], { stdio: ["pipe", "pipe", "inherit"] });
-  const ended = once(child, "close");
-  const end = async () => {
-    child.stdin.end();
-    await within(20_000, "the end of the other program", ended);
-  };
-  t.after(end);
-  await within(60_000, "the other program", once(child.stdout, "data"));
-  return end;
-}
 
 async function set(session, name, size = 10) {
   const body = pb.atomicWrite({ mutations: [{ key: key(name), value: bytes(size), type: pb.SET }] });
@@ -234,7 +209,7 @@ test("while another program writes for long, reads are answered and writes wait 
   const server = await startServer(t, path);
   const session = await Session.open(request2, server.url, TOKEN);
   assert.equal(await set(session, "before"), 200);
-  const release = await holdSqlite(t, path, 'db.exec("BEGIN IMMEDIATE")');
+  const release = await holdWriteLock(t, path);
   let isWritten = false;
   const written = set(session, "after").then((status) => {
     isWritten = true;

@@ -26,8 +26,9 @@ const AT_A_TIME = 250;
 const STEP_TIMEOUT_MS = 45_000;
 
 // What each may cost the server, in bytes: well above what is measured, far below what would hurt.
-const IDLE_SIZE_MAX = 16 * 1024;
-const WATCH_SIZE_MAX = 16 * 1024;
+const IDLE1_SIZE_MAX = 8 * 1024;
+const IDLE2_SIZE_MAX = 32 * 1024;
+const WATCH_SIZE_MAX = 12 * 1024;
 
 const key = pb.stringKey("watched");
 
@@ -215,7 +216,7 @@ test("ten thousand idle connections and ten thousand watches are held at once", 
   const idle2 = Math.round(grown() / IDLE_HTTP2);
   report(`${sockets.length} idle connections after ${Math.round(performance.now() - started)} ms`);
   report(`an idle connection: ${idle1} bytes with HTTP/1.1, ${idle2} with HTTP/2`);
-  assert.ok(idle1 <= IDLE_SIZE_MAX && idle2 <= IDLE_SIZE_MAX);
+  assert.ok(idle1 <= IDLE1_SIZE_MAX && idle2 <= IDLE2_SIZE_MAX);
 
   const opened = await forEach(
     WATCHES / WATCHES_PER_CONNECTION,
@@ -237,8 +238,8 @@ test("ten thousand idle connections and ten thousand watches are held at once", 
   const slow = await forEach(SLOW_CONNECTIONS, () => open(server, slowWatches(session), isAllHeads));
   sockets.push(...slow);
   report(`with ${SLOW_CONNECTIONS * SLOW_WATCHES} that never read: ${await spread(session, watches, "again")} ms`);
-  for (let i = 0; i < 20; i++) await set(session, `in passing ${i}`);
-  report(`and after 20 more in a row: ${await spread(session, watches, "in the end")} ms`);
+  for (let i = 0; i < 10; i++) await set(session, `in passing ${i}`);
+  report(`and after 10 more in a row: ${await spread(session, watches, "in the end")} ms`);
   assert.deepEqual(failures, []);
   assert.ok(slow.every((socket) => !socket.destroyed));
   assert.equal(descriptorsOf(pid), descriptorsBefore + sockets.length - 2 + opened.length);
@@ -251,6 +252,7 @@ test("ten thousand idle connections and ten thousand watches are held at once", 
   for (const socket of sockets.slice(2)) socket.destroy();
   await eventually(STEP_TIMEOUT_MS, "the end of all connections", () => descriptorsOf(pid) <= descriptorsBefore);
   const left = () => (memoryOf(pid) - memoryBefore) / (memory - memoryBefore);
+  await eventually(STEP_TIMEOUT_MS, "the return of the memory", () => left() < 0.25);
   report(`afterwards: ${Math.round(memoryOf(pid) / 1024 / 1024)} MiB, ${Math.round(100 * left())} % of what was added`);
   await within(STEP_TIMEOUT_MS, "a write", spread(session, first.watches, "after them"));
 });

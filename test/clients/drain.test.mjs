@@ -2,7 +2,6 @@
 // another server, nobody can hold it up for longer than it says, and a second signal ends it at once.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { once } from "node:events";
 import http2 from "node:http2";
 import net from "node:net";
@@ -10,9 +9,10 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import test from "node:test";
 import { request1, request2, Session, WatchStream } from "./lib/connect.mjs";
-import { DENO, eventually, spawnDeno, startServer, temporaryFolder, TOKEN, within } from "./lib/harness.mjs";
+import { eventually, spawnDeno, startServer, temporaryFolder, TOKEN, within } from "./lib/harness.mjs";
 import * as pb from "./lib/protobuf.mjs";
 import { connectRaw, requestBytes } from "./lib/raw.mjs";
+import { holdWriteLock } from "./lib/sqlite.mjs";
 
 const WAIT_MS = 20_000;
 const key = pb.stringKey;
@@ -233,21 +233,6 @@ test("SIGHUP does not end it", async (t) => {
   watch.close();
   assert.deepEqual(await server.stop(), { code: 0, signal: null });
 });
-
-/** Another program that holds the file's only right to write until the returned function is called. */
-async function holdWriteLock(t, path) {
-  const program = 'import { DatabaseSync } from "node:sqlite"; const db = new DatabaseSync(Deno.args[0]);' +
-    'db.exec("BEGIN IMMEDIATE"); console.log("held"); await Deno.stdin.read(new Uint8Array(1));';
-  const child = spawn(DENO, ["eval", program, path], { stdio: ["pipe", "pipe", "inherit"] });
-  const ended = once(child, "close");
-  const end = async () => {
-    child.stdin.end();
-    await within(WAIT_MS, "the end of the other program", ended);
-  };
-  t.after(end);
-  await within(60_000, "the other program", once(child.stdout, "data"));
-  return end;
-}
 
 test("writes that wait for another program when the signal comes are answered, and are there", async (t) => {
   const { path, server, session } = await startSession(t, ["--drain-timeout", "10m"]);

@@ -2,14 +2,11 @@
 // writes go on by themselves as soon as there is room. What was acknowledged is there afterwards, whatever happens.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { join } from "node:path";
 import test from "node:test";
 import { request1, request2, Session, WatchStream } from "./lib/connect.mjs";
 import {
   collectChecks,
-  DENO,
   eventually,
   run,
   spawnDeno,
@@ -20,6 +17,7 @@ import {
   within,
 } from "./lib/harness.mjs";
 import * as pb from "./lib/protobuf.mjs";
+import { holdSqlite } from "./lib/sqlite.mjs";
 import { SmallDisk } from "./lib/small_disk.mjs";
 
 const MIB = 1024 * 1024;
@@ -153,30 +151,15 @@ test("deletes and overwrites go on where the log has room that it can use again"
   assert.equal((await keysOf(session, key("new"))).size, 5);
 });
 
-/** A reader in another process that keeps its snapshot, so that the log can only grow. */
-async function holdSnapshot(t, disk, path) {
-  const program = 'import { DatabaseSync } from "node:sqlite"; const db = new DatabaseSync(Deno.args[0]);' +
-    'db.exec("BEGIN"); db.prepare("SELECT count(*) FROM kv").get(); console.log("held");' +
-    "await Deno.stdin.read(new Uint8Array(1));";
-  const [command, ...args] = [...disk.enter, DENO, "eval", program, path];
-  const reader = spawn(command, args, { stdio: ["pipe", "pipe", "inherit"] });
-  const ended = once(reader, "close");
-  const end = async () => {
-    reader.stdin.end();
-    await within(20_000, "the reader's end", ended);
-  };
-  t.after(end);
-  await within(60_000, "the reader", once(reader.stdout, "data"));
-  return end;
-}
-
 test("whatever the log and its index lack room for, it is 507, and the log is used up when there is room", async (t) => {
   const disk = await SmallDisk.mount(t, 48 * MIB);
   const path = join(disk.folder, "kv.sqlite");
   const server = await startServer(t, path, { behind: disk.enter });
   const session = await Session.open(request1, server.url, TOKEN);
   assert.equal(await set(session, [key("first")], 10), 200);
-  const endReader = await holdSnapshot(t, disk, path);
+  // A reader that keeps its snapshot lets the log only grow.
+  const program = 'db.exec("BEGIN"); db.prepare("SELECT count(*) FROM kv").get()';
+  const endReader = await holdSqlite(t, path, program, disk.enter);
   // The index needs another 32 KiB at frame 4062: near there the disk has room for little more than the log.
   while (await set(session, [key("large")], 60_000) === 200 && disk.free > 32 * MIB);
   const statuses = new Map();

@@ -318,3 +318,7 @@ out_free:
   tp_free(engine->allocator, engine);
   return status;
 }
+
+const char *tp_sqlite_engine_version(void) {
+  return sqlite3_libversion();
+}

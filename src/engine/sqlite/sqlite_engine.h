@@ -20,4 +20,7 @@ typedef struct tp_sqlite_config {
 tuplet_status tp_sqlite_engine_open(const tp_sqlite_config *config, tp_engine **ret_engine,
                                     tuplet_error *error);
 
+/* SQLite's own, "3.40.1". */
+const char *tp_sqlite_engine_version(void);
+
 #endif

@@ -86,9 +86,9 @@ export class Server {
     this.exited.then((end) => (ended = end));
     await eventually(START_TIMEOUT_MS, "the Listening line", () => {
       if (ended) throw new Error(`the server ended with ${JSON.stringify(ended)}: ${this.stderr}`);
-      return /Listening on http:\/\/[^\s"]+"/.test(this.stderr);
+      return /Listening on https?:\/\/[^\s"]+"/.test(this.stderr);
     });
-    this.url = /Listening on (http:\/\/[^\s"]+)/.exec(this.stderr)[1].replace(/\/$/, "");
+    this.url = /Listening on (https?:\/\/[^\s"]+)/.exec(this.stderr)[1].replace(/\/$/, "");
     this.port = Number(new URL(this.url).port);
   }
 

@@ -38,9 +38,10 @@ export async function connectRaw(t, url, options = {}) {
   return connection;
 }
 
-/** A request of the data path in HTTP/1.1. */
+/** A request of the data path in HTTP/1.1. headers: more of them, or others; undefined leaves one out. */
 export function requestBytes(session, what, body, headers = {}) {
   const all = { host: "localhost", ...session.headers, "content-length": body.length, ...headers };
-  const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`).join("");
+  const present = Object.entries(all).filter(([, value]) => value !== undefined);
+  const lines = present.map(([name, value]) => `${name}: ${value}\r\n`).join("");
   return Buffer.concat([Buffer.from(`POST ${session.endpoint}/${what} HTTP/1.1\r\n${lines}\r\n`), body]);
 }

@@ -129,6 +129,32 @@ static void keeps_the_view_of_the_output_in_place(void **state) {
   assert_int_equal(fixture_output_count(f, "HTTP/1.1 200"), 100); /* the first has lost its start */
 }
 
+static void gives_back_its_room_when_it_rests(void **state) {
+  static char body[10000];
+  char head[128];
+  fixture *f = *state;
+  fixture_open(f);
+  for (int i = 0; i < 2; i++) {
+    (void)snprintf(head, sizeof head, "POST /echo HTTP/1.1\r\n" HOST "Content-Length: %zu\r\n\r\n",
+                   sizeof body);
+    fixture_clear(f);
+    fixture_receive(f, head);
+    fixture_receive_bytes(f, body, sizeof body);
+    assert_true(fixture_output_has(f, "HTTP/1.1 200 "));
+    size_t before = f->faults.size;
+    tp_http_conn_shrink(f->conn);
+    assert_true(f->faults.size + sizeof body <= before);
+  }
+  fixture_receive(f, "GET /keep HTTP/1.1\r\n" HOST "\r\n");
+  tp_http_respond_text(f->kept[0], 200, "not taken yet");
+  f->kept[0] = NULL;
+  tuplet_bytes output = tp_http_conn_output(f->conn);
+  tp_http_conn_shrink(f->conn); /* what waits stays where it is */
+  tuplet_bytes again = tp_http_conn_output(f->conn);
+  assert_ptr_equal(output.data, again.data);
+  assert_int_equal(output.size, again.size);
+}
+
 static void asks_for_the_body_that_waits_for_100(void **state) {
   fixture *f = *state;
   fixture_open(f);
@@ -552,6 +578,7 @@ int main(void) {
       TEST(stops_reading_while_output_is_not_taken),
       TEST(answers_what_is_sent_ahead_only_as_fast_as_it_is_taken),
       TEST(keeps_the_view_of_the_output_in_place),
+      TEST(gives_back_its_room_when_it_rests),
       TEST(asks_for_the_body_that_waits_for_100),
       TEST(refuses_a_body_before_it_is_sent),
       TEST(omits_the_body_for_head_and_204),

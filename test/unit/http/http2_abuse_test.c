@@ -63,15 +63,17 @@ static void ask(fixture *f, uint32_t stream, const char *path) {
   send_head(f, stream, END_HEADERS | END_STREAM, path);
 }
 
-static void greet(fixture *f) {
+/* Ours are not acknowledged yet. */
+static void open_half_greeted(fixture *f) {
+  fixture_open(f);
   fixture_receive(f, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
   send_frame(f, SETTINGS, 0, 0, NULL, 0);
-  send_frame(f, SETTINGS, ACK, 0, NULL, 0);
+  fixture_clear(f);
 }
 
 static void open_greeted(fixture *f) {
-  fixture_open(f);
-  greet(f);
+  open_half_greeted(f);
+  send_frame(f, SETTINGS, ACK, 0, NULL, 0);
   fixture_clear(f);
 }
 
@@ -302,14 +304,99 @@ static void time_gives_patience_back(void **state) {
   assert_true(is_answered(f, 1));
 }
 
+/* ---- Streams that are over ---- */
+
+enum { PROTOCOL_ERROR = 1, STREAM_CLOSED = 5 };
+
+static const uint8_t *last_frame(const fixture *f, uint8_t type, uint32_t stream) {
+  const uint8_t *payload = NULL;
+  assert_int_not_equal(count_frames(f, type, stream, &payload), 0);
+  return payload;
+}
+
+static void data_for_a_stream_that_is_over_is_refused(void **state) {
+  fixture *f = *state;
+  open_greeted(f);
+  assert_true(is_answered(f, 1));
+  send_frame(f, DATA, END_STREAM, 1, "late", 4);
+  assert_int_equal(last_frame(f, RST_STREAM, 1)[3], STREAM_CLOSED);
+  for (int is_answered_first = 0; is_answered_first < 2; is_answered_first++) {
+    uint32_t stream = is_answered_first != 0 ? 5 : 3;
+    send_head(f, stream, END_HEADERS, is_answered_first != 0 ? "/refused" : "/keep");
+    send_number(f, RST_STREAM, stream, 8);
+    send_frame(f, DATA, END_STREAM, stream, "late", 4);
+    assert_int_equal(last_frame(f, RST_STREAM, stream)[3], STREAM_CLOSED);
+  }
+  assert_true(is_answered(f, 7));
+}
+
+static void a_head_for_a_stream_that_is_over_ends_the_connection(void **state) {
+  fixture *f = *state;
+  fixture_open(f);
+  for (uint32_t stream = 1; stream < 7; stream += 2) {
+    reopen(f);
+    if (stream > 1) assert_true(is_answered(f, 1));
+    if (stream == 3) send_head(f, 3, END_HEADERS, "/refused");
+    if (stream == 3) send_number(f, RST_STREAM, 3, 8);
+    if (stream == 5) assert_true(is_answered(f, 9)); /* 5 is closed by that, too */
+    if (stream == 1) assert_true(is_answered(f, 1));
+    ask(f, stream, "/echo");
+    assert_ended_with(f, STREAM_CLOSED);
+  }
+}
+
+/* All of it in one packet. */
+static void frames_are_judged_by_what_those_before_them_did(void **state) {
+  static const char frames[] = "\0\0\x0f\1\4\0\0\0\1\x82\x86\1\1h\4\x08/refused"
+                               "\0\0\4\3\0\0\0\0\1\0\0\0\x08"
+                               "\0\0\4\0\1\0\0\0\1late";
+  fixture *f = *state;
+  for (size_t step = 1; step < sizeof frames; step += 5) {
+    tp_http_conn_free(f->conn);
+    open_greeted(f);
+    for (size_t at = 0; at < sizeof frames - 1; at += step) {
+      size_t rest = sizeof frames - 1 - at;
+      fixture_receive_bytes(f, frames + at, rest < step ? rest : step);
+    }
+    assert_int_equal(last_frame(f, RST_STREAM, 1)[3], STREAM_CLOSED);
+  }
+}
+
+/* What was under way when we reset a stream is nobody's fault. */
+static void frames_for_a_stream_that_we_have_reset_are_ignored(void **state) {
+  fixture *f = *state;
+  f->config.limits.streams_max = 2;
+  open_half_greeted(f); /* or it would be an error */
+  for (uint32_t stream = 1; stream < 7; stream += 2) send_head(f, stream, END_HEADERS, "/echo");
+  assert_int_equal(count_frames(f, RST_STREAM, 5, NULL), 1); /* refused */
+  send_frame(f, DATA, 0, 5, "late", 4);
+  send_head(f, 5, END_HEADERS | END_STREAM, "/echo");
+  assert_int_equal(count_frames(f, RST_STREAM, 5, NULL), 1);
+  send_frame(f, DATA, END_STREAM, 1, "body", 4);
+  assert_int_equal(count_frames(f, HEADERS, 1, NULL), 1);
+  assert_false(tp_http_conn_wants_close(f->conn));
+}
+
+static void priorities_that_cannot_be_end_the_connection(void **state) {
+  static const flood frames[] = {{PRIORITY, 0, 0, "\0\0\0\1\20", 5}, {PRIORITY, 0, 3, "\x80\0\0\3\20", 5}};
+  fixture *f = *state;
+  fixture_open(f);
+  for (size_t i = 0; i < sizeof frames / sizeof *frames; i++) {
+    reopen(f);
+    send_frame(f, frames[i].type, 0, frames[i].stream, frames[i].payload, frames[i].size);
+    assert_ended_with(f, PROTOCOL_ERROR);
+  }
+  reopen(f);
+  send_frame(f, PRIORITY, 0, 3, "\0\0\0\1\20", 5);
+  assert_true(is_answered(f, 3));
+}
+
 /* ---- What never comes ---- */
 
 static void settings_that_are_not_acknowledged_end_the_connection(void **state) {
   for (int is_acknowledged = 0; is_acknowledged < 2; is_acknowledged++) {
     fixture *f = *state;
-    fixture_open(f);
-    fixture_receive(f, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
-    send_frame(f, SETTINGS, 0, 0, NULL, 0);
+    open_half_greeted(f);
     if (is_acknowledged != 0) send_frame(f, SETTINGS, ACK, 0, NULL, 0);
     assert_true(is_answered(f, 1));
     tp_http_conn_expire_receiving(f->conn, 5000, 100, 1000);
@@ -330,10 +417,7 @@ static void settings_that_are_not_acknowledged_end_the_connection(void **state) 
 static void streams_are_bounded_before_the_settings_are_acknowledged(void **state) {
   fixture *f = *state;
   f->config.limits.streams_max = 3;
-  fixture_open(f);
-  fixture_receive(f, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
-  send_frame(f, SETTINGS, 0, 0, NULL, 0);
-  fixture_clear(f);
+  open_half_greeted(f);
   for (uint32_t stream = 1; stream < 20; stream += 2) ask(f, stream, "/keep");
   assert_int_equal(f->kept_count, 3);
   assert_int_equal(count_frames(f, RST_STREAM, 0, NULL), 7);
@@ -390,6 +474,11 @@ int main(void) {
       TEST(tiny_windows_hold_little_memory),
       TEST(who_takes_its_answers_may_open_windows_for_ever),
       TEST(time_gives_patience_back),
+      TEST(data_for_a_stream_that_is_over_is_refused),
+      TEST(a_head_for_a_stream_that_is_over_ends_the_connection),
+      TEST(frames_are_judged_by_what_those_before_them_did),
+      TEST(frames_for_a_stream_that_we_have_reset_are_ignored),
+      TEST(priorities_that_cannot_be_end_the_connection),
       TEST(settings_that_are_not_acknowledged_end_the_connection),
       TEST(streams_are_bounded_before_the_settings_are_acknowledged),
       TEST(a_head_without_end_ends_the_connection_and_a_body_its_stream),

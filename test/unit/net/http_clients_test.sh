@@ -1,8 +1,9 @@
 #!/bin/sh
 # http_clients_test.sh: real clients (curl, nghttp, h2load) against http_echo, on HTTP/1.1 and HTTP/2.
-# Usage: http_clients_test.sh HTTP_ECHO
+# Usage: http_clients_test.sh HTTP_ECHO [tls]
 set -eu
 server=$1
+tls=${2:-}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -11,15 +12,25 @@ fail() {
   exit 1
 }
 
+scheme=http
+set --
+if [ -n "$tls" ]; then
+  scheme=https
+  export CURL_CA_BUNDLE="$work/cert.pem"
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$work/key.pem" -out "$work/cert.pem" \
+    -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1 2>"$work/openssl" || fail "$(cat "$work/openssl")"
+  set -- "$work/cert.pem" "$work/key.pem"
+fi
+
 mkfifo "$work/stdin"
-"$server" 2 <"$work/stdin" >"$work/port" &
+"$server" 2 "$@" <"$work/stdin" >"$work/port" &
 server_pid=$!
 exec 3>"$work/stdin"
 while [ ! -s "$work/port" ]; do
   kill -0 "$server_pid" || fail "the server did not start"
   sleep 0.05
 done
-url="http://127.0.0.1:$(cat "$work/port")"
+url="$scheme://127.0.0.1:$(cat "$work/port")"
 
 head -c 3000000 /dev/urandom >"$work/body"
 head -c 5000000 /dev/urandom >"$work/too-large"

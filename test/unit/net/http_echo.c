@@ -1,7 +1,7 @@
 /* http_echo.c: an HTTP server for the clients' test. Prints its port, serves until its standard input ends,
  * then drains and exits 0.
  *
- * Usage: http_echo [LOOPS]
+ * Usage: http_echo [LOOPS [CERT KEY]]   CERT and KEY: over TLS
  *   any request     200, the body that was sent
  *   GET /big        16 MiB
  *   GET /stream     a line now, and one every 20 ms, five in all
@@ -132,6 +132,11 @@ int main(int argument_count, char **arguments) {
   config.on_request = on_request;
   tuplet_error error;
   tuplet_status status = tp_endpoints_open(NULL, &address, 1, NULL, 0, &endpoints, &error);
+  if (status == TUPLET_OK && argument_count > 3) {
+    const tp_tls_config tls = {
+        .cert_file = arguments[2], .key_file = arguments[3], .clock = tp_clock_system()};
+    status = tp_tls_context_new(NULL, &tls, &config.tls, &error);
+  }
   for (long i = 0; i < loop_count && status == TUPLET_OK; i++) {
     status = tp_loop_start(NULL, &loops[i], &error);
     if (status != TUPLET_OK) break;
@@ -152,5 +157,6 @@ int main(int argument_count, char **arguments) {
   for (long i = loop_count - 1; i >= 0; i--) tp_listener_close(listeners[i], DRAIN_MS);
   for (long i = 0; i < loop_count; i++) tp_loop_stop(loops[i]);
   tp_endpoints_free(endpoints);
+  tp_tls_context_free(config.tls);
   return status == TUPLET_OK ? 0 : 1;
 }

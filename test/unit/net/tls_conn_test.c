@@ -141,13 +141,14 @@ static void chooses_the_protocol(void **state) {
   check_alpn(setup, OFFER("\x02h2"), TP_TLS_ALPN_H2);
   check_alpn(setup, OFFER("\x08http/1.1"), TP_TLS_ALPN_HTTP_1_1);
   check_alpn(setup, OFFER("\x08http/1.1\x02h2"), TP_TLS_ALPN_H2);
+  check_alpn(setup, OFFER("\x08http/1.0"), TP_TLS_ALPN_HTTP_1_0);
   check_alpn(setup, OFFER("\x06spdy/3\x08http/1.1"), TP_TLS_ALPN_HTTP_1_1);
 }
 
 static void refuses_protocols_that_it_does_not_speak(void **state) {
   tls_setup *setup = *state;
   tls_wire wire;
-  assert_int_equal(SSL_CTX_set_alpn_protos(setup->client, (const uint8_t *)"\x06spdy/3\x08http/1.0", 16), 0);
+  assert_int_equal(SSL_CTX_set_alpn_protos(setup->client, (const uint8_t *)"\x06spdy/3\x08http/0.9", 16), 0);
   tls_wire_open(&wire, setup);
   assert_false(tls_wire_run(&wire));
   assert_int_equal(wire.client_reason, SSL_R_TLSV1_ALERT_NO_APPLICATION_PROTOCOL);

@@ -1,77 +1,40 @@
-/* databases_test.c: databases in memory come when they are used, and go when they are not. */
+/* databases_test.c: which database a path stands for. */
 #include "server/databases.h"
 
 #include "api/open.h"
 
-#include <pthread.h>
-#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
-/* Few, so that their bounds are met soon. */
-enum {
-  ENTRY_MAX = 6,
-  OPEN_MAX = 3,
-  IDLE_TIMEOUT_MS = 60000,
-  BUSY_MS = 1000,
-  ENTRY_BUSY_MS = 5000,
-  MEMORY_SIZE_MAX = 1024 * 1024
-};
-
-static const uint8_t default_id[TP_AUTH_DATABASE_ID_SIZE] = "the default one";
+static const uint8_t own_id[TP_AUTH_DATABASE_ID_SIZE] = "the server's own";
 
 typedef struct fixture {
-  int64_t now_ms;
   tp_store *store;
   tp_databases *databases;
-  int evicted_count; /* how often on_evicted was called */
   tuplet_error error;
 } fixture;
 
-static int64_t test_unix_ms(void *context) {
-  const fixture *f = context;
-  return f->now_ms;
-}
-
-static int64_t test_monotonic_ns(void *context) {
-  const fixture *f = context;
-  return f->now_ms * 1000000;
-}
-
-static void on_evicted(void *context) {
-  fixture *f = context;
-  f->evicted_count++;
-}
-
+/* A server with a file of its own and without a data directory. */
 static int setup(void **state) {
   fixture *f = calloc(1, sizeof *f);
   if (f == NULL) return -1;
-  f->now_ms = 1000000;
   const tuplet_open_options options = TUPLET_OPEN_OPTIONS_INIT;
   if (tp_open_store(":memory:", &options, tp_clock_system(), &f->store, NULL, &f->error) != TUPLET_OK)
     return -1;
-  tp_databases_config config = {.clock = {test_unix_ms, test_monotonic_ns, f},
-                                .store = f->store,
-                                .entry_max = ENTRY_MAX,
-                                .open_max = OPEN_MAX,
-                                .idle_timeout_ms = IDLE_TIMEOUT_MS,
-                                .busy_ms = BUSY_MS,
-                                .entry_busy_ms = ENTRY_BUSY_MS,
-                                .memory_size_max = MEMORY_SIZE_MAX,
-                                .on_evicted = on_evicted,
-                                .on_evicted_context = f};
-  memcpy(config.id, default_id, sizeof default_id);
+  tp_databases_config config = {
+      .clock = tp_clock_system(), .store = f->store, .memory = tp_memory_bounds_default()};
+  memcpy(config.id, own_id, sizeof own_id);
   *state = f;
   return tp_databases_new(&config, &f->databases, &f->error) == TUPLET_OK ? 0 : -1;
 }
 
 static int teardown(void **state) {
   fixture *f = *state;
+  tp_databases_stop(f->databases);
   tp_databases_close(f->databases);
   tp_databases_free(f->databases);
   tp_store_close(f->store);
@@ -79,381 +42,131 @@ static int teardown(void **state) {
   return 0;
 }
 
-typedef struct database_id {
-  uint8_t bytes[TP_AUTH_DATABASE_ID_SIZE];
-} database_id;
-
 static tuplet_bytes view(const char *text) {
   return (tuplet_bytes){text, strlen(text)};
 }
 
-static database_id exchange(fixture *f, uint64_t connection) {
-  database_id result;
-  bool lasting = true;
-  assert_int_equal(
-      tp_databases_exchange(f->databases, view("/:memory:"), connection, result.bytes, &lasting, &f->error),
-      TUPLET_OK);
-  assert_false(lasting);
-  return result;
+static void expect_name(const char *path, const char *wanted) {
+  tuplet_bytes name;
+  assert_true(tp_database_name_from_path(view(path), &name));
+  assert_int_equal(name.size, strlen(wanted));
+  assert_memory_equal(name.data, wanted, name.size);
 }
 
-/* Uses a database for a moment; what came of it. */
-static tuplet_status use(fixture *f, database_id id) {
-  tp_database *database;
-  tuplet_status status = tp_databases_acquire(f->databases, id.bytes, &database, &f->error);
-  if (status == TUPLET_OK) {
-    assert_non_null(tp_database_store(database));
-    tp_database_release(f->databases, database);
-  }
-  return status;
+static void a_path_names_a_database(void **state) {
+  (void)state;
+  expect_name("/", "default");
+  expect_name("/default", "default");
+  expect_name("/shop", "shop");
+  expect_name("/:memory:", ":memory:");
 }
 
-static void assert_count(fixture *f, size_t entries, size_t open) {
+static void no_other_path_names_one(void **state) {
+  (void)state;
+  static const char *const paths[] = {
+      "",        "*",         "shop",     "//",         "//shop",    "/shop/",    "/shop/a",
+      "/Shop",   "/.",        "/..",      "/../x",      "/..%2fx",   "/%2e%2e/x", "/.new-x",
+      "/a.b",    "/a b",      "/-a",      "/_a",        "/v2",       "/metrics",  "/healthz",
+      "/readyz", "/\xc3\xa4", "/:memory", "/:memory:/", "/:MEMORY:", "/:memory:x"};
+  tuplet_bytes name;
+  for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
+    assert_false(tp_database_name_from_path(view(paths[i]), &name));
+  assert_false(tp_database_name_from_path((tuplet_bytes){"/a\0b", 4}, &name));
+  assert_false(tp_database_name_from_path((tuplet_bytes){NULL, 0}, &name));
+}
+
+static void on_lookup(tp_database_lookup *lookup) {
+  lookup->may_create = true; /* marks it as told */
+}
+
+static tuplet_status exchange(fixture *f, const char *name, tp_database_lookup *lookup) {
+  *lookup = (tp_database_lookup){.on_done = on_lookup};
+  tp_databases_exchange(f->databases, view(name), 0, false, lookup);
+  assert_true(lookup->may_create); /* at once: no disk is asked */
+  return lookup->status;
+}
+
+static void on_wait(tp_database_wait *wait) {
+  (void)wait;
+}
+
+static void the_default_database_is_the_servers_own(void **state) {
+  fixture *f = *state;
+  tp_database_lookup lookup;
+  assert_int_equal(exchange(f, "default", &lookup), TUPLET_OK);
+  assert_true(lookup.lasting);
+  assert_memory_equal(lookup.id, own_id, sizeof own_id);
+
+  tp_database *open = tp_databases_acquire_open(f->databases, own_id);
+  assert_non_null(open);
+  tp_database_wait wait = {.on_done = on_wait};
+  tp_databases_acquire(f->databases, own_id, &wait);
+  assert_int_equal(wait.status, TUPLET_OK);
+  assert_ptr_equal(wait.database, open);
+  assert_ptr_equal(tp_database_store(open), f->store);
+  assert_true(tp_database_is_default(f->databases, open));
+  assert_false(tp_database_is_leaving(open));
+  assert_string_equal(tp_database_name(f->databases, open), "default");
+  tp_database_release(f->databases, open);
+  tp_database_release(f->databases, open);
+}
+
+static void a_database_in_memory_is_opened_when_it_is_used(void **state) {
+  fixture *f = *state;
+  tp_database_lookup lookup;
+  assert_int_equal(exchange(f, ":memory:", &lookup), TUPLET_OK);
+  assert_false(lookup.lasting);
+  assert_null(tp_databases_acquire_open(f->databases, lookup.id));
+  tp_database_wait wait = {.on_done = on_wait};
+  tp_databases_acquire(f->databases, lookup.id, &wait);
+  assert_int_equal(wait.status, TUPLET_OK);
+  assert_ptr_not_equal(tp_database_store(wait.database), f->store);
+  assert_false(tp_database_is_default(f->databases, wait.database));
+  assert_string_equal(tp_database_name(f->databases, wait.database), ":memory:");
+  tp_database_release(f->databases, wait.database);
   tp_databases_count count = tp_databases_count_now(f->databases);
-  assert_int_equal(count.entries, entries);
-  assert_int_equal(count.open, open);
+  assert_int_equal(count.entries, 1);
+  assert_int_equal(count.open, 1);
+  assert_int_equal(count.known, 1); /* the own */
 }
 
-static void the_root_is_the_servers_own_database(void **state) {
+static void without_a_data_directory_there_is_no_other(void **state) {
   fixture *f = *state;
-  uint8_t found[TP_AUTH_DATABASE_ID_SIZE];
-  bool lasting = false;
-  assert_int_equal(tp_databases_exchange(f->databases, view("/"), 1, found, &lasting, &f->error), TUPLET_OK);
-  assert_true(lasting);
-  assert_memory_equal(found, default_id, sizeof default_id);
-  tp_database *database;
-  assert_int_equal(tp_databases_acquire(f->databases, found, &database, &f->error), TUPLET_OK);
-  assert_ptr_equal(tp_database_store(database), f->store);
-  assert_true(tp_database_is_default(f->databases, database));
-  tp_database_release(f->databases, database);
-  assert_count(f, 0, 0);
+  tp_database_lookup lookup;
+  assert_int_equal(exchange(f, "shop", &lookup), TUPLET_NOT_FOUND);
+  tp_database_wait wait = {.on_done = on_wait};
+  tp_databases_acquire(f->databases, (const uint8_t *)"nobody's id.....", &wait);
+  assert_int_equal(wait.status, TUPLET_NOT_FOUND);
+  assert_false(tp_databases_sweep(f->databases));
 }
 
-static void no_other_path_names_a_database(void **state) {
+typedef struct visits {
+  size_t count;
+  const char *name;
+  tp_store *store;
+} visits;
+
+static void on_visit(void *context, const char *name, tp_store *store) {
+  visits *seen = context;
+  *seen = (visits){seen->count + 1, name, store};
+}
+
+static void the_servers_own_is_visited(void **state) {
   fixture *f = *state;
-  static const char *const paths[] = {"",           "/x",         "//",        "/:memory",
-                                      "/:memory:/", "/:memory:x", "/:MEMORY:", "/v2"};
-  uint8_t found[TP_AUTH_DATABASE_ID_SIZE];
-  bool lasting;
-  for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
-    assert_false(tp_databases_has_path(view(paths[i])));
-    assert_int_equal(tp_databases_exchange(f->databases, view(paths[i]), 0, found, &lasting, &f->error),
-                     TUPLET_INVALID);
-  }
-  assert_true(tp_databases_has_path(view("/")));
-  assert_true(tp_databases_has_path(view("/:memory:")));
-}
-
-static void every_exchange_has_a_database_of_its_own_opened_when_used(void **state) {
-  fixture *f = *state;
-  database_id first = exchange(f, 0);
-  database_id second = exchange(f, 0);
-  assert_memory_not_equal(&first, &second, sizeof first);
-  assert_count(f, 2, 0);
-
-  tp_database *a;
-  tp_database *b;
-  assert_int_equal(tp_databases_acquire(f->databases, first.bytes, &a, &f->error), TUPLET_OK);
-  assert_count(f, 2, 1);
-  assert_int_equal(tp_databases_acquire(f->databases, second.bytes, &b, &f->error), TUPLET_OK);
-  assert_ptr_not_equal(tp_database_store(a), tp_database_store(b));
-  assert_false(tp_database_is_default(f->databases, a));
-  tp_database_release(f->databases, a);
-  tp_database_release(f->databases, b);
-  assert_count(f, 2, 2);
-}
-
-static void one_store_serves_all_who_use_it(void **state) {
-  fixture *f = *state;
-  database_id one = exchange(f, 0);
-  tp_database *a;
-  tp_database *b;
-  assert_int_equal(tp_databases_acquire(f->databases, one.bytes, &a, &f->error), TUPLET_OK);
-  assert_int_equal(tp_databases_acquire(f->databases, one.bytes, &b, &f->error), TUPLET_OK);
-  assert_ptr_equal(tp_database_store(a), tp_database_store(b));
-  tp_database_release(f->databases, a);
-  tp_database_release(f->databases, b);
-}
-
-static void a_connection_gets_its_database_again(void **state) {
-  fixture *f = *state;
-  database_id first = exchange(f, 7);
-  database_id other = exchange(f, 8);
-  database_id again = exchange(f, 7);
-  assert_memory_equal(&first, &again, sizeof first);
-  assert_memory_not_equal(&first, &other, sizeof first);
-}
-
-static void repeated_exchanges_keep_a_database_alive(void **state) {
-  fixture *f = *state;
-  database_id first = exchange(f, 7);
-  assert_int_equal(use(f, first), TUPLET_OK);
-  for (int i = 0; i < 10; i++) {
-    f->now_ms += IDLE_TIMEOUT_MS - 1;
-    (void)exchange(f, 7);
-    tp_databases_sweep(f->databases);
-  }
-  assert_int_equal(use(f, first), TUPLET_OK);
-}
-
-static void an_unknown_id_is_not_found(void **state) {
-  fixture *f = *state;
-  database_id unknown = {"nobody's"};
-  assert_int_equal(use(f, unknown), TUPLET_NOT_FOUND);
-}
-
-static void what_is_not_used_goes_away(void **state) {
-  fixture *f = *state;
-  database_id used = exchange(f, 0);
-  database_id unused = exchange(f, 0);
-  f->now_ms += IDLE_TIMEOUT_MS - 1;
-  tp_databases_sweep(f->databases);
-  assert_count(f, 2, 0);
-  assert_int_equal(use(f, used), TUPLET_OK);
-
-  f->now_ms += 1;
-  tp_databases_sweep(f->databases);
-  assert_count(f, 1, 1);
-  assert_int_equal(use(f, unused), TUPLET_NOT_FOUND);
-
-  f->now_ms += IDLE_TIMEOUT_MS;
-  tp_databases_sweep(f->databases);
-  assert_count(f, 0, 0);
-  assert_int_equal(use(f, used), TUPLET_NOT_FOUND);
-}
-
-static void what_is_in_use_stays_however_long(void **state) {
-  fixture *f = *state;
-  database_id one = exchange(f, 0);
-  database_id other = exchange(f, 0);
-  tp_database *database;
-  assert_int_equal(tp_databases_acquire(f->databases, one.bytes, &database, &f->error), TUPLET_OK);
-  f->now_ms += 10 * IDLE_TIMEOUT_MS;
-  tp_databases_sweep(f->databases);
-  assert_count(f, 1, 1);
-  assert_int_equal(use(f, other), TUPLET_NOT_FOUND);
-  tp_database_release(f->databases, database);
-  tp_databases_sweep(f->databases);
-  assert_count(f, 1, 1);
-  f->now_ms += IDLE_TIMEOUT_MS;
-  tp_databases_sweep(f->databases);
-  assert_count(f, 0, 0);
-}
-
-static void beyond_the_bound_the_oldest_unused_entry_is_forgotten(void **state) {
-  fixture *f = *state;
-  database_id opened = exchange(f, 0);
-  assert_int_equal(use(f, opened), TUPLET_OK);
-  database_id ids[3 * ENTRY_MAX];
-  for (size_t i = 0; i < 3 * ENTRY_MAX; i++) {
-    f->now_ms += ENTRY_BUSY_MS;
-    ids[i] = exchange(f, 0);
-  }
-  assert_count(f, ENTRY_MAX, 1);
-  assert_int_equal(use(f, opened), TUPLET_OK);
-  assert_int_equal(use(f, ids[0]), TUPLET_NOT_FOUND);
-  assert_int_equal(use(f, ids[3 * ENTRY_MAX - 1]), TUPLET_OK);
-}
-
-static void what_was_made_a_moment_ago_is_not_forgotten_for_another(void **state) {
-  fixture *f = *state;
-  database_id first = exchange(f, 0);
-  database_id other = {{0}};
-  for (size_t i = 1; i < ENTRY_MAX; i++) (void)exchange(f, 0);
-  bool lasting;
-  f->now_ms += ENTRY_BUSY_MS - 1;
-  assert_int_equal(
-      tp_databases_exchange(f->databases, view("/:memory:"), 0, other.bytes, &lasting, &f->error),
-      TUPLET_BUSY);
-  assert_non_null(strstr(f->error.message, "in use"));
-  assert_int_equal(use(f, first), TUPLET_OK);
-  assert_int_equal(f->evicted_count, 0);
-  f->now_ms += 1;
-  (void)exchange(f, 0);
-  assert_int_equal(f->evicted_count, 1);
-  assert_int_equal(use(f, first), TUPLET_OK);
-}
-
-static void what_is_evicted_is_told_once_and_ended_later(void **state) {
-  fixture *f = *state;
-  for (size_t i = 0; i < OPEN_MAX; i++) assert_int_equal(use(f, exchange(f, 0)), TUPLET_OK);
-  f->now_ms += BUSY_MS;
-  for (size_t i = 0; i < OPEN_MAX; i++) assert_int_equal(use(f, exchange(f, 0)), TUPLET_OK);
-  assert_int_equal(f->evicted_count, 1); /* more joined it, but nobody had come for it yet */
-  assert_count(f, OPEN_MAX, OPEN_MAX);
-  tp_databases_end_evicted(f->databases);
-  f->now_ms += BUSY_MS;
-  assert_int_equal(use(f, exchange(f, 0)), TUPLET_OK);
-  assert_int_equal(f->evicted_count, 2); /* which closing the databases ends */
-}
-
-static void beyond_the_bound_of_open_ones_the_one_unused_for_longest_is_closed(void **state) {
-  fixture *f = *state;
-  database_id ids[OPEN_MAX + 1];
-  for (size_t i = 0; i <= OPEN_MAX; i++) ids[i] = exchange(f, 0);
-  for (size_t i = 0; i < OPEN_MAX; i++) assert_int_equal(use(f, ids[i]), TUPLET_OK);
-  assert_int_equal(use(f, ids[OPEN_MAX]), TUPLET_BUSY); /* all were in use a moment ago */
-  assert_non_null(strstr(f->error.message, "try again later"));
-
-  f->now_ms += BUSY_MS;
-  assert_int_equal(use(f, ids[0]), TUPLET_OK);
-  assert_int_equal(use(f, ids[OPEN_MAX]), TUPLET_OK);
-  assert_count(f, OPEN_MAX, OPEN_MAX);
-  assert_int_equal(use(f, ids[1]), TUPLET_NOT_FOUND);
-  assert_int_equal(use(f, ids[0]), TUPLET_OK);
-}
-
-static void what_is_in_use_is_never_closed_to_make_room(void **state) {
-  fixture *f = *state;
-  tp_database *databases[OPEN_MAX];
-  for (size_t i = 0; i < OPEN_MAX; i++)
-    assert_int_equal(tp_databases_acquire(f->databases, exchange(f, 0).bytes, &databases[i], &f->error),
-                     TUPLET_OK);
-  f->now_ms += 100 * BUSY_MS;
-  assert_int_equal(use(f, exchange(f, 0)), TUPLET_BUSY);
-  for (size_t i = 0; i < OPEN_MAX; i++) tp_database_release(f->databases, databases[i]);
-}
-
-/* ---- What one may hold ---- */
-
-typedef struct set_operation {
-  tp_write write; /* first, so that the one is found from the other */
-  atomic_bool done;
-} set_operation;
-
-static void on_set(tp_write *write) {
-  set_operation *operation = (set_operation *)(void *)write;
-  atomic_store(&operation->done, true);
-}
-
-/* Sets the key of that number to a large value, or deletes it. */
-static tuplet_status change(tp_store *store, tp_mutation_type type, uint8_t number) {
-  static const uint8_t value[65000];
-  const uint8_t key[] = {0x02, 'a', (uint8_t)('0' + number / 64), (uint8_t)('0' + number % 64), 0x00};
-  tp_mutation mutation = {.type = type,
-                          .key = {key, sizeof key},
-                          .value = {value, sizeof value},
-                          .encoding = TUPLET_ENCODING_BYTES,
-                          .expires_at_ms = TP_EXPIRES_NEVER};
-  tp_arena arena;
-  tp_arena_init(&arena, NULL, 4096);
-  set_operation operation = {
-      .write = {.mutations = &mutation, .mutation_count = 1, .arena = &arena, .on_done = on_set}};
-  atomic_init(&operation.done, false);
-  tp_store_write(store, &operation.write);
-  while (!atomic_load(&operation.done)) (void)sched_yield();
-  tp_arena_done(&arena);
-  return operation.write.status;
-}
-
-static void one_that_has_grown_too_large_is_full_and_can_still_be_used(void **state) {
-  fixture *f = *state;
-  tp_database *database;
-  tp_database *other;
-  assert_int_equal(tp_databases_acquire(f->databases, exchange(f, 0).bytes, &database, &f->error), TUPLET_OK);
-  assert_int_equal(tp_databases_acquire(f->databases, exchange(f, 0).bytes, &other, &f->error), TUPLET_OK);
-  uint8_t count = 0;
-  while (count < 64 && change(tp_database_store(database), TP_MUTATION_SET, count) == TUPLET_OK) count++;
-  assert_in_range(count, 8, 16);
-  assert_int_equal(change(tp_database_store(database), TP_MUTATION_SET, count), TUPLET_FULL);
-  assert_int_equal(change(tp_database_store(database), TP_MUTATION_DELETE, 0), TUPLET_OK);
-  assert_int_equal(change(tp_database_store(database), TP_MUTATION_SET, count), TUPLET_OK);
-  assert_int_equal(change(tp_database_store(other), TP_MUTATION_SET, count), TUPLET_OK);
-  tp_database_release(f->databases, database);
-  tp_database_release(f->databases, other);
-}
-
-/* ---- Several loops at once ---- */
-
-enum { THREAD_COUNT = 4, TURN_COUNT = 50 };
-
-typedef struct user {
-  tp_databases *databases;
-  database_id id;
-  tp_store *store; /* the one it met */
-  tuplet_status status;
-} user;
-
-/* Uses its database again and again. */
-static void *run_user(void *context) {
-  user *u = context;
-  for (int i = 0; i < TURN_COUNT && u->status == TUPLET_OK; i++) {
-    tp_database *database;
-    u->status = tp_databases_acquire(u->databases, u->id.bytes, &database, NULL);
-    if (u->status != TUPLET_OK) break;
-    if (u->store != NULL && u->store != tp_database_store(database)) u->status = TUPLET_MISUSE;
-    u->store = tp_database_store(database);
-    tp_database_release(u->databases, database);
-  }
-  return NULL;
-}
-
-static void those_who_open_one_at_once_get_the_same(void **state) {
-  fixture *f = *state;
-  pthread_t threads[THREAD_COUNT];
-  user users[THREAD_COUNT];
-  database_id one = exchange(f, 0);
-  for (size_t i = 0; i < THREAD_COUNT; i++) {
-    users[i] = (user){.databases = f->databases, .id = one};
-    assert_int_equal(pthread_create(&threads[i], NULL, run_user, &users[i]), 0);
-  }
-  for (size_t i = 0; i < THREAD_COUNT; i++) assert_int_equal(pthread_join(threads[i], NULL), 0);
-  for (size_t i = 0; i < THREAD_COUNT; i++) {
-    assert_int_equal(users[i].status, TUPLET_OK);
-    assert_ptr_equal(users[i].store, users[0].store);
-  }
-  assert_count(f, 1, 1);
-}
-
-/* As a server does that stops: its loops release what requests have used while the stores are closed. */
-typedef struct releaser {
-  tp_databases *databases;
-  tp_database *used[OPEN_MAX];
-} releaser;
-
-static void *run_releaser(void *context) {
-  releaser *r = context;
-  for (size_t i = 0; i < OPEN_MAX; i++) {
-    (void)sched_yield();
-    tp_database_release(r->databases, r->used[i]);
-  }
-  return NULL;
-}
-
-static void entries_may_be_released_while_their_stores_are_closed(void **state) {
-  fixture *f = *state;
-  releaser r = {.databases = f->databases};
-  for (size_t i = 0; i < OPEN_MAX; i++)
-    assert_int_equal(tp_databases_acquire(f->databases, exchange(f, 0).bytes, &r.used[i], &f->error),
-                     TUPLET_OK);
-  pthread_t thread;
-  assert_int_equal(pthread_create(&thread, NULL, run_releaser, &r), 0);
-  tp_databases_close(f->databases);
-  assert_int_equal(pthread_join(thread, NULL), 0);
-  assert_count(f, OPEN_MAX, 0);
+  visits seen = {0};
+  assert_int_equal(tp_databases_visit(f->databases, on_visit, &seen, &f->error), TUPLET_OK);
+  assert_int_equal(seen.count, 1);
+  assert_string_equal(seen.name, "default");
+  assert_ptr_equal(seen.store, f->store);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      TEST(the_root_is_the_servers_own_database),
-      TEST(no_other_path_names_a_database),
-      TEST(every_exchange_has_a_database_of_its_own_opened_when_used),
-      TEST(one_store_serves_all_who_use_it),
-      TEST(a_connection_gets_its_database_again),
-      TEST(repeated_exchanges_keep_a_database_alive),
-      TEST(an_unknown_id_is_not_found),
-      TEST(what_is_not_used_goes_away),
-      TEST(what_is_in_use_stays_however_long),
-      TEST(beyond_the_bound_the_oldest_unused_entry_is_forgotten),
-      TEST(what_was_made_a_moment_ago_is_not_forgotten_for_another),
-      TEST(what_is_evicted_is_told_once_and_ended_later),
-      TEST(beyond_the_bound_of_open_ones_the_one_unused_for_longest_is_closed),
-      TEST(what_is_in_use_is_never_closed_to_make_room),
-      TEST(one_that_has_grown_too_large_is_full_and_can_still_be_used),
-      TEST(those_who_open_one_at_once_get_the_same),
-      TEST(entries_may_be_released_while_their_stores_are_closed),
+      cmocka_unit_test(a_path_names_a_database),        cmocka_unit_test(no_other_path_names_one),
+      TEST(the_default_database_is_the_servers_own),    TEST(a_database_in_memory_is_opened_when_it_is_used),
+      TEST(without_a_data_directory_there_is_no_other), TEST(the_servers_own_is_visited),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

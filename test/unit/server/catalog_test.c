@@ -1,0 +1,723 @@
+/* catalog_test.c: databases on disk are there whole or not at all, and are had alone by one at a time. */
+#include "server/catalog.h"
+
+#include "api/open.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "../../support/database.h"
+#include "../../support/fault_allocator.h"
+
+enum { WAIT_MS = 60000 };
+
+typedef struct fixture {
+  char root[128]; /* a folder for what is outside, too */
+  char path[160]; /* of the catalog: root/data */
+  tp_catalog *catalog;
+  tuplet_error error;
+} fixture;
+
+static int setup(void **state) {
+  fixture *f = calloc(1, sizeof *f);
+  if (f == NULL) return -1;
+  const char *folder = getenv("TMPDIR");
+  (void)snprintf(f->root, sizeof f->root, "%s/tuplet-test-XXXXXX", folder == NULL ? "/tmp" : folder);
+  if (mkdtemp(f->root) == NULL) return -1;
+  (void)snprintf(f->path, sizeof f->path, "%s/data", f->root);
+  *state = f;
+  return tp_catalog_open(NULL, f->path, TP_CATALOG_MAKE, &f->catalog, &f->error) == TUPLET_OK ? 0 : -1;
+}
+
+static int teardown(void **state) {
+  fixture *f = *state;
+  tp_catalog_close(f->catalog);
+  int result = remove_directory(f->root);
+  free(f);
+  return result;
+}
+
+typedef struct database_id {
+  uint8_t bytes[TP_AUTH_DATABASE_ID_SIZE];
+} database_id;
+
+static database_id create(fixture *f, const char *name) {
+  database_id id = {{0}};
+  EXPECT(f, TUPLET_OK, tp_catalog_create(f->catalog, name, NULL, id.bytes, &f->error));
+  return id;
+}
+
+static tuplet_status find(fixture *f, const char *name, database_id *ret_id) {
+  return tp_catalog_find(f->catalog, name, ret_id->bytes, &f->error);
+}
+
+static tp_catalog_hold hold_alone(fixture *f, const char *name) {
+  tp_catalog_hold hold = {0};
+  EXPECT(f, TUPLET_OK, tp_catalog_hold_alone(f->catalog, name, WAIT_MS, &hold, &f->error));
+  return hold;
+}
+
+/* A path below the catalog; good until the next call. */
+static const char *below(const fixture *f, const char *name) {
+  static char path[sizeof((database *)NULL)->path];
+  (void)snprintf(path, sizeof path, "%s/%.100s", f->path, name);
+  return path;
+}
+
+static void write_text(const char *path, const char *text) {
+  FILE *file = fopen(path, "w");
+  assert_non_null(file);
+  assert_true(fputs(text, file) >= 0);
+  assert_int_equal(fclose(file), 0);
+}
+
+/* How many things the catalog's folder holds. */
+static size_t count_things(const fixture *f) {
+  DIR *folder = opendir(f->path);
+  assert_non_null(folder);
+  size_t count = 0;
+  for (const struct dirent *item; (item = readdir(folder)) != NULL;)
+    count += strcmp(item->d_name, ".") != 0 && strcmp(item->d_name, "..") != 0;
+  assert_int_equal(closedir(folder), 0);
+  return count;
+}
+
+/* ---- Names ---- */
+
+static void a_name_has_lower_case_letters_digits_dashes_and_underscores(void **state) {
+  (void)state;
+  static const char *const good[] = {"a", "0",   "shop",   "a-b_c",   "9lives",
+                                     "v", "v22", "metric", "default", "memory"};
+  static const char *const bad[] = {
+      "",         ".",  "..",   "-a",       "_a", "A",       "aB",      "a b",    "a/b", "/", "a.b", "a\n",
+      "\xc3\xa4", "a%", "a\\b", ":memory:", "v2", "metrics", "healthz", "readyz", "a:b", "~", "*",   "a\x7f"};
+  for (size_t i = 0; i < COUNT_OF(good); i++)
+    assert_true(tp_database_name_is_valid(tuplet_view(good[i], strlen(good[i]))));
+  for (size_t i = 0; i < COUNT_OF(bad); i++)
+    assert_false(tp_database_name_is_valid(tuplet_view(bad[i], strlen(bad[i]))));
+  assert_false(tp_database_name_is_valid((tuplet_bytes){0}));
+  assert_false(tp_database_name_is_valid((tuplet_bytes){"a\0b", 3}));
+}
+
+static void a_name_has_at_most_63_characters(void **state) {
+  fixture *f = *state;
+  char name[70];
+  memset(name, 'a', sizeof name);
+  assert_true(tp_database_name_is_valid((tuplet_bytes){name, 63}));
+  assert_false(tp_database_name_is_valid((tuplet_bytes){name, 64}));
+  name[63] = '\0';
+  (void)create(f, name);
+  database_id found;
+  EXPECT(f, TUPLET_OK, find(f, name, &found));
+}
+
+static void a_name_that_is_refused_is_told_with_what_is_allowed(void **state) {
+  fixture *f = *state;
+  assert_int_equal(tp_database_name_check(tuplet_view("Shop", 4), &f->error), TUPLET_INVALID);
+  assert_non_null(strstr(f->error.message, "'Shop'"));
+  assert_non_null(strstr(f->error.message, "a-z"));
+  assert_int_equal(tp_database_name_check(tuplet_view("v2", 2), &f->error), TUPLET_INVALID);
+  assert_non_null(strstr(f->error.message, "the server has that path itself"));
+  char name[300];
+  memset(name, 'a', sizeof name);
+  assert_int_equal(tp_database_name_check(tuplet_view(name, sizeof name), &f->error), TUPLET_INVALID);
+  assert_non_null(strstr(f->error.message, "aaa'..."));
+}
+
+static void a_name_that_is_none_does_not_reach_the_file_system(void **state) {
+  fixture *f = *state;
+  database_id id;
+  tp_catalog_hold hold;
+  assert_int_equal(mkdir(below(f, "../elsewhere"), 0700), 0);
+  EXPECT(f, TUPLET_INVALID, tp_catalog_create(f->catalog, "../x", NULL, id.bytes, &f->error));
+  EXPECT(f, TUPLET_INVALID, tp_catalog_hold_shared(f->catalog, "../elsewhere", false, &hold, &f->error));
+  EXPECT(f, TUPLET_INVALID, tp_catalog_hold_alone(f->catalog, "..", 0, &hold, &f->error));
+  (void)create(f, "a");
+  hold = hold_alone(f, "a");
+  EXPECT(f, TUPLET_INVALID, tp_catalog_rename(&hold, "../elsewhere/a", &f->error));
+  tp_catalog_release(&hold);
+  EXPECT(f, TUPLET_OK, find(f, "a", &id));
+}
+
+/* ---- Making, finding, renaming, deleting ---- */
+
+static void what_is_made_is_found_and_listed_by_name(void **state) {
+  fixture *f = *state;
+  database_id shop = create(f, "shop");
+  database_id blog = create(f, "blog");
+  assert_memory_not_equal(&shop, &blog, sizeof shop);
+  database_id found;
+  EXPECT(f, TUPLET_OK, find(f, "shop", &found));
+  assert_memory_equal(&found, &shop, sizeof shop);
+  EXPECT(f, TUPLET_NOT_FOUND, find(f, "else", &found));
+
+  tp_catalog_entry *entries;
+  size_t count;
+  EXPECT(f, TUPLET_OK, tp_catalog_list(f->catalog, NULL, NULL, &entries, &count, &f->error));
+  assert_int_equal(count, 2);
+  assert_string_equal(entries[0].name, "blog");
+  assert_memory_equal(entries[0].id, &blog, sizeof blog);
+  assert_string_equal(entries[1].name, "shop");
+  free(entries);
+}
+
+static void an_empty_catalog_lists_nothing(void **state) {
+  fixture *f = *state;
+  tp_catalog_entry *entries;
+  size_t count = 1;
+  EXPECT(f, TUPLET_OK, tp_catalog_list(f->catalog, NULL, NULL, &entries, &count, &f->error));
+  assert_int_equal(count, 0);
+  free(entries);
+}
+
+static void only_the_owner_may_enter_and_read(void **state) {
+  fixture *f = *state;
+  struct stat attributes;
+  mode_t before = umask(0);
+  (void)create(f, "shop");
+  (void)umask(before);
+  assert_int_equal(stat(below(f, "shop"), &attributes), 0);
+  assert_int_equal(attributes.st_mode & 0777, 0700);
+  assert_int_equal(stat(below(f, "shop/id"), &attributes), 0);
+  assert_int_equal(attributes.st_mode & 0777, 0600);
+  assert_int_equal(stat(below(f, "shop/kv.sqlite3"), &attributes), 0);
+  assert_int_equal(attributes.st_mode & 0777, 0600);
+  assert_int_equal(count_things(f), 1);
+}
+
+static void a_name_that_is_taken_is_not_given_again(void **state) {
+  fixture *f = *state;
+  database_id first = create(f, "shop");
+  database_id id;
+  EXPECT(f, TUPLET_CONFLICT, tp_catalog_create(f->catalog, "shop", NULL, id.bytes, &f->error));
+  (void)create(f, "blog");
+  tp_catalog_hold hold = hold_alone(f, "blog");
+  EXPECT(f, TUPLET_CONFLICT, tp_catalog_rename(&hold, "shop", &f->error));
+  tp_catalog_release(&hold);
+  EXPECT(f, TUPLET_OK, find(f, "shop", &id));
+  assert_memory_equal(&id, &first, sizeof first);
+  write_text(below(f, "file"), "");
+  EXPECT(f, TUPLET_CONFLICT, tp_catalog_create(f->catalog, "file", NULL, id.bytes, &f->error));
+  assert_int_equal(count_things(f), 3);
+}
+
+static void a_renamed_database_keeps_its_id(void **state) {
+  fixture *f = *state;
+  database_id before = create(f, "old");
+  tp_catalog_hold hold = hold_alone(f, "old");
+  EXPECT(f, TUPLET_OK, tp_catalog_rename(&hold, "new", &f->error));
+  assert_null(hold.catalog);
+  database_id after;
+  EXPECT(f, TUPLET_NOT_FOUND, find(f, "old", &after));
+  EXPECT(f, TUPLET_OK, find(f, "new", &after));
+  assert_memory_equal(&before, &after, sizeof after);
+}
+
+static void a_deleted_database_is_gone_and_the_next_of_its_name_is_another(void **state) {
+  fixture *f = *state;
+  database_id before = create(f, "shop");
+  write_text(below(f, "shop/kv.sqlite3-wal"), "left by a process that was killed");
+  tp_catalog_hold hold = hold_alone(f, "shop");
+  EXPECT(f, TUPLET_OK, tp_catalog_delete(&hold, &f->error));
+  assert_null(hold.catalog);
+  assert_int_equal(count_things(f), 0);
+  database_id after;
+  EXPECT(f, TUPLET_NOT_FOUND, find(f, "shop", &after));
+  after = create(f, "shop");
+  assert_memory_not_equal(&before, &after, sizeof after);
+}
+
+static void a_database_that_cannot_be_written_leaves_nothing_behind(void **state) {
+  fixture *f = *state;
+  struct rlimit before;
+  assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+  void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
+  for (rlim_t size = 0; size <= 20000; size += 4000) { /* in the id, in the data */
+    struct rlimit small = {.rlim_cur = size, .rlim_max = before.rlim_max};
+    database_id id;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    tuplet_status status = tp_catalog_create(f->catalog, "shop", NULL, id.bytes, &f->error);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_true(status == TUPLET_IO || status == TUPLET_FULL);
+    assert_int_equal(count_things(f), 0);
+  }
+  (void)signal(SIGXFSZ, handler);
+  (void)create(f, "shop");
+}
+
+/* ---- What is no database ---- */
+
+typedef struct complaints {
+  size_t count;
+  tuplet_error last;
+} complaints;
+
+static void on_damaged(void *context, const tuplet_error *reason) {
+  complaints *heard = context;
+  heard->count++;
+  heard->last = *reason;
+}
+
+static void what_is_no_database_is_told_of_and_left_alone(void **state) {
+  fixture *f = *state;
+  (void)create(f, "good");
+  write_text(below(f, "file"), "");
+  assert_int_equal(mkdir(below(f, "empty"), 0700), 0);
+  assert_int_equal(mkdir(below(f, "bad"), 0700), 0);
+  write_text(below(f, "bad/id"), "not a UUID\n");
+  assert_int_equal(symlink("good", below(f, "link")), 0);
+  assert_int_equal(mkdir(below(f, "idlink"), 0700), 0);
+  assert_int_equal(symlink("../good/id", below(f, "idlink/id")), 0);
+  assert_int_equal(mkdir(below(f, "pipe"), 0700), 0);
+  assert_int_equal(mkfifo(below(f, "pipe/id"), 0600), 0);
+  assert_int_equal(mkdir(below(f, "Not.Ours"), 0700), 0); /* cannot be meant as a database */
+
+  static const char *const names[] = {"file", "empty", "bad", "link", "idlink", "pipe"};
+  for (size_t i = 0; i < COUNT_OF(names); i++) {
+    database_id found;
+    tp_catalog_hold hold;
+    EXPECT(f, TUPLET_FORMAT, find(f, names[i], &found));
+    assert_non_null(strstr(f->error.message, below(f, names[i])));
+    EXPECT(f, TUPLET_FORMAT, tp_catalog_hold_shared(f->catalog, names[i], true, &hold, &f->error));
+  }
+  tp_catalog_entry *entries;
+  size_t count;
+  complaints heard = {0};
+  EXPECT(f, TUPLET_OK, tp_catalog_list(f->catalog, on_damaged, &heard, &entries, &count, &f->error));
+  assert_int_equal(count, 1);
+  assert_int_equal(heard.count, COUNT_OF(names));
+  free(entries);
+}
+
+static void a_file_of_data_must_be_one(void **state) {
+  fixture *f = *state;
+  tp_catalog_hold hold;
+  tp_buffer path;
+  (void)create(f, "shop");
+  EXPECT(f, TUPLET_OK, tp_catalog_hold_shared(f->catalog, "shop", false, &hold, &f->error));
+  tp_buffer_init(&path, NULL);
+  EXPECT(f, TUPLET_OK, tp_catalog_file(&hold, &path, &f->error));
+  assert_string_equal((const char *)path.data, below(f, "shop/kv.sqlite3"));
+
+  assert_int_equal(unlink(below(f, "shop/kv.sqlite3")), 0);
+  tp_buffer_clear(&path);
+  EXPECT(f, TUPLET_FORMAT, tp_catalog_file(&hold, &path, &f->error));
+  assert_int_equal(symlink("id", below(f, "shop/kv.sqlite3")), 0);
+  tp_buffer_clear(&path);
+  EXPECT(f, TUPLET_FORMAT, tp_catalog_file(&hold, &path, &f->error));
+  tp_buffer_done(&path);
+  tp_catalog_release(&hold);
+}
+
+static void a_data_directory_must_be_a_folder(void **state) {
+  fixture *f = *state;
+  tp_catalog *other;
+  write_text(below(f, "file"), "");
+  EXPECT(f, TUPLET_IO, tp_catalog_open(NULL, below(f, "file"), TP_CATALOG_MAKE, &other, &f->error));
+  EXPECT(f, TUPLET_IO, tp_catalog_open(NULL, below(f, "none"), TP_CATALOG_CHANGE, &other, &f->error));
+  EXPECT(f, TUPLET_IO, tp_catalog_open(NULL, below(f, "none"), TP_CATALOG_READ, &other, &f->error));
+  assert_non_null(strstr(f->error.message, "No such file or directory"));
+  EXPECT(f, TUPLET_INVALID, tp_catalog_open(NULL, "", TP_CATALOG_MAKE, &other, &f->error));
+  EXPECT(f, TUPLET_OK, tp_catalog_open(NULL, below(f, "a/b/c/"), TP_CATALOG_MAKE, &other, &f->error));
+  assert_string_equal(tp_catalog_path(other), below(f, "a/b/c"));
+  tp_catalog_close(other);
+}
+
+static void a_catalog_for_reading_changes_nothing(void **state) {
+  fixture *f = *state;
+  tp_catalog *reader;
+  database_id id = create(f, "shop");
+  assert_int_equal(mkdir(below(f, ".new-87005793-8b14-46b4-9858-5f5481c86e6c"), 0700), 0);
+  EXPECT(f, TUPLET_OK, tp_catalog_open(NULL, f->path, TP_CATALOG_READ, &reader, &f->error));
+  tp_catalog_hold hold;
+  EXPECT(f, TUPLET_READ_ONLY, tp_catalog_create(reader, "blog", NULL, id.bytes, &f->error));
+  EXPECT(f, TUPLET_READ_ONLY, tp_catalog_hold_alone(reader, "shop", 0, &hold, &f->error));
+  EXPECT(f, TUPLET_OK, tp_catalog_find(reader, "shop", id.bytes, &f->error));
+  assert_int_equal(count_things(f), 2);
+  tp_catalog_close(reader);
+}
+
+/* ---- What killed processes leave behind ---- */
+
+static void what_was_left_behind_is_removed_when_the_catalog_is_opened(void **state) {
+  fixture *f = *state;
+  tp_catalog *other;
+  (void)create(f, "shop");
+  assert_int_equal(mkdir(below(f, ".new-87005793-8b14-46b4-9858-5f5481c86e6c"), 0700), 0);
+  write_text(below(f, ".new-87005793-8b14-46b4-9858-5f5481c86e6c/id"), "half of an i");
+  assert_int_equal(mkdir(below(f, ".deleted-0d9f3f76-46b4-4c0f-9d4c-c86e6c87005a"), 0700), 0);
+  write_text(below(f, ".deleted-0d9f3f76-46b4-4c0f-9d4c-c86e6c87005a/kv.sqlite3"), "");
+  assert_int_equal(mkdir(below(f, ".new-of-somebody-else"), 0700), 0);
+  EXPECT(f, TUPLET_OK, tp_catalog_open(NULL, f->path, TP_CATALOG_CHANGE, &other, &f->error));
+  tp_catalog_close(other);
+  assert_int_equal(count_things(f), 2);
+  assert_int_equal(access(below(f, ".new-of-somebody-else"), F_OK), 0);
+}
+
+static void what_somebody_is_at_is_not_taken_for_left_behind(void **state) {
+  fixture *f = *state;
+  tp_catalog *other;
+  assert_int_equal(mkdir(below(f, ".new-87005793-8b14-46b4-9858-5f5481c86e6c"), 0700), 0);
+  int at_work = open(f->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  assert_int_equal(flock(at_work, LOCK_SH), 0);
+  EXPECT(f, TUPLET_OK, tp_catalog_open(NULL, f->path, TP_CATALOG_CHANGE, &other, &f->error));
+  tp_catalog_close(other);
+  assert_int_equal(count_things(f), 1);
+  assert_int_equal(close(at_work), 0);
+}
+
+/* Runs `work` in a process that is killed after a while; how long that is grows with `turn`. */
+static void run_and_kill(void (*work)(const char *path), const char *path, int turn) {
+  pid_t child = fork();
+  assert_true(child >= 0);
+  if (child == 0) {
+    work(path);
+    _exit(0);
+  }
+  (void)usleep((useconds_t)turn * 700);
+  assert_int_equal(kill(child, SIGKILL), 0);
+  assert_int_equal(waitpid(child, NULL, 0), child);
+}
+
+static void create_and_delete_for_ever(const char *path) {
+  tp_catalog *catalog;
+  tp_catalog_hold hold;
+  uint8_t id[TP_AUTH_DATABASE_ID_SIZE];
+  if (tp_catalog_open(NULL, path, TP_CATALOG_CHANGE, &catalog, NULL) != TUPLET_OK) return;
+  for (;;) {
+    (void)tp_catalog_create(catalog, "shop", NULL, id, NULL);
+    if (tp_catalog_hold_alone(catalog, "shop", 0, &hold, NULL) == TUPLET_OK)
+      (void)tp_catalog_delete(&hold, NULL);
+  }
+}
+
+static void a_killed_process_leaves_a_whole_database_or_none(void **state) {
+  fixture *f = *state;
+  enum { TURNS = 25 };
+  for (int turn = 0; turn < TURNS; turn++) {
+    run_and_kill(create_and_delete_for_ever, f->path, turn);
+    tp_catalog *other;
+    tp_catalog_entry *entries;
+    size_t count;
+    complaints heard = {0};
+    EXPECT(f, TUPLET_OK, tp_catalog_open(NULL, f->path, TP_CATALOG_CHANGE, &other, &f->error));
+    EXPECT(f, TUPLET_OK, tp_catalog_list(other, on_damaged, &heard, &entries, &count, &f->error));
+    assert_int_equal(heard.count, 0);
+    assert_int_equal(count_things(f), count);
+    if (count > 0) {
+      tp_file_survey survey;
+      EXPECT(f, TUPLET_OK,
+             tp_file_survey_take(below(f, "shop/kv.sqlite3"), tp_clock_system(), &survey, &f->error));
+    }
+    free(entries);
+    tp_catalog_close(other);
+  }
+}
+
+/* ---- Holds ---- */
+
+static void users_hold_a_database_together(void **state) {
+  fixture *f = *state;
+  tp_catalog_hold server;
+  tp_catalog_hold tool;
+  database_id id = create(f, "shop");
+  assert_false(tp_catalog_is_served(f->catalog, "shop"));
+  EXPECT(f, TUPLET_OK, tp_catalog_hold_shared(f->catalog, "shop", false, &tool, &f->error));
+  assert_false(tp_catalog_is_served(f->catalog, "shop"));
+  EXPECT(f, TUPLET_OK, tp_catalog_hold_shared(f->catalog, "shop", true, &server, &f->error));
+  assert_true(tp_catalog_is_served(f->catalog, "shop"));
+  assert_memory_equal(server.entry.id, &id, sizeof id);
+  assert_string_equal(server.entry.name, "shop");
+  assert_false(tp_catalog_hold_is_wanted(&server));
+  tp_catalog_release(&server);
+  tp_catalog_release(&server);
+  assert_false(tp_catalog_is_served(f->catalog, "shop"));
+  tp_catalog_release(&tool);
+  EXPECT(f, TUPLET_NOT_FOUND, tp_catalog_hold_shared(f->catalog, "blog", true, &server, &f->error));
+}
+
+static void a_database_in_use_is_not_had_alone(void **state) {
+  fixture *f = *state;
+  tp_catalog_hold user;
+  tp_catalog_hold hold;
+  (void)create(f, "shop");
+  EXPECT(f, TUPLET_OK, tp_catalog_hold_shared(f->catalog, "shop", true, &user, &f->error));
+  EXPECT(f, TUPLET_BUSY, tp_catalog_hold_alone(f->catalog, "shop", 0, &hold, &f->error));
+  assert_non_null(strstr(f->error.message, "shop"));
+  assert_false(tp_catalog_hold_is_wanted(&user)); /* not any more */
+  tp_catalog_release(&user);
+  hold = hold_alone(f, "shop");
+  EXPECT(f, TUPLET_BUSY, tp_catalog_hold_shared(f->catalog, "shop", true, &user, &f->error));
+  EXPECT(f, TUPLET_BUSY, tp_catalog_hold_alone(f->catalog, "shop", 0, &user, &f->error));
+  tp_catalog_release(&hold);
+  EXPECT(f, TUPLET_OK, tp_catalog_hold_shared(f->catalog, "shop", true, &user, &f->error));
+  tp_catalog_release(&user);
+}
+
+typedef struct claimant {
+  fixture *f;
+  tuplet_status status;
+  tuplet_error error;
+} claimant;
+
+static void *run_delete(void *context) {
+  claimant *c = context;
+  tp_catalog_hold hold;
+  c->status = tp_catalog_hold_alone(c->f->catalog, "shop", WAIT_MS, &hold, &c->error);
+  if (c->status == TUPLET_OK) c->status = tp_catalog_delete(&hold, &c->error);
+  return NULL;
+}
+
+static void who_wants_a_database_alone_is_noticed_and_gets_it_when_it_is_let_go(void **state) {
+  fixture *f = *state;
+  tp_catalog_hold user;
+  tp_catalog_hold late;
+  pthread_t thread;
+  claimant c = {.f = f};
+  (void)create(f, "shop");
+  EXPECT(f, TUPLET_OK, tp_catalog_hold_shared(f->catalog, "shop", true, &user, &f->error));
+  assert_int_equal(pthread_create(&thread, NULL, run_delete, &c), 0);
+  while (!tp_catalog_hold_is_wanted(&user)) (void)usleep(1000);
+  EXPECT(f, TUPLET_BUSY, tp_catalog_hold_shared(f->catalog, "shop", true, &late, &f->error));
+  tp_catalog_release(&user);
+  assert_int_equal(pthread_join(thread, NULL), 0);
+  assert_int_equal(c.status, TUPLET_OK);
+  assert_int_equal(count_things(f), 0);
+}
+
+static void a_database_that_is_moved_by_other_means_is_noticed(void **state) {
+  fixture *f = *state;
+  tp_catalog_hold user;
+  char elsewhere[512];
+  (void)create(f, "shop");
+  EXPECT(f, TUPLET_OK, tp_catalog_hold_shared(f->catalog, "shop", true, &user, &f->error));
+  (void)snprintf(elsewhere, sizeof elsewhere, "%s/elsewhere", f->path);
+  assert_int_equal(rename(below(f, "shop"), elsewhere), 0);
+  assert_true(tp_catalog_hold_is_wanted(&user));
+  tp_catalog_release(&user);
+}
+
+static void a_process_that_dies_holds_nothing_any_more(void **state) {
+  fixture *f = *state;
+  int ready[2];
+  char byte;
+  (void)create(f, "shop");
+  assert_int_equal(pipe(ready), 0);
+  pid_t child = fork();
+  assert_true(child >= 0);
+  if (child == 0) {
+    tp_catalog_hold held;
+    tuplet_status status = tp_catalog_hold_alone(f->catalog, "shop", 0, &held, NULL);
+    if (status != TUPLET_OK || write(ready[1], "x", 1) != 1) _exit(1);
+    for (;;) (void)pause();
+  }
+  assert_int_equal(close(ready[1]), 0);
+  assert_int_equal(read(ready[0], &byte, 1), 1);
+  tp_catalog_hold hold;
+  EXPECT(f, TUPLET_BUSY, tp_catalog_hold_shared(f->catalog, "shop", true, &hold, &f->error));
+  assert_int_equal(kill(child, SIGKILL), 0);
+  assert_int_equal(waitpid(child, NULL, 0), child);
+  assert_int_equal(close(ready[0]), 0);
+  hold = hold_alone(f, "shop");
+  tp_catalog_release(&hold);
+}
+
+/* ---- Several at once ---- */
+
+enum { RACERS = 4, TURNS = 30 };
+
+typedef struct racer {
+  const char *path;
+  int number;
+  tuplet_status status; /* what must not have come */
+  tuplet_error error;
+} racer;
+
+static bool is_fair(tuplet_status status) {
+  return status == TUPLET_OK || status == TUPLET_CONFLICT || status == TUPLET_NOT_FOUND ||
+         status == TUPLET_BUSY;
+}
+
+/* Makes, renames and deletes the same two names, over a catalog of its own. */
+static void *run_racer(void *context) {
+  racer *r = context;
+  tp_catalog *catalog;
+  uint8_t id[TP_AUTH_DATABASE_ID_SIZE];
+  r->status = tp_catalog_open(NULL, r->path, TP_CATALOG_CHANGE, &catalog, &r->error);
+  if (r->status != TUPLET_OK) return NULL;
+  for (int i = 0; i < TURNS && r->status == TUPLET_OK; i++) {
+    bool even = (i + r->number) % 2 == 0;
+    const char *name = even ? "a" : "b";
+    tp_catalog_hold hold = {0};
+    tuplet_status status = tp_catalog_create(catalog, name, NULL, id, &r->error);
+    if (is_fair(status)) status = tp_catalog_hold_alone(catalog, name, 5, &hold, &r->error);
+    if (status == TUPLET_OK)
+      status = i % 3 == 0 ? tp_catalog_delete(&hold, &r->error)
+                          : tp_catalog_rename(&hold, even ? "b" : "a", &r->error);
+    tp_catalog_release(&hold);
+    if (!is_fair(status)) r->status = status;
+  }
+  tp_catalog_close(catalog);
+  return NULL;
+}
+
+static void catalogs_of_one_folder_do_not_get_in_each_others_way(void **state) {
+  fixture *f = *state;
+  pthread_t threads[RACERS];
+  racer racers[RACERS];
+  for (int i = 0; i < RACERS; i++) {
+    racers[i] = (racer){.path = f->path, .number = i};
+    assert_int_equal(pthread_create(&threads[i], NULL, run_racer, &racers[i]), 0);
+  }
+  for (int i = 0; i < RACERS; i++) assert_int_equal(pthread_join(threads[i], NULL), 0);
+  for (int i = 0; i < RACERS; i++) {
+    if (racers[i].status != TUPLET_OK) fail_msg("%s", racers[i].error.message);
+  }
+  tp_catalog_entry *entries;
+  size_t count;
+  complaints heard = {0};
+  EXPECT(f, TUPLET_OK, tp_catalog_list(f->catalog, on_damaged, &heard, &entries, &count, &f->error));
+  assert_int_equal(heard.count, 0);
+  assert_int_equal(count_things(f), count);
+  free(entries);
+}
+
+/* ---- Copies ---- */
+
+static void a_copy_has_all_entries_with_their_versionstamps(void **state) {
+  fixture *f = *state;
+  database d = {0};
+  (void)snprintf(d.path, sizeof d.path, "%s/deno.sqlite3", f->root);
+  tuplet_open_options options = quick_options();
+  EXPECT(f, TUPLET_OK, tuplet_open(d.path, &options, &d.db, &f->error));
+  tuplet_key a = TUPLET_KEY("a");
+  tuplet_key b = TUPLET_KEY("b");
+  put_text(&d, a, "first");
+  tuplet_versionstamp stamp = put(&d, b, text_value("second"));
+
+  database_id id;
+  EXPECT(f, TUPLET_OK, tp_catalog_create(f->catalog, "copy", d.path, id.bytes, &f->error));
+  put_text(&d, a, "later"); /* the copy is of then */
+  tuplet_close(d.db);
+
+  (void)snprintf(d.path, sizeof d.path, "%s", below(f, "copy/kv.sqlite3"));
+  EXPECT(f, TUPLET_OK, tuplet_open(d.path, &options, &d.db, &f->error));
+  expect_text(&d, d.db, a, "first");
+  tuplet_versionstamp copied = versionstamp_of(&d, b);
+  assert_memory_equal(&copied, &stamp, sizeof stamp);
+  tuplet_close(d.db);
+  tp_file_survey survey;
+  EXPECT(f, TUPLET_OK, tp_file_survey_take(d.path, tp_clock_system(), &survey, &f->error));
+  assert_int_equal(survey.entries, 2);
+  assert_int_equal(survey.expiring, 0);
+  assert_memory_equal(&survey.last_commit, &stamp, sizeof stamp);
+}
+
+static void what_is_no_database_is_not_copied(void **state) {
+  fixture *f = *state;
+  database_id id;
+  char path[512];
+  (void)snprintf(path, sizeof path, "%s/text", f->root);
+  write_text(
+      path, "this is no database, and long enough to be looked at as one, if it were one at all; it goes on, "
+            "since what is short is taken for an empty one");
+  EXPECT(f, TUPLET_FORMAT, tp_catalog_create(f->catalog, "copy", path, id.bytes, &f->error));
+  assert_non_null(strstr(f->error.message, path));
+  write_text(path, "");
+  EXPECT(f, TUPLET_FORMAT, tp_catalog_create(f->catalog, "copy", path, id.bytes, &f->error));
+  (void)snprintf(path, sizeof path, "%s/none", f->root);
+  EXPECT(f, TUPLET_IO, tp_catalog_create(f->catalog, "copy", path, id.bytes, &f->error));
+  assert_int_equal(access(path, F_OK), -1);
+  assert_int_equal(count_things(f), 0);
+}
+
+/* ---- Memory ---- */
+
+static tuplet_status use_catalog(const fixture *f, const tuplet_allocator *allocator, tuplet_error *error) {
+  tp_catalog *catalog = NULL;
+  tp_catalog_entry *entries = NULL;
+  size_t count;
+  uint8_t id[TP_AUTH_DATABASE_ID_SIZE];
+  tp_catalog_hold hold = {0};
+  tuplet_status status = tp_catalog_open(allocator, f->path, TP_CATALOG_MAKE, &catalog, error);
+  if (status == TUPLET_OK) status = tp_catalog_create(catalog, "shop", NULL, id, error);
+  if (status == TUPLET_OK) status = tp_catalog_list(catalog, NULL, NULL, &entries, &count, error);
+  if (entries != NULL) allocator->reallocate(allocator->context, entries, 0);
+  if (status == TUPLET_OK) status = tp_catalog_hold_alone(catalog, "shop", 0, &hold, error);
+  tp_buffer path;
+  tp_buffer_init(&path, allocator);
+  if (status == TUPLET_OK) status = tp_catalog_file(&hold, &path, error);
+  tp_buffer_done(&path);
+  if (hold.catalog != NULL) assert_int_equal(tp_catalog_delete(&hold, NULL), TUPLET_OK);
+  tp_catalog_close(catalog);
+  return status;
+}
+
+static void every_allocation_may_fail(void **state) {
+  fixture *f = *state;
+  for (size_t n = 1;; n++) {
+    fault_allocator faults;
+    fault_allocator_init(&faults, n);
+    tuplet_status status = use_catalog(f, &faults.allocator, &f->error);
+    assert_int_equal(faults.live, 0);
+    if (!fault_allocator_fired(&faults)) {
+      assert_int_equal(status, TUPLET_OK);
+      break;
+    }
+    assert_true(status == TUPLET_NOMEM || status == TUPLET_OK);
+    tp_catalog_hold hold;
+    if (tp_catalog_hold_alone(f->catalog, "shop", 0, &hold, NULL) == TUPLET_OK)
+      assert_int_equal(tp_catalog_delete(&hold, NULL), TUPLET_OK);
+    assert_int_equal(count_things(f), 0);
+  }
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(a_name_has_lower_case_letters_digits_dashes_and_underscores),
+      TEST(a_name_has_at_most_63_characters),
+      TEST(a_name_that_is_refused_is_told_with_what_is_allowed),
+      TEST(a_name_that_is_none_does_not_reach_the_file_system),
+      TEST(what_is_made_is_found_and_listed_by_name),
+      TEST(an_empty_catalog_lists_nothing),
+      TEST(only_the_owner_may_enter_and_read),
+      TEST(a_name_that_is_taken_is_not_given_again),
+      TEST(a_renamed_database_keeps_its_id),
+      TEST(a_deleted_database_is_gone_and_the_next_of_its_name_is_another),
+      TEST(a_database_that_cannot_be_written_leaves_nothing_behind),
+      TEST(what_is_no_database_is_told_of_and_left_alone),
+      TEST(a_file_of_data_must_be_one),
+      TEST(a_data_directory_must_be_a_folder),
+      TEST(a_catalog_for_reading_changes_nothing),
+      TEST(what_was_left_behind_is_removed_when_the_catalog_is_opened),
+      TEST(what_somebody_is_at_is_not_taken_for_left_behind),
+      TEST(a_killed_process_leaves_a_whole_database_or_none),
+      TEST(users_hold_a_database_together),
+      TEST(a_database_in_use_is_not_had_alone),
+      TEST(who_wants_a_database_alone_is_noticed_and_gets_it_when_it_is_let_go),
+      TEST(a_database_that_is_moved_by_other_means_is_noticed),
+      TEST(a_process_that_dies_holds_nothing_any_more),
+      TEST(catalogs_of_one_folder_do_not_get_in_each_others_way),
+      TEST(a_copy_has_all_entries_with_their_versionstamps),
+      TEST(what_is_no_database_is_not_copied),
+      TEST(every_allocation_may_fail),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
