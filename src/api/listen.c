@@ -201,7 +201,7 @@ tuplet_status tuplet_listen(tuplet_db *db, const tuplet_listen_options *given,
   if (status != TUPLET_OK) return status;
   link_listener(listener);
   *ret_listener = listener; /* before a callback may want it */
-  const tp_listener_config config = {options.in_flight_max, on_message, listener};
+  const tp_queue_listening config = {options.in_flight_max, on_message, listener};
   status = tp_store_listen(db->store, &config, &listener->inner, error);
   if (status == TUPLET_OK && callback != NULL) status = start_threads(listener, options.thread_count, error);
   if (status != TUPLET_OK) tuplet_listener_close(listener);

@@ -230,11 +230,11 @@ static inline void tp_delivery_finish(tp_delivery *delivery, tp_finish_outcome o
 }
 
 /* Somebody who takes messages. on_message must be quick and must not wait; it may finish the delivery. */
-typedef struct tp_listener_config {
+typedef struct tp_queue_listening {
   uint32_t in_flight_max; /* deliveries at a time, > 0 */
   void (*on_message)(void *context, tp_delivery *delivery);
   void *context;
-} tp_listener_config;
+} tp_queue_listening;
 
 /* Of an engine that hands out messages by itself (ops->listen). */
 typedef struct tp_engine_listener tp_engine_listener;
@@ -316,7 +316,7 @@ typedef struct tp_engine_ops {
    * them. The other one is NULL. After listener_close has returned on_message does not come any more (it
    * waits for one that runs); the deliveries that are out must still be finished. */
   void (*queue_turn)(tp_engine *engine, tp_queue_turn *turn);
-  tuplet_status (*listen)(tp_engine *engine, const tp_listener_config *config,
+  tuplet_status (*listen)(tp_engine *engine, const tp_queue_listening *config,
                           tp_engine_listener **ret_listener, tuplet_error *error);
   void (*listener_close)(tp_engine *engine, tp_engine_listener *listener);
 

@@ -45,7 +45,7 @@ struct tp_queue_listener {
   tp_queue *queue;
   tp_engine_listener *inner; /* where the engine hands out messages; then nothing below counts */
   tp_queue_listener *next;   /* in a ring */
-  tp_listener_config config;
+  tp_queue_listening config;
   uint32_t in_flight;
   bool is_closed;
   bool is_called; /* on_message runs */
@@ -427,7 +427,7 @@ static tuplet_status start_listener(tp_queue_listener *listener, tuplet_error *e
   return status;
 }
 
-tuplet_status tp_queue_listen(tp_queue *queue, const tp_listener_config *config,
+tuplet_status tp_queue_listen(tp_queue *queue, const tp_queue_listening *config,
                               tp_queue_listener **ret_listener, tuplet_error *error) {
   assert(config->in_flight_max > 0);
   tp_engine *engine = queue->engine;

@@ -39,7 +39,7 @@ bool tp_queue_is_listening(tp_queue *queue);
 
 /* on_message is called on the queue's thread without any lock held (on the engine's, where that hands out
  * messages by itself). Errors: TUPLET_NOMEM, and the engine's. */
-tuplet_status tp_queue_listen(tp_queue *queue, const tp_listener_config *config,
+tuplet_status tp_queue_listen(tp_queue *queue, const tp_queue_listening *config,
                               tp_queue_listener **ret_listener, tuplet_error *error);
 
 /* No on_message comes after it has returned (it waits for one that runs, so not from inside it). Deliveries

@@ -74,7 +74,7 @@ void tp_store_close(tp_store *store) {
   tp_free(store->allocator, store);
 }
 
-tuplet_status tp_store_listen(tp_store *store, const tp_listener_config *config,
+tuplet_status tp_store_listen(tp_store *store, const tp_queue_listening *config,
                               tp_queue_listener **ret_listener, tuplet_error *error) {
   if (store->read_only) return tp_fail(error, TUPLET_READ_ONLY, "the database is open for reading only");
   tuplet_status status = tp_queue_listen(store->queue, config, ret_listener, error);

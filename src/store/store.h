@@ -50,7 +50,7 @@ void tp_store_write(tp_store *store, tp_write *write);
 /* ---- The queue ---- */
 
 /* As tp_queue_listen; also TUPLET_READ_ONLY. The listener is closed before the store. */
-tuplet_status tp_store_listen(tp_store *store, const tp_listener_config *config,
+tuplet_status tp_store_listen(tp_store *store, const tp_queue_listening *config,
                               tp_queue_listener **ret_listener, tuplet_error *error);
 
 /* ---- What can be seen from outside ---- */
