@@ -109,8 +109,8 @@ typedef struct tp_connection {
   tp_http_conn *http; /* NULL for one that is refused, and during TLS's handshake */
   tp_connection_state state;
   bool is_reading;
-  bool is_writing; /* `write` is under way */
-  bool has_ended;  /* the peer has closed its side */
+  bool is_writing;   /* `write` is under way */
+  bool has_ended;    /* the peer has closed its side */
   bool has_told_end; /* and `http` knows */
   bool is_refused;
   bool is_told_to_end; /* for idleness */
