@@ -8,7 +8,7 @@ ARGS         ?=
 SANITIZED = --buildtype=debug -Doptimization=1
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test build install format check asan tsan fuzz soak bench deb deb-test clean \
+.PHONY: help serve test build install format check asan tsan fuzz soak h2spec bench deb deb-test clean \
   setup-build setup-test setup-tools setup-deb setup-deb-test
 
 help: ## show this list
@@ -52,6 +52,9 @@ deb-test: setup-deb-test deb ## install them on a clean Debian in a folder and s
 
 soak: build setup-test ## everything at once for SOAK_SECONDS (180): ends with flat memory and no descriptor left
 	SOAK_SECONDS=$(SOAK_SECONDS) TUPLET=build/tuplet node --test --test-reporter=spec test/clients/soak/soak.mjs
+
+h2spec: build ## optional: HTTP/2's conformance tests, strictly; needs Go, and fetches them once
+	scripts/h2spec
 
 bench: build ## measure, beside bare SQLite; ARGS="--help" tells what else
 	build/bench/library --dir build $(ARGS)

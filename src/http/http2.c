@@ -345,6 +345,10 @@ static void http2_receive(tp_http_conn *conn, tuplet_bytes bytes) {
     if (has_frame) judge_frame(conn);
     if (conn->failed) break;
     ssize_t used = nghttp2_session_mem_recv(http2->session, data + at, size);
+    if (used == NGHTTP2_ERR_BAD_CLIENT_MAGIC) {
+      conn->closing = true; /* TLS has promised HTTP/2, and the peer speaks something else */
+      return;
+    }
     if (used < 0 || http2->memory.is_out)
       tp_http_conn_fail(conn); /* what can be answered nghttp2 answers itself, with a GOAWAY */
     at += size;
