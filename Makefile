@@ -1,13 +1,14 @@
 # What there is to do with tuplet; `make help` lists it. Meson builds, scripts/setup installs what is missing.
 
-PREFIX    ?= /usr/local
-FUZZ_RUNS ?= 200000
-ARGS      ?=
+PREFIX       ?= /usr/local
+FUZZ_RUNS    ?= 200000
+SOAK_SECONDS ?= 180
+ARGS         ?=
 
 SANITIZED = --buildtype=debug -Doptimization=1
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test build install format check asan tsan fuzz bench deb deb-test clean \
+.PHONY: help serve test build install format check asan tsan fuzz soak h2spec bench deb deb-test clean \
   setup-build setup-test setup-tools setup-deb setup-deb-test
 
 help: ## show this list
@@ -48,6 +49,12 @@ deb: setup-deb ## build Debian packages into build/deb
 
 deb-test: setup-deb-test deb ## install them on a clean Debian in a folder and serve from there (as root)
 	test/deb.sh build/deb
+
+soak: build setup-test ## everything at once for SOAK_SECONDS (180): ends with flat memory and no descriptor left
+	SOAK_SECONDS=$(SOAK_SECONDS) TUPLET=build/tuplet node --test --test-reporter=spec test/clients/soak/soak.mjs
+
+h2spec: build ## optional: HTTP/2's conformance tests, strictly; needs Go, and fetches them once
+	scripts/h2spec
 
 bench: build ## measure, beside bare SQLite; ARGS="--help" tells what else
 	build/bench/library --dir build $(ARGS)

@@ -223,6 +223,10 @@ static tuplet_status list_folder(listing *list, DIR *folder,
   }
 }
 
+void tp_catalog_list_free(const tp_catalog *catalog, tp_catalog_entry *entries) {
+  tp_free(catalog->allocator, entries);
+}
+
 tuplet_status tp_catalog_list(const tp_catalog *catalog,
                               void (*on_damaged)(void *context, const tuplet_error *reason), void *context,
                               tp_catalog_entry **ret_entries, size_t *ret_count, tuplet_error *error) {
@@ -240,7 +244,7 @@ tuplet_status tp_catalog_list(const tp_catalog *catalog,
   status = list_folder(&list, folder, on_damaged, context, error);
   (void)closedir(folder);
   if (status != TUPLET_OK) {
-    tp_free(catalog->allocator, list.entries);
+    tp_catalog_list_free(catalog, list.entries);
     return status;
   }
   if (list.count > 0) qsort(list.entries, list.count, sizeof *list.entries, compare_names);

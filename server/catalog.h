@@ -71,12 +71,13 @@ typedef struct tp_catalog_entry {
   uint8_t id[TP_AUTH_DATABASE_ID_SIZE];
 } tp_catalog_entry;
 
-/* All databases, in order of their names; the array is the caller's, to be freed with the allocator. What has
+/* All databases, in order of their names; the caller ends the array with tp_catalog_list_free. What has
  * a database's name but is none is left out, and told of: on_damaged (may be NULL) gets the reason.
  * Errors: TUPLET_IO, TUPLET_NOMEM. */
 tuplet_status tp_catalog_list(const tp_catalog *catalog,
                               void (*on_damaged)(void *context, const tuplet_error *reason), void *context,
                               tp_catalog_entry **ret_entries, size_t *ret_count, tuplet_error *error);
+void tp_catalog_list_free(const tp_catalog *catalog, tp_catalog_entry *entries);
 
 /* The id of the database of that name. TUPLET_OK, or TUPLET_NOT_FOUND. Errors: TUPLET_IO, TUPLET_FORMAT (the
  * folder is no database), TUPLET_NOMEM. */

@@ -167,7 +167,7 @@ tuplet_status tp_collection_read(tp_collection *collection, bool is_first, tuple
   collection->reading = false;
   (void)pthread_cond_broadcast(&collection->changed);
   (void)pthread_mutex_unlock(&collection->mutex);
-  tp_free(collection->allocator, entries);
+  tp_catalog_list_free(collection->catalog, entries);
   return status;
 }
 

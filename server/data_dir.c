@@ -2,7 +2,6 @@
 #include "server/data_dir.h"
 
 #include "api/open.h"
-#include "base/alloc.h"
 #include "base/status.h"
 
 /* Not a name that a database can have, once ".secrets" is added. */
@@ -13,7 +12,7 @@ static tuplet_status is_empty(const tp_catalog *catalog, bool *ret_empty, tuplet
   size_t count;
   tuplet_status status = tp_catalog_list(catalog, NULL, NULL, &entries, &count, error);
   if (status != TUPLET_OK) return status;
-  tp_free(NULL, entries);
+  tp_catalog_list_free(catalog, entries);
   *ret_empty = count == 0;
   return TUPLET_OK;
 }

@@ -11,6 +11,7 @@
 #include "wire/datapath.h"
 
 #include <stddef.h>
+#include <string.h>
 
 static void answer_nomem(const tp_worker *worker, tp_http_request *request) {
   tuplet_error error;
@@ -126,7 +127,7 @@ static void write_finish(tp_completion *completion) {
   write_operation *operation =
       (write_operation *)(void *)((char *)completion - offsetof(write_operation, completion));
   tp_service *service = operation->worker->service;
-  if (tp_database_is_default(service->databases, operation->database))
+  if (strcmp(tp_database_name(service->databases, operation->database), TP_DATABASE_DEFAULT_NAME) == 0)
     tp_monitor_note_write(service->monitor, operation->write.status);
   tp_database_release(service->databases, operation->database);
   answer_write(operation->worker, operation->request, &operation->write);

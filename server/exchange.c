@@ -5,6 +5,7 @@
 #include "server/answer.h"
 #include "server/catalog.h"
 #include "server/completion.h"
+#include "server/requests.h"
 
 #include <jansson.h>
 #include <stddef.h>
@@ -163,6 +164,7 @@ typedef struct exchange_operation {
   tp_completion completion;
   tp_worker *worker;
   tp_http_request *request;
+  tuplet_bytes name; /* static, or the request's */
   json_int_t version;
   tp_grant grant;
 } exchange_operation;
@@ -187,6 +189,7 @@ static void finish(tp_completion *completion) {
     tp_answer_database_failure(worker, operation->request, lookup->name, lookup->status, &lookup->error);
     return;
   }
+  tp_request_set_database(operation->request, operation->name);
   tp_session session = {.token_id = grant->token_id, .may_write = grant->may_write};
   memcpy(session.database_id, lookup->id, sizeof session.database_id);
   if (lookup->lasting && service->read_only) session.may_write = false;
@@ -229,6 +232,7 @@ void tp_exchange_handle(tp_worker *worker, tp_http_request *request, tuplet_byte
   operation->lookup.on_done = on_database;
   operation->worker = worker;
   operation->request = request;
+  operation->name = name;
   operation->version = version;
   operation->grant = grant;
   tp_completion_init(&operation->completion, worker->loop, finish);

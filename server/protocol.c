@@ -86,8 +86,23 @@ static bool read_database_header(tp_http_request *request, uint8_t ret_id[TP_AUT
   return true;
 }
 
-/* The session of the request's token; the request is refused when false is returned. Who had a session that
- * is over guesses nothing: that does not count as a failure. */
+/* Who has a session that is over, or not for this any more, guesses nothing: that does not count as a
+ * failure.
+ */
+static void refuse_session(tp_http_request *request, tuplet_status status) {
+  switch (status) {
+  case TUPLET_TIMEOUT:
+    tp_answer_unauthorized(request,
+                           "The session token has expired; the metadata exchange returns a new one.");
+    break;
+  case TUPLET_CLOSED:
+    tp_answer_unauthorized(request, "The session token is not valid any more: its access token was revoked.");
+    break;
+  default: tp_http_respond_text(request, 403, TP_EXCHANGE_FORBIDDEN); break;
+  }
+}
+
+/* The session of the request's token; the request is refused when false is returned. */
 static bool read_session(tp_worker *worker, tp_http_request *request, tp_refusal_stage stage,
                          tp_session *ret_session) {
   const tp_service *service = worker->service;
@@ -96,20 +111,15 @@ static bool read_session(tp_worker *worker, tp_http_request *request, tp_refusal
     tp_refusal_send(worker, request, stage, "Malformed authorization header.");
     return false;
   }
-  switch (tp_auth_session_verify(service->auth, token, tp_clock_unix_ms(&service->clock), ret_session)) {
-  case TUPLET_OK: return true;
-  case TUPLET_TIMEOUT:
-    tp_answer_unauthorized(request,
-                           "The session token has expired; the metadata exchange returns a new one.");
-    return false;
-  case TUPLET_CLOSED:
-    tp_answer_unauthorized(request, "The session token is not valid any more: its access token was revoked.");
-    return false;
-  default:
+  int64_t now_ms = tp_clock_unix_ms(&service->clock);
+  tuplet_status status = tp_auth_session_verify(service->auth, token, now_ms, ret_session);
+  if (status == TUPLET_OK) return true;
+  if (status == TUPLET_INVALID)
     tp_refusal_send(worker, request, stage,
                     "Invalid session token. The metadata exchange returns one that is valid here.");
-    return false;
-  }
+  else
+    refuse_session(request, status);
+  return false;
 }
 
 /* Whether the session's token may still open the database, now that its name is known; the request is refused
@@ -118,12 +128,11 @@ static bool check_database(const tp_worker *worker, tp_http_request *request, tp
                            const tp_database *database) {
   const tp_service *service = worker->service;
   const char *name = tp_database_name(service->databases, database);
-  tp_request_set_database(request, name);
-  if (tp_auth_session_check(service->auth, session, (tuplet_bytes){name, strlen(name)},
-                            tp_clock_unix_ms(&service->clock)) == TUPLET_OK)
-    return true;
-  tp_http_respond_text(request, 403, TP_EXCHANGE_FORBIDDEN);
-  return false;
+  tp_request_set_database(request, (tuplet_bytes){name, strlen(name)});
+  tuplet_status status = tp_auth_session_check(service->auth, session, (tuplet_bytes){name, strlen(name)},
+                                               tp_clock_unix_ms(&service->clock));
+  if (status != TUPLET_OK) refuse_session(request, status);
+  return status == TUPLET_OK;
 }
 
 static void serve_data(tp_worker *worker, tp_http_request *request, const data_route *route,
@@ -217,7 +226,9 @@ void tp_protocol_check(void *context, tp_http_request *request) {
   tp_session session;
   tp_grant grant;
   tp_request_begin(worker, request);
-  if (!equals(tp_http_request_method(request), "POST"))
+  if (!equals(tp_http_request_method(request), "POST") && tp_monitor_has_path(path))
+    tp_http_request_skip_body(request); /* the answer may take its time, which there is none for here */
+  else if (!equals(tp_http_request_method(request), "POST"))
     tp_protocol_handle(context, request); /* needs no body */
   else if (find_route(path) != NULL)
     (void)read_session(worker, request, TP_REFUSAL_AT_HEAD, &session);

@@ -61,9 +61,9 @@ static log_note *log_note_of(const tp_http_request *request) {
   return note == NULL ? NULL : note->log;
 }
 
-void tp_request_set_database(tp_http_request *request, const char *name) {
+void tp_request_set_database(tp_http_request *request, tuplet_bytes name) {
   log_note *note = log_note_of(request);
-  if (note != NULL) copy_text(note->database, sizeof note->database, (tuplet_bytes){name, strlen(name)});
+  if (note != NULL) copy_text(note->database, sizeof note->database, name);
 }
 
 const char *tp_request_id(const tp_http_request *request) {

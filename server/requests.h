@@ -9,7 +9,7 @@
 void tp_request_begin(tp_worker *worker, tp_http_request *request);
 
 /* Which database it is about, for its line in the log. Copied. */
-void tp_request_set_database(tp_http_request *request, const char *name);
+void tp_request_set_database(tp_http_request *request, tuplet_bytes name);
 
 /* Its id, as the header x-request-id tells it, too; NULL while requests are not logged. */
 const char *tp_request_id(const tp_http_request *request);

@@ -16,7 +16,7 @@
 
 enum {
   FIELD_OVERHEAD = 32,        /* what RFC 9113, section 6.5.2 counts for a field beside its bytes */
-  HEAD_SIZE_FACTOR = 8,       /* a head so many times too large ends the connection */
+  HEAD_SIZE_FACTOR = 2,       /* a head so many times too large ends the connection */
   WINDOW_SIZE_MIN = 65535,    /* what a peer may send before it has read our settings */
   WINDOW_SIZE_MAX = 16 << 20, /* of a stream; larger bodies need WINDOW_UPDATEs */
   RESET_BURST = 1000,         /* resets by the peer: so many at once, */
@@ -235,11 +235,14 @@ static int on_data_chunk(nghttp2_session *session, uint8_t flags, int32_t stream
 static int on_stream_close(nghttp2_session *session, int32_t stream_id, uint32_t error_code, void *context) {
   tp_http_conn *conn = context;
   tp_http_request *request = request_of(session, stream_id);
+  tp_http2_outcome end = error_code == NGHTTP2_NO_ERROR ? END_ANSWERED : END_CUT;
   if (request != NULL) {
+    bool is_wrong = request->refusal == 400 || request->refusal == 414 || request->refusal == 431;
+    if (is_wrong) end = END_WRONG;
     (void)nghttp2_session_set_stream_user_data(session, stream_id, NULL);
     tp_http_request_drop(request);
   }
-  bool is_patient = tp_http2_guard_note_close(&conn->http2->guard, error_code == NGHTTP2_NO_ERROR);
+  bool is_patient = tp_http2_guard_note_end(&conn->http2->guard, end);
   return is_patient ? 0 : end_with(conn, NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
@@ -342,6 +345,10 @@ static void http2_receive(tp_http_conn *conn, tuplet_bytes bytes) {
     if (has_frame) judge_frame(conn);
     if (conn->failed) break;
     ssize_t used = nghttp2_session_mem_recv(http2->session, data + at, size);
+    if (used == NGHTTP2_ERR_BAD_CLIENT_MAGIC) {
+      conn->closing = true; /* TLS has promised HTTP/2, and the peer speaks something else */
+      return;
+    }
     if (used < 0 || http2->memory.is_out)
       tp_http_conn_fail(conn); /* what can be answered nghttp2 answers itself, with a GOAWAY */
     at += size;

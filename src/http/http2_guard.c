@@ -9,6 +9,7 @@ enum {
   PATIENCE_SETTINGS = 10,   /* what SETTINGS cost beyond a frame: they may touch every stream */
   PATIENCE_DATA_MIN = 8,    /* DATA smaller than that costs, unless it is the last */
   PATIENCE_CUT = 10,        /* what a request costs that is not answered, */
+  PATIENCE_WRONG = 100,     /* and one that breaks the rules or has too large a head, */
   PATIENCE_ANSWER = 16,     /* and one that is gives */
   PATIENCE_DATA = 4,        /* what DATA gives that the peer has left room for; */
   PATIENCE_DATA_SHARE = 64, /* otherwise one for so many bytes */
@@ -30,8 +31,8 @@ static bool annoy(tp_http2_guard *guard, size_t amount) {
   return guard->patience > 0;
 }
 
-bool tp_http2_guard_note_close(tp_http2_guard *guard, bool is_orderly) {
-  if (!is_orderly) return annoy(guard, PATIENCE_CUT);
+bool tp_http2_guard_note_end(tp_http2_guard *guard, tp_http2_outcome end) {
+  if (end != END_ANSWERED) return annoy(guard, end == END_CUT ? PATIENCE_CUT : PATIENCE_WRONG);
   please(guard, PATIENCE_ANSWER);
   return true;
 }

@@ -2,8 +2,8 @@
  *
  * Patience: each connection has some, and it ends when that is used up. Frames that bring no request and no
  * response forward use it up (pings, priorities, settings, small steps of a window, unknown frames), and so
- * do requests that end without having been answered, whoever resets them. Work that both sides wanted, and
- * time, give it back.
+ * do requests that end without having been answered, whoever resets them, or that are wrong. Work that both
+ * sides wanted, and time, give it back.
  *
  * Streams that are over: nghttp2, which is told not to remember them, ignores frames for them, and so it does
  * with RFC 7540's priorities, right or wrong. RFC 9113 wants errors. */
@@ -55,8 +55,14 @@ tp_http2_judgement tp_http2_guard_judge(tp_http2_guard *guard, bool is_open);
 /* A stream was reset by us. */
 void tp_http2_guard_note_reset(tp_http2_guard *guard, uint32_t stream);
 
-/* A stream is over, in order or not. False when the connection is to end. */
-bool tp_http2_guard_note_close(tp_http2_guard *guard, bool is_orderly);
+typedef enum tp_http2_outcome {
+  END_ANSWERED,
+  END_CUT,  /* reset, by whomever */
+  END_WRONG /* answered with a refusal of what should not have been sent */
+} tp_http2_outcome;
+
+/* A stream is over. False when the connection is to end. */
+bool tp_http2_guard_note_end(tp_http2_guard *guard, tp_http2_outcome end);
 
 /* Response bytes have gone into a frame; is_all: there was room for all that waited. */
 void tp_http2_guard_note_data(tp_http2_guard *guard, size_t size, bool is_all);

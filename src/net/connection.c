@@ -36,7 +36,7 @@ static void on_closed(uv_handle_t *handle) {
   tp_connection *connection = handle->data;
   tp_listener *listener = connection->listener;
   tp_http_conn_free(connection->http);
-  tp_tls_conn_free(connection->tls);
+  tp_transport_end(connection);
   tp_loop_remove_chore(listener->loop, &connection->flush);
   *(connection->previous != NULL ? &connection->previous->next : &listener->connections) = connection->next;
   if (connection->next != NULL) connection->next->previous = connection->previous;

@@ -109,13 +109,14 @@ typedef struct tp_connection {
   tp_http_conn *http; /* NULL for one that is refused, and during TLS's handshake */
   tp_connection_state state;
   bool is_reading;
-  bool is_writing; /* `write` is under way */
-  bool has_ended;  /* the peer has closed its side */
+  bool is_writing;   /* `write` is under way */
+  bool has_ended;    /* the peer has closed its side */
   bool has_told_end; /* and `http` knows */
   bool is_refused;
   bool is_told_to_end; /* for idleness */
   bool is_draining;
   size_t write_size;
+  size_t seal_charged; /* to the budget, for what waits sealed */
   uint64_t linger_until_ms;
   uint64_t drain_since_ms;
   /* By tp_http_progress: */
@@ -178,6 +179,8 @@ void tp_listener_connection_closed(tp_listener *listener);
 
 /* context: NULL: in clear. False when out of memory. */
 bool tp_transport_begin(tp_connection *connection, tp_tls_context *context);
+/* Frees what begin made. */
+void tp_transport_end(tp_connection *connection);
 /* Either may cut the connection. */
 void tp_transport_receive(tp_connection *connection, tuplet_bytes bytes);
 void tp_transport_receive_end(tp_connection *connection);

@@ -14,11 +14,6 @@ static const char ciphers[] = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GC
                               "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
                               "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
 
-/* Without the finite fields, which cost a server milliseconds a handshake. Newer releases of OpenSSL know the
- * first. */
-static const char groups_newer[] = "X25519MLKEM768:X25519:P-256:P-384";
-static const char groups[] = "X25519:P-256:P-384";
-
 enum { CERTIFICATES_SIZE_MAX = 32 * 1024 /* of a client's */ };
 
 /* ---- Settings -------------------------------------------------------------------------------------------
@@ -52,7 +47,10 @@ static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHE
   return tp_tls_tickets_apply(&tp_tls_conn_keys(ssl)->tickets, name, iv, cipher, mac, is_new != 0);
 }
 
+/* Without the finite fields, which cost a server milliseconds a handshake. */
 static bool set_groups(SSL_CTX *ssl_ctx) {
+  char groups_newer[] = "X25519MLKEM768:X25519:P-256:P-384"; /* newer releases of OpenSSL know the first */
+  char groups[] = "X25519:P-256:P-384";
   if (SSL_CTX_set1_groups_list(ssl_ctx, groups_newer) == 1) return true;
   ERR_clear_error();
   return SSL_CTX_set1_groups_list(ssl_ctx, groups) == 1;

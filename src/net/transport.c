@@ -1,12 +1,14 @@
 /* transport.c: what lies between a connection's socket and its HTTP: nothing, or TLS.
  *
  *   in clear   socket ◄──────────────────────► http
- *   TLS        socket ◄────► tls ◄───────────► http     which is made when the handshake has told its
- * protocol
+ *   TLS        socket ◄────► tls ◄───────────► http     (made once the handshake has told its protocol)
  *
  * Plaintext counts as sent when the bytes that carry it have left, so that http sees a peer that does not
  * read as it would in clear. */
 #include "net/private.h"
+
+/* What waits sealed lies there in clear, too: so much of it is not charged to the budget. */
+#define SEAL_SIZE_FREE ((size_t)16 * 1024)
 
 static const char *alpn_name(tp_tls_alpn alpn) {
   switch (alpn) {
@@ -103,6 +105,30 @@ void tp_transport_give_up(tp_connection *connection, const char *why) {
 /* ---- To the peer ----------------------------------------------------------------------------------------
  */
 
+/* The more at a time the better; where memory is short, a little has to do. */
+static void seal(tp_connection *connection, tuplet_bytes output) {
+  tp_http_budget *budget = connection->listener->config.budget;
+  size_t size = output.size < TP_TLS_SEAL_SIZE_MAX ? output.size : TP_TLS_SEAL_SIZE_MAX;
+  if (size > SEAL_SIZE_FREE) {
+    if (tp_http_budget_charge(budget, size - SEAL_SIZE_FREE))
+      connection->seal_charged += size - SEAL_SIZE_FREE;
+    else
+      size = SEAL_SIZE_FREE;
+  }
+  (void)tp_tls_conn_write(connection->tls, (tuplet_bytes){output.data, size});
+}
+
+static void discharge(tp_connection *connection) {
+  if (connection->seal_charged > 0)
+    tp_http_budget_discharge(connection->listener->config.budget, connection->seal_charged);
+  connection->seal_charged = 0;
+}
+
+void tp_transport_end(tp_connection *connection) {
+  discharge(connection);
+  tp_tls_conn_free(connection->tls);
+}
+
 tuplet_bytes tp_transport_output(tp_connection *connection) {
   tp_tls_conn *tls = connection->tls;
   if (tls == NULL) return tp_http_conn_output(connection->http);
@@ -110,14 +136,17 @@ tuplet_bytes tp_transport_output(tp_connection *connection) {
   if (sealed.size > 0 || connection->http == NULL || tp_tls_conn_is_closed(tls)) return sealed;
   tuplet_bytes output = tp_http_conn_output(connection->http);
   if (output.size > 0)
-    (void)tp_tls_conn_write(tls, output);
+    seal(connection, output);
   else if (tp_http_conn_wants_close(connection->http) && !tp_http_conn_wants_cut(connection->http))
     tp_tls_conn_close(tls);
   return tp_tls_conn_output(tls);
 }
 
 void tp_transport_output_written(tp_connection *connection, size_t size) {
-  if (connection->tls != NULL) size = tp_tls_conn_output_written(connection->tls, size);
+  if (connection->tls != NULL) {
+    size = tp_tls_conn_output_written(connection->tls, size);
+    if (tp_tls_conn_output(connection->tls).size == 0) discharge(connection);
+  }
   if (connection->http != NULL && size > 0) tp_http_conn_output_written(connection->http, size);
 }
 

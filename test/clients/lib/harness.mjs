@@ -48,13 +48,14 @@ export function cleanEnvironment(extra = {}) {
 }
 
 /**
- * A running server. path: the database file. options.token: null for "make one"; options.port: if not any; options.args:
+ * A running server. path: the database file; null: options.args say what is served. options.token: null for "make one"; options.port: if not any; options.args:
  * more arguments of serve; options.env: more environment; options.behind: a command and its arguments that run the
  * server's (nsenter, prlimit, …). Ends with the test, which fails when the server does not end well.
  */
 export async function startServer(t, path, options = {}) {
   const token = options.token === undefined ? TOKEN : options.token;
-  const args = ["--sqlite-path", path, "serve", "--addr", `127.0.0.1:${options.port ?? 0}`];
+  const file = path === null ? [] : ["--sqlite-path", path];
+  const args = [...file, "serve", "--addr", `127.0.0.1:${options.port ?? 0}`];
   if (token !== null) args.push("--access-token", token);
   args.push(...(options.args ?? []));
   const [command, ...rest] = [...(options.behind ?? []), tupletPath(), ...args];

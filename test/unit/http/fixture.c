@@ -92,6 +92,7 @@ static void respond_big(tp_http_request *request) {
 static void on_head(void *context, tp_http_request *request) {
   ((fixture *)context)->head_count++;
   if (view_is(tp_http_request_target(request), "/refused")) tp_http_respond_text(request, 401, "Not you.");
+  if (view_is(tp_http_request_target(request), "/echo/skipped")) tp_http_request_skip_body(request);
 }
 
 static void on_request(void *context, tp_http_request *request) {

@@ -146,6 +146,28 @@ static void refuses_at_the_head_and_goes_on_behind_the_body(void **state) {
   assert_false(tp_http_conn_wants_close(f->conn));
 }
 
+static void keeps_nothing_of_a_body_that_is_skipped(void **state) {
+  fixture *f = *state;
+  tp_http_budget_init(&f->budget, 0, 100);
+  f->config.budget = &f->budget;
+  f->config.limits.bodies_size_free = 0;
+  f->config.limits.body_size_max = 10;
+  fixture_open(f);
+  fixture_receive(f, "POST /echo/skipped HTTP/1.1\r\n" HOST "Content-Length: 10\r\n\r\n012345678");
+  assert_int_equal(f->request_count, 0);
+  fixture_receive(f, "9");
+  fixture_receive(f, "POST /echo/skipped HTTP/1.1\r\n" HOST
+                     "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n");
+  assert_int_equal(f->request_count, 2);
+  assert_int_equal(fixture_output_count(f, "HTTP/1.1 200"), 2);
+  assert_false(fixture_output_has(f, "0123"));
+  assert_false(fixture_output_has(f, "abc"));
+  fixture_receive(f, "POST /echo/skipped HTTP/1.1\r\n" HOST
+                     "Transfer-Encoding: chunked\r\n\r\nb\r\n0123456789a\r\n");
+  assert_true(fixture_output_has(f, "HTTP/1.1 413"));
+  assert_int_equal(f->request_count, 2);
+}
+
 static void refuses_at_the_head_in_place_of_100(void **state) {
   fixture *f = *state;
   fixture_open(f);
@@ -196,6 +218,7 @@ int main(void) {
       TEST(bounds_bodies_by_the_budget_of_all_connections),
       TEST(lets_small_bodies_pass_though_the_budget_is_used_up),
       TEST(refuses_at_the_head_and_goes_on_behind_the_body),
+      TEST(keeps_nothing_of_a_body_that_is_skipped),
       TEST(refuses_at_the_head_in_place_of_100),
       TEST(discards_only_so_much_of_a_refused_body),
       TEST(ends_a_refused_request_that_does_not_arrive_without_another_answer),

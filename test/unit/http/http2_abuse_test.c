@@ -391,6 +391,15 @@ static void priorities_that_cannot_be_end_the_connection(void **state) {
   assert_true(is_answered(f, 3));
 }
 
+static void a_wrong_preface_where_http_2_was_promised_closes_the_connection(void **state) {
+  fixture *f = *state;
+  f->config.protocol = TP_HTTP_2;
+  fixture_open(f);
+  fixture_receive(f, "INVALID CONNECTION PREFACE\r\n\r\n");
+  assert_true(tp_http_conn_wants_close(f->conn));
+  assert_false(tp_http_conn_wants_cut(f->conn));
+}
+
 /* ---- What never comes ---- */
 
 static void settings_that_are_not_acknowledged_end_the_connection(void **state) {
@@ -479,6 +488,7 @@ int main(void) {
       TEST(frames_are_judged_by_what_those_before_them_did),
       TEST(frames_for_a_stream_that_we_have_reset_are_ignored),
       TEST(priorities_that_cannot_be_end_the_connection),
+      TEST(a_wrong_preface_where_http_2_was_promised_closes_the_connection),
       TEST(settings_that_are_not_acknowledged_end_the_connection),
       TEST(streams_are_bounded_before_the_settings_are_acknowledged),
       TEST(a_head_without_end_ends_the_connection_and_a_body_its_stream),

@@ -244,6 +244,25 @@ static void refuses_at_the_head_without_keeping_the_body(void **state) {
   assert_int_equal(tp_http_conn_progress(c->f.conn).handling, 0);
 }
 
+static void keeps_nothing_of_a_body_that_is_skipped(void **state) {
+  client *c = *state;
+  tp_http_budget_init(&c->f.budget, 0, 100);
+  c->f.config.budget = &c->f.budget;
+  c->f.config.limits.bodies_size_free = 5;
+  c->f.config.limits.body_size_max = 200000;
+  client_open(c, 0);
+  static const char body[200001];
+  upload fitting = {body, 200000, false}, excessive = {body, 200001, false};
+  size_t skipped = client_ask(c, "POST", "/echo/skipped", &fitting);
+  size_t refused = client_ask(c, "POST", "/echo/skipped", &excessive);
+  client_talk(c);
+  assert_int_equal(c->answers[skipped].status, 200);
+  assert_int_equal(fitting.left, 0);
+  assert_true(c->answers[skipped].body.size < 100);
+  assert_int_equal(c->answers[refused].status, 413);
+  assert_int_equal(c->f.request_count, 1);
+}
+
 static void bounds_the_head_of_one_stream_alone(void **state) {
   client *c = *state;
   c->f.config.limits.head_size_max = 400;
@@ -591,6 +610,7 @@ int main(void) {
       TEST(bounds_the_body_of_one_stream_alone),
       TEST(bounds_all_bodies_together),
       TEST(refuses_at_the_head_without_keeping_the_body),
+      TEST(keeps_nothing_of_a_body_that_is_skipped),
       TEST(bounds_the_head_of_one_stream_alone),
       TEST(refuses_what_http_1_refuses),
       TEST(asks_for_the_body_that_waits_for_100),

@@ -28,6 +28,7 @@ typedef struct server {
   tp_endpoints *endpoints;
   tp_listener *listener;
   tp_listener_config config;
+  tp_http_budget budget;
   tp_http_request *kept; /* of the target /keep; loop's thread */
   atomic_int kept_count, kept_ended, secure_count;
   atomic_int success_count, failure_count; /* of handshakes */
@@ -89,6 +90,8 @@ static int setup_state(void **state) {
   tls_setup_init(&s->setup);
   tls_setup_start(&s->setup);
   s->config = tp_listener_config_default();
+  tp_http_budget_init(&s->budget, (size_t)64 << 20, 1000);
+  s->config.budget = &s->budget;
   s->config.tls = s->setup.context;
   s->config.on_request = on_request;
   s->config.on_handshake = on_handshake;
@@ -103,6 +106,7 @@ static int teardown_state(void **state) {
   tp_listener_close(s->listener, 0);
   tp_endpoints_free(s->endpoints);
   tp_loop_stop(s->loop);
+  assert_int_equal(atomic_load(&s->budget.memory), 0);
   tls_setup_done(&s->setup);
   free(s);
   return 0;

@@ -173,7 +173,7 @@ static void what_is_made_is_found_and_listed_by_name(void **state) {
   assert_string_equal(entries[0].name, "blog");
   assert_memory_equal(entries[0].id, &blog, sizeof blog);
   assert_string_equal(entries[1].name, "shop");
-  free(entries);
+  tp_catalog_list_free(f->catalog, entries);
 }
 
 static void an_empty_catalog_lists_nothing(void **state) {
@@ -182,7 +182,7 @@ static void an_empty_catalog_lists_nothing(void **state) {
   size_t count = 1;
   EXPECT(f, TUPLET_OK, tp_catalog_list(f->catalog, NULL, NULL, &entries, &count, &f->error));
   assert_int_equal(count, 0);
-  free(entries);
+  tp_catalog_list_free(f->catalog, entries);
 }
 
 static void only_the_owner_may_enter_and_read(void **state) {
@@ -301,7 +301,7 @@ static void what_is_no_database_is_told_of_and_left_alone(void **state) {
   EXPECT(f, TUPLET_OK, tp_catalog_list(f->catalog, on_damaged, &heard, &entries, &count, &f->error));
   assert_int_equal(count, 1);
   assert_int_equal(heard.count, COUNT_OF(names));
-  free(entries);
+  tp_catalog_list_free(f->catalog, entries);
 }
 
 static void a_file_of_data_must_be_one(void **state) {
@@ -424,7 +424,7 @@ static void a_killed_process_leaves_a_whole_database_or_none(void **state) {
       EXPECT(f, TUPLET_OK,
              tp_file_survey_take(below(f, "shop/kv.sqlite3"), tp_clock_system(), &survey, &f->error));
     }
-    free(entries);
+    tp_catalog_list_free(other, entries);
     tp_catalog_close(other);
   }
 }
@@ -594,7 +594,7 @@ static void catalogs_of_one_folder_do_not_get_in_each_others_way(void **state) {
   EXPECT(f, TUPLET_OK, tp_catalog_list(f->catalog, on_damaged, &heard, &entries, &count, &f->error));
   assert_int_equal(heard.count, 0);
   assert_int_equal(count_things(f), count);
-  free(entries);
+  tp_catalog_list_free(f->catalog, entries);
 }
 
 /* ---- Copies ---- */
@@ -657,7 +657,7 @@ static tuplet_status use_catalog(const fixture *f, const tuplet_allocator *alloc
   tuplet_status status = tp_catalog_open(allocator, f->path, TP_CATALOG_MAKE, &catalog, error);
   if (status == TUPLET_OK) status = tp_catalog_create(catalog, "shop", NULL, id, error);
   if (status == TUPLET_OK) status = tp_catalog_list(catalog, NULL, NULL, &entries, &count, error);
-  if (entries != NULL) allocator->reallocate(allocator->context, entries, 0);
+  if (catalog != NULL) tp_catalog_list_free(catalog, entries);
   if (status == TUPLET_OK) status = tp_catalog_hold_alone(catalog, "shop", 0, &hold, error);
   tp_buffer path;
   tp_buffer_init(&path, allocator);

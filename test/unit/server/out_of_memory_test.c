@@ -57,6 +57,14 @@ static bool disarm(void) {
 
 /* ---- A server ---- */
 
+static tp_engine_stats stats;
+
+static void stop(tp_auth *auth, tp_server *server) {
+  tp_server_stop(server);
+  tp_auth_free(auth);
+  tp_engine_stats_done(&stats);
+}
+
 static tuplet_status start(tp_auth **ret_auth, tp_server **ret_server) {
   tuplet_open_options options = TUPLET_OPEN_OPTIONS_INIT;
   options.allocator = &allocator;
@@ -67,17 +75,21 @@ static tuplet_status start(tp_auth **ret_auth, tp_server **ret_server) {
   config.addresses = any_port;
   config.address_count = 1;
   config.worker_count = 1;
+  config.metrics_address = any_port[0];
+  config.log_requests = true;
+  config.stats = &stats;
   memcpy(config.database_id, database_id, sizeof database_id);
   tp_auth *auth = NULL;
-  tuplet_status status = tp_auth_new(&allocator, access_token, secret, &auth, NULL);
+  tuplet_status status = tp_engine_stats_init(&stats, &allocator, NULL);
+  if (status == TUPLET_OK) status = tp_auth_new(&allocator, access_token, secret, &auth, NULL);
   if (status == TUPLET_OK)
-    status = tp_open_store(":memory:", &options, config.clock, &config.store, NULL, NULL);
+    status = tp_open_store_with_stats(":memory:", &options, config.clock, &stats, &config.store, NULL, NULL);
   config.auth = auth;
   if (status == TUPLET_OK) status = tp_server_start(&config, ret_server, NULL);
   if (status == TUPLET_OK)
     *ret_auth = auth;
   else
-    tp_auth_free(auth);
+    stop(auth, NULL);
   return status;
 }
 
@@ -90,8 +102,7 @@ static void starting_fails_cleanly_at_every_allocation(void **state) {
     tuplet_status status = start(&auth, &server);
     bool fired = disarm();
     if (status == TUPLET_OK) {
-      tp_server_stop(server);
-      tp_auth_free(auth);
+      stop(auth, server);
     } else {
       assert_true(fired);
       assert_true(status < 0);
@@ -117,16 +128,16 @@ static int connect_client(const tp_server *server) {
 
 /* Sends a request and reads until the server ends the connection, or (watches) for one piece; what its status
  * was, 0 if there was no answer. */
-static int try_request(const tp_server *server, const char *headers, const char *path, tuplet_bytes body,
+static int try_request(const tp_server *server, const char *headers, const char *target, tuplet_bytes body,
                        bool once) {
   char request[2048];
-  char answer[4096];
+  char answer[64 * 1024];
   int status = 0;
   int size = snprintf(request, sizeof request,
-                      "POST %s HTTP/1.1\r\nHost: test\r\nConnection: close\r\nContent-Length: %zu\r\n%s\r\n",
-                      path, body.size, headers);
+                      "%s HTTP/1.1\r\nHost: test\r\nConnection: close\r\nContent-Length: %zu\r\n%s\r\n",
+                      target, body.size, headers);
   assert_true(size > 0 && (size_t)size + body.size <= sizeof request);
-  memcpy(request + size, body.data, body.size);
+  if (body.size > 0) memcpy(request + size, body.data, body.size);
   int client = connect_client(server);
   if (send(client, request, (size_t)size + body.size, MSG_NOSIGNAL) > 0) {
     size_t received = 0;
@@ -154,17 +165,19 @@ static void try_everything(const tp_server *server, const char *session_headers,
   /* {keys: {key: 02 61 00}} */
   static const uint8_t watch[] = {0x0a, 0x05, 0x0a, 0x03, 0x02, 0x61, 0x00};
   static const char exchange[] = "{\"supportedVersions\":[3]}";
-  ret_statuses[0] =
-      try_request(server, session_headers, "/v2/atomic_write", (tuplet_bytes){write, sizeof write}, false);
-  ret_statuses[1] =
-      try_request(server, session_headers, "/v2/snapshot_read", (tuplet_bytes){read, sizeof read}, false);
+  ret_statuses[0] = try_request(server, session_headers, "POST /v2/atomic_write",
+                                (tuplet_bytes){write, sizeof write}, false);
+  ret_statuses[1] = try_request(server, session_headers, "POST /v2/snapshot_read",
+                                (tuplet_bytes){read, sizeof read}, false);
   ret_statuses[2] =
-      try_request(server, session_headers, "/v2/watch", (tuplet_bytes){watch, sizeof watch}, true);
+      try_request(server, session_headers, "POST /v2/watch", (tuplet_bytes){watch, sizeof watch}, true);
   ret_statuses[3] = try_request(server, exchange_headers,
-                                "/:memory:", (tuplet_bytes){exchange, sizeof exchange - 1}, false);
+                                "POST /:memory:", (tuplet_bytes){exchange, sizeof exchange - 1}, false);
+  ret_statuses[4] = try_request(server, exchange_headers, "GET /metrics", (tuplet_bytes){0}, false);
+  ret_statuses[5] = try_request(server, "", "GET /readyz", (tuplet_bytes){0}, false);
 }
 
-enum { REQUEST_COUNT = 4 };
+enum { REQUEST_COUNT = 6 };
 
 static void serving_goes_on_after_every_allocation_that_fails(void **state) {
   (void)state;
@@ -201,8 +214,7 @@ static void serving_goes_on_after_every_allocation_that_fails(void **state) {
       if (statuses[i] != 200) fail_msg("after allocation %ld: request %zu got %d", n, i, statuses[i]);
     }
   }
-  tp_server_stop(server);
-  tp_auth_free(auth);
+  stop(auth, server);
 }
 
 int main(void) {
