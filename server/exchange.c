@@ -107,7 +107,9 @@ static void answer_metadata(tp_worker *worker, tp_http_request *request, json_in
     tp_answer_failure(worker, request, tp_fail_nomem(&error), &error);
     return;
   }
-  tp_answer_bytes(request, TP_CONTENT_JSON, (tuplet_bytes){text, strlen(text)});
+  const tp_http_header headers[] = {{"content-type", TP_CONTENT_JSON},
+                                    {"tuplet-extensions", TP_EXCHANGE_EXTENSIONS}};
+  tp_http_respond(request, 200, headers, 2, (tuplet_bytes){text, strlen(text)});
   free(text); /* jansson's is the C library's */
 }
 

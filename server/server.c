@@ -11,11 +11,12 @@
 #include "server/certificate.h"
 #include "server/monitor.h"
 #include "server/protocol.h"
+#include "server/queue_leases.h"
 #include "server/refusal.h"
 #include "server/requests.h"
+#include "server/stream.h"
 #include "server/tokens_reload.h"
 #include "server/trim.h"
-#include "server/watch_stream.h"
 
 #include <sched.h>
 #include <stddef.h>
@@ -70,11 +71,11 @@ static void run_close_reader(void *context) {
 
 static void run_stop_watches(void *context) {
   tp_refusals_stop(context);
-  tp_watch_streams_stop(context);
+  tp_streams_stop(context);
 }
 
 static void run_check_watches(void *context) {
-  tp_watch_streams_check(context);
+  tp_streams_check(context);
 }
 
 static void run_beat(tp_loop_item *item) {
@@ -290,6 +291,7 @@ static tuplet_status init_service(tp_server *server, const tp_server_config *con
   uint8_t id[(TP_SERVICE_RUN_ID_SIZE - 1) / 2];
   tuplet_status status = tp_random_fill(id, sizeof id, error);
   tp_hex_write(id, status == TUPLET_OK ? sizeof id : 0, service->run_id);
+  if (status == TUPLET_OK) status = tp_queue_leases_new(config->allocator, &service->queue_leases, error);
   return status;
 }
 
@@ -435,6 +437,7 @@ void tp_server_stop(tp_server *server) {
   for (uint32_t i = 0; i < server->worker_count; i++) tp_loop_stop(server->workers[i].loop);
   tp_loop_stop(server->housekeeping);
   tp_databases_free(server->service.databases);
+  tp_queue_leases_free(server->service.queue_leases);
   tp_net_gate_free(server->service.gate);
   tp_throttle_free(server->service.throttle);
   tp_endpoints_free(server->endpoints);

@@ -29,6 +29,7 @@ typedef enum tp_service_log {
 } tp_service_log;
 
 typedef struct tp_monitor tp_monitor;
+typedef struct tp_queue_leases tp_queue_leases;
 
 enum { TP_SERVICE_RUN_ID_SIZE = 9 };
 
@@ -51,10 +52,11 @@ typedef struct tp_service {
   int64_t session_ms;     /* how long a session token is valid */
   tp_http_budget budget;
   tp_net_gate *gate;
-  atomic_size_t watch_count; /* of all loops */
+  atomic_size_t watch_count; /* of all loops; listeners count as well */
+  tp_queue_leases *queue_leases;
 } tp_service;
 
-typedef struct tp_watch_stream tp_watch_stream;
+typedef struct tp_stream tp_stream;
 typedef struct tp_held_refusal tp_held_refusal;
 
 /* A loop. All members belong to its thread once it serves. */
@@ -68,7 +70,7 @@ typedef struct tp_worker {
   tp_loop_metrics metrics;
   uint64_t request_number_last; /* of those that are logged */
   tp_reader *reader;            /* of the server's own database */
-  tp_watch_stream *watches;
+  tp_stream *streams;
   tp_held_refusal *held;
   bool stopping; /* watches are refused, and nothing is held back */
 } tp_worker;

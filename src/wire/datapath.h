@@ -32,6 +32,12 @@ tuplet_status tp_atomic_write_decode(tuplet_bytes message, tp_arena *arena, tp_w
 tuplet_status tp_watch_decode(tuplet_bytes message, tp_arena *arena, tuplet_bytes **ret_keys,
                               size_t *ret_key_count, tuplet_error *error);
 
+/* Of the extension queue/1. The limits of max_in_flight are checked. */
+tuplet_status tp_queue_listen_decode(tuplet_bytes message, tp_arena *arena, uint32_t *ret_in_flight_max,
+                                     tuplet_error *error);
+tuplet_status tp_queue_finish_decode(tuplet_bytes message, tp_arena *arena, tuplet_bytes *ret_id,
+                                     bool *ret_success, tuplet_error *error);
+
 /* ---- Answers ------------------------------------------------------------------------------------------ */
 
 /* All append to `out`, whose sticky failure tells about memory. */
@@ -56,5 +62,9 @@ void tp_atomic_write_output_disabled(tp_buffer *out);
 /* A WatchOutput: begin, then every key in order. row is NULL where there is no entry. */
 void tp_watch_output_begin(tp_buffer *out);
 void tp_watch_output_key(tp_buffer *out, bool changed, const tp_row *row);
+
+/* A QueueMessage. */
+void tp_queue_message_encode(tp_buffer *out, tuplet_bytes id, tuplet_bytes payload, uint32_t attempt,
+                             uint32_t lease_ms);
 
 #endif

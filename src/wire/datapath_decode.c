@@ -334,3 +334,32 @@ tuplet_status tp_watch_decode(tuplet_bytes message, tp_arena *arena, tuplet_byte
   *ret_key_count = watch->n_keys;
   return TUPLET_OK;
 }
+
+/* ---- The queue ---- */
+
+tuplet_status tp_queue_listen_decode(tuplet_bytes message, tp_arena *arena, uint32_t *ret_in_flight_max,
+                                     tuplet_error *error) {
+  void *unpacked;
+  tuplet_status status =
+      unpack(&com__deno__kv__datapath__queue_listen__descriptor, message, arena, &unpacked, error);
+  if (status != TUPLET_OK) return status;
+  const Com__Deno__Kv__Datapath__QueueListen *listen = unpacked;
+  if (listen->max_in_flight > TP_LIMIT_QUEUE_IN_FLIGHT_MAX)
+    return tp_fail(error, TUPLET_INVALID, "max_in_flight is %u; it may be up to %d.", listen->max_in_flight,
+                   (int)TP_LIMIT_QUEUE_IN_FLIGHT_MAX);
+  *ret_in_flight_max = listen->max_in_flight > 0 ? listen->max_in_flight : TP_LIMIT_QUEUE_IN_FLIGHT_DEFAULT;
+  return TUPLET_OK;
+}
+
+tuplet_status tp_queue_finish_decode(tuplet_bytes message, tp_arena *arena, tuplet_bytes *ret_id,
+                                     bool *ret_success, tuplet_error *error) {
+  void *unpacked;
+  tuplet_status status =
+      unpack(&com__deno__kv__datapath__queue_finish__descriptor, message, arena, &unpacked, error);
+  if (status != TUPLET_OK) return status;
+  const Com__Deno__Kv__Datapath__QueueFinish *finish = unpacked;
+  if (finish->id[0] == '\0') return tp_fail(error, TUPLET_INVALID, "The message's id is missing.");
+  *ret_id = (tuplet_bytes){finish->id, strlen(finish->id)};
+  *ret_success = finish->success;
+  return TUPLET_OK;
+}

@@ -146,3 +146,13 @@ void tp_watch_output_key(tp_buffer *out, bool changed, const tp_row *row) {
   if (changed) put_number(out, 1, true);
   if (changed && row != NULL) put_entry(out, 2, row);
 }
+
+/* ---- The queue ---- */
+
+void tp_queue_message_encode(tp_buffer *out, tuplet_bytes id, tuplet_bytes payload, uint32_t attempt,
+                             uint32_t lease_ms) {
+  put_bytes(out, 1, id.data, id.size);
+  put_bytes(out, 2, payload.data, payload.size);
+  put_number(out, 3, attempt);
+  put_number(out, 4, lease_ms);
+}

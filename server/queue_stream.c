@@ -1,0 +1,272 @@
+/* queue_stream.c: the queue over the network.
+ *
+ *   queue's thread: on_message ──► incoming ──post──► loop: unsent ──► sent, and in the table of leases
+ *                                                                            │
+ *                  any loop: queue_finish ── takes it from the table ◄───────┘
+ *
+ * A peer that reads slowly makes the server hold its window (max_in_flight messages) and no more than
+ * UNTAKEN_SIZE_MAX bytes of it twice. */
+#include "server/queue_stream.h"
+
+#include "base/alloc.h"
+#include "base/status.h"
+#include "server/answer.h"
+#include "server/completion.h"
+#include "server/queue_leases.h"
+#include "server/stream.h"
+#include "wire/datapath.h"
+
+#include <stddef.h>
+
+enum { UNTAKEN_SIZE_MAX = 256 * 1024, MESSAGE_KEEP_MAX = 4096, LEASE_MS = 5000 };
+
+/* A message on its way. */
+typedef struct queue_item {
+  tp_queue_lease lease; /* first, so that the one is found from the other */
+  struct queue_item *next;
+} queue_item;
+
+typedef struct item_list {
+  queue_item *first;
+  queue_item **last_link;
+} item_list;
+
+typedef struct queue_stream {
+  tp_stream base; /* first, so that the one is found from the other */
+  tp_queue_listener *listener;
+  tp_loop_item wake;
+  item_list unsent;
+  tp_queue_lease_list sent;
+  tp_buffer message;
+
+  pthread_mutex_t mutex; /* guards what follows */
+  item_list incoming;
+  bool wake_posted;
+} queue_stream;
+
+static void list_init(item_list *list) {
+  list->first = NULL;
+  list->last_link = &list->first;
+}
+
+static void list_append(item_list *list, queue_item *item) {
+  item->next = NULL;
+  *list->last_link = item;
+  list->last_link = &item->next;
+}
+
+static queue_item *list_take(item_list *list) {
+  queue_item *item = list->first;
+  if (item == NULL) return NULL;
+  list->first = item->next;
+  if (list->first == NULL) list->last_link = &list->first;
+  return item;
+}
+
+/* ---- The end ---- */
+
+static void free_stream(queue_stream *stream) {
+  (void)pthread_mutex_destroy(&stream->mutex);
+  tp_buffer_done(&stream->message);
+  tp_free(stream->base.worker->service->allocator, stream);
+}
+
+static void give_back(const tuplet_allocator *allocator, queue_item *item) {
+  tp_delivery *delivery = item->lease.delivery;
+  tp_free(allocator, item);
+  tp_delivery_finish(delivery, TP_FINISH_RETURNED, NULL, NULL);
+}
+
+static void on_end(tp_stream *base) {
+  queue_stream *stream = (queue_stream *)base;
+  const tp_service *service = base->worker->service;
+  tp_queue_listener_close(stream->listener); /* from here on nothing comes in any more */
+  for (tp_queue_lease *lease;
+       (lease = tp_queue_leases_take_any(service->queue_leases, &stream->sent)) != NULL;)
+    give_back(service->allocator, (queue_item *)lease);
+  for (queue_item *item; (item = list_take(&stream->unsent)) != NULL;) give_back(service->allocator, item);
+  for (queue_item *item; (item = list_take(&stream->incoming)) != NULL;) give_back(service->allocator, item);
+  if (!stream->wake_posted) free_stream(stream);
+}
+
+/* ---- Sending ---- */
+
+static tuplet_status send_message(queue_stream *stream, queue_item *item, tuplet_error *error) {
+  static const uint8_t room[TP_STREAM_LENGTH_SIZE];
+  const tp_delivery *delivery = item->lease.delivery;
+  tp_buffer_clear(&stream->message);
+  tp_buffer_append(&stream->message, room, sizeof room);
+  tp_queue_message_encode(&stream->message, delivery->id, delivery->payload, delivery->attempt, LEASE_MS);
+  /* Before it is sent: the peer may be quick. */
+  tp_queue_leases_add(stream->base.worker->service->queue_leases, &item->lease, &stream->base.session,
+                      &stream->sent);
+  return tp_stream_write(&stream->base, &stream->message, error);
+}
+
+static void send_unsent(queue_stream *stream) {
+  tuplet_status status = TUPLET_OK;
+  tuplet_error error;
+  while (status == TUPLET_OK && stream->unsent.first != NULL &&
+         tp_http_respond_buffered(stream->base.request) < UNTAKEN_SIZE_MAX)
+    status = send_message(stream, list_take(&stream->unsent), &error);
+  if (stream->message.capacity > MESSAGE_KEEP_MAX) tp_buffer_done(&stream->message);
+  if (status != TUPLET_OK) tp_stream_fail(&stream->base, status, &error);
+}
+
+static void on_writable(tp_stream *base) {
+  send_unsent((queue_stream *)base);
+}
+
+/* ---- Messages come in ---- */
+
+/* On the queue's thread. */
+static void on_message(void *context, tp_delivery *delivery) {
+  queue_stream *stream = context;
+  queue_item *item = tp_alloc(stream->base.worker->service->allocator, sizeof *item);
+  if (item == NULL) {
+    tp_delivery_finish(delivery, TP_FINISH_RETURNED, NULL, NULL);
+    return;
+  }
+  item->lease.delivery = delivery;
+  (void)pthread_mutex_lock(&stream->mutex);
+  list_append(&stream->incoming, item);
+  bool posts = !stream->wake_posted;
+  stream->wake_posted = true;
+  (void)pthread_mutex_unlock(&stream->mutex);
+  if (posts) tp_loop_post(stream->base.worker->loop, &stream->wake);
+}
+
+static void run_wake(tp_loop_item *loop_item) {
+  queue_stream *stream = (queue_stream *)(void *)((char *)loop_item - offsetof(queue_stream, wake));
+  if (stream->base.request == NULL) {
+    free_stream(stream);
+    return;
+  }
+  (void)pthread_mutex_lock(&stream->mutex);
+  stream->wake_posted = false;
+  for (queue_item *item; (item = list_take(&stream->incoming)) != NULL;) list_append(&stream->unsent, item);
+  (void)pthread_mutex_unlock(&stream->mutex);
+  send_unsent(stream);
+}
+
+/* ---- The start ---- */
+
+static const tp_stream_kind queue_kind = {"listener", on_writable, on_end};
+
+static void refuse(tp_worker *worker, tp_http_request *request, tp_database *database, tuplet_status status,
+                   const tuplet_error *error) {
+  tp_database_release(worker->service->databases, database);
+  tp_answer_failure(worker, request, status, error);
+}
+
+static tuplet_status new_stream(tp_worker *worker, queue_stream **ret_stream, tuplet_error *error) {
+  const tuplet_allocator *allocator = worker->service->allocator;
+  queue_stream *stream = tp_alloc_array_zeroed(allocator, 1, sizeof *stream);
+  if (stream == NULL) return tp_fail_nomem(error);
+  if (pthread_mutex_init(&stream->mutex, NULL) != 0) {
+    tp_free(allocator, stream);
+    return tp_fail_nomem(error);
+  }
+  stream->wake.run = run_wake;
+  list_init(&stream->unsent);
+  list_init(&stream->incoming);
+  tp_buffer_init(&stream->message, allocator);
+  *ret_stream = stream;
+  return TUPLET_OK;
+}
+
+void tp_queue_stream_start(tp_worker *worker, tp_http_request *request, const tp_session *session,
+                           tp_database *database) {
+  tuplet_error error = {0};
+  uint32_t in_flight_max;
+  queue_stream *stream;
+  if (!session->may_write) {
+    tp_database_release(worker->service->databases, database);
+    tp_http_respond_text(request, 403,
+                         "Who may only read cannot listen to the queue: that takes messages out of it.");
+    return;
+  }
+  tuplet_status status = tp_queue_listen_decode(tp_http_request_body(request), tp_http_request_arena(request),
+                                                &in_flight_max, &error);
+  if (status == TUPLET_OK) status = new_stream(worker, &stream, &error);
+  if (status != TUPLET_OK) {
+    refuse(worker, request, database, status, &error);
+    return;
+  }
+  if (!tp_stream_open(&stream->base, &queue_kind, worker, request, session, database)) {
+    free_stream(stream);
+    return;
+  }
+  const tp_queue_listening listening = {in_flight_max, on_message, stream};
+  status = tp_store_listen(tp_database_store(database), &listening, &stream->listener, &error);
+  if (status == TUPLET_OK)
+    tp_stream_start(&stream->base);
+  else
+    tp_stream_fail(&stream->base, status, &error);
+}
+
+/* ---- Finishing ---- */
+
+/* Lives in the request's arena. */
+typedef struct finish_operation {
+  tp_completion completion;
+  tp_worker *worker;
+  tp_http_request *request;
+  tp_database *database;
+  tuplet_status status;
+  tuplet_error error;
+} finish_operation;
+
+static void answer_finish(tp_worker *worker, tp_http_request *request, tuplet_status status,
+                          const tuplet_error *error) {
+  if (status == TUPLET_OK)
+    tp_answer_bytes(request, TP_CONTENT_PROTOBUF, (tuplet_bytes){0});
+  else if (status == TUPLET_NOT_FOUND)
+    tp_http_respond_text(request, 404,
+                         "There is no such message with a listener of this token: its lease may be over.");
+  else
+    tp_answer_failure(worker, request, status, error);
+}
+
+static void finish_on_done(void *context, tuplet_status status, const tuplet_error *error) {
+  finish_operation *operation = context;
+  operation->status = status;
+  if (status < 0) operation->error = *error;
+  tp_completion_done(&operation->completion);
+}
+
+static void finish_finish(tp_completion *completion) {
+  finish_operation *operation =
+      (finish_operation *)(void *)((char *)completion - offsetof(finish_operation, completion));
+  tp_database_release(operation->worker->service->databases, operation->database);
+  answer_finish(operation->worker, operation->request, operation->status, &operation->error);
+}
+
+void tp_queue_finish_handle(tp_worker *worker, tp_http_request *request, const tp_session *session,
+                            tp_database *database) {
+  const tp_service *service = worker->service;
+  tuplet_error error = {0};
+  tuplet_bytes id;
+  bool success = false;
+  tp_arena *arena = tp_http_request_arena(request);
+  finish_operation *operation = tp_arena_alloc(arena, sizeof *operation);
+  tuplet_status status =
+      operation == NULL ? tp_fail_nomem(&error)
+                        : tp_queue_finish_decode(tp_http_request_body(request), arena, &id, &success, &error);
+  tp_queue_lease *lease = NULL;
+  if (status == TUPLET_OK) {
+    lease = tp_queue_leases_take(service->queue_leases, id, session);
+    if (lease == NULL) status = TUPLET_NOT_FOUND;
+  }
+  if (status != TUPLET_OK) {
+    tp_database_release(service->databases, database);
+    answer_finish(worker, request, status, &error);
+    return;
+  }
+  *operation = (finish_operation){.worker = worker, .request = request, .database = database};
+  tp_delivery *delivery = lease->delivery;
+  tp_free(service->allocator, lease);
+  tp_completion_init(&operation->completion, worker->loop, finish_finish);
+  tp_delivery_finish(delivery, success ? TP_FINISH_DONE : TP_FINISH_FAILED, finish_on_done, operation);
+  tp_completion_submitted(&operation->completion);
+}
