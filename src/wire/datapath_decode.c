@@ -1,139 +1,29 @@
-/* datapath_decode.c: requests, from the bytes of a stranger to what the store takes.
- *
- * protobuf-c does the parsing. What it may spend is settled before: the fields of the outermost message are
- * counted first, and its allocations come out of the arena up to a budget, since a message of two-byte fields
- * can ask for fifty times its size. */
+/* datapath_decode.c: requests, from the bytes of a stranger to what the store takes. */
 #include "wire/datapath.h"
 
 #include "base/status.h"
 #include "codec/key.h"
 #include "codec/limits.h"
 #include "datapath.pb-c.h"
+#include "wire/unpack.h"
 
 #include <inttypes.h>
 #include <string.h>
 
 enum { VERSIONSTAMP_SIZE = sizeof((tuplet_versionstamp *)NULL)->bytes };
 
-/* ---- Counting before parsing ----
- *
- * The store has the same limits; here they are kept before memory is spent. */
-
-enum { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_BYTES = 2, WIRE_FIXED32 = 5 };
-
-/* The highest field number of a request's outermost message. */
-enum { FIELD_MAX = 3 };
-
-typedef struct field_cursor {
-  const uint8_t *next;
-  const uint8_t *end;
-} field_cursor;
-
-static bool read_varint(field_cursor *cursor, uint64_t *ret_number) {
-  uint64_t number = 0;
-  for (unsigned shift = 0; shift < 64; shift += 7) {
-    if (cursor->next == cursor->end) return false;
-    uint8_t byte = *cursor->next++;
-    number |= (uint64_t)(byte & 0x7f) << shift;
-    if (byte < 0x80) {
-      *ret_number = number;
-      return true;
-    }
-  }
-  return false;
-}
-
-static bool skip(field_cursor *cursor, uint64_t size) {
-  if (size > (uint64_t)(cursor->end - cursor->next)) return false;
-  cursor->next += size;
-  return true;
-}
-
-static bool skip_value(field_cursor *cursor, unsigned wire_type) {
-  uint64_t number;
-  switch (wire_type) {
-  case WIRE_VARINT: return read_varint(cursor, &number);
-  case WIRE_FIXED64: return skip(cursor, 8);
-  case WIRE_BYTES: return read_varint(cursor, &number) && skip(cursor, number);
-  case WIRE_FIXED32: return skip(cursor, 4);
-  default: return false; /* groups are of the past, 6 and 7 do not exist */
-  }
-}
-
-/* How often each field occurs in a message; false when it is no message at all. */
-static bool count_fields(tuplet_bytes message, size_t ret_counts[FIELD_MAX + 1]) {
-  const uint8_t *data = message.data;
-  field_cursor cursor = {data, message.size == 0 ? data : data + message.size};
-  memset(ret_counts, 0, (FIELD_MAX + 1) * sizeof *ret_counts);
-  while (cursor.next != cursor.end) {
-    uint64_t tag;
-    if (!read_varint(&cursor, &tag) || !skip_value(&cursor, (unsigned)(tag & 7))) return false;
-    if (tag >> 3 <= FIELD_MAX) ret_counts[tag >> 3]++;
-  }
-  return true;
-}
-
-/* ---- Parsing within a budget ---- */
-
-typedef struct decode_budget {
-  tp_arena *arena;
-  size_t left;
-  bool overdrawn;
-  bool out_of_memory;
-} decode_budget;
-
-static void *budget_alloc(void *context, size_t size) {
-  decode_budget *budget = context;
-  if (size > budget->left) {
-    budget->overdrawn = true;
-    return NULL;
-  }
-  void *pointer = tp_arena_alloc(budget->arena, size);
-  if (pointer == NULL) budget->out_of_memory = true;
-  budget->left -= size;
-  return pointer;
-}
-
-static void budget_free(void *context, void *pointer) {
-  (void)context;
-  (void)pointer;
-}
-
-static tuplet_status fail_malformed(const ProtobufCMessageDescriptor *descriptor, tuplet_error *error) {
-  return tp_fail(error, TUPLET_MALFORMED, "The body is not a valid %s message.", descriptor->short_name);
-}
-
-static tuplet_status unpack(const ProtobufCMessageDescriptor *descriptor, tuplet_bytes message,
-                            tp_arena *arena, void **ret_message, tuplet_error *error) {
-  decode_budget budget = {.arena = arena, .left = TP_DATAPATH_DECODE_OVERHEAD + 2 * message.size};
-  ProtobufCAllocator allocator = {budget_alloc, budget_free, &budget};
-  ProtobufCMessage *unpacked = protobuf_c_message_unpack(descriptor, &allocator, message.size, message.data);
-  if (unpacked == NULL) {
-    if (budget.out_of_memory) return tp_fail_nomem(error);
-    if (budget.overdrawn)
-      return tp_fail(error, TUPLET_LIMIT, "The %s holds too many fields.", descriptor->short_name);
-    return fail_malformed(descriptor, error);
-  }
-  *ret_message = unpacked;
-  return TUPLET_OK;
-}
-
-static tuplet_bytes view(ProtobufCBinaryData data) {
-  return (tuplet_bytes){data.data, data.len};
-}
-
 /* ---- SnapshotRead ---- */
 
 tuplet_status tp_snapshot_read_decode(tuplet_bytes message, tp_arena *arena, tp_read_range **ret_ranges,
                                       size_t *ret_range_count, tuplet_error *error) {
   const ProtobufCMessageDescriptor *descriptor = &com__deno__kv__datapath__snapshot_read__descriptor;
-  size_t counts[FIELD_MAX + 1];
-  if (!count_fields(message, counts)) return fail_malformed(descriptor, error);
+  size_t counts[TP_WIRE_FIELD_MAX + 1];
+  if (!tp_wire_count_fields(message, counts)) return tp_wire_fail_malformed(descriptor, error);
   if (counts[1] > TP_LIMIT_READ_RANGES_MAX)
     return tp_fail(error, TUPLET_LIMIT, "Too many ranges (max %d)", TP_LIMIT_READ_RANGES_MAX);
 
   void *unpacked;
-  tuplet_status status = unpack(descriptor, message, arena, &unpacked, error);
+  tuplet_status status = tp_wire_unpack(descriptor, message, arena, &unpacked, error);
   if (status != TUPLET_OK) return status;
   const Com__Deno__Kv__Datapath__SnapshotRead *read = unpacked;
 
@@ -144,8 +34,8 @@ tuplet_status tp_snapshot_read_decode(tuplet_bytes message, tp_arena *arena, tp_
     if (range->limit <= 0)
       return tp_fail(error, TUPLET_INVALID, "The limit of range %zu is %" PRId32 "; it must be positive.", i,
                      range->limit);
-    ranges[i] = (tp_read_range){.start = view(range->start),
-                                .end = view(range->end),
+    ranges[i] = (tp_read_range){.start = tp_wire_view(range->start),
+                                .end = tp_wire_view(range->end),
                                 .limit = (uint32_t)range->limit,
                                 .reverse = range->reverse};
   }
@@ -160,7 +50,7 @@ tuplet_status tp_snapshot_read_decode(tuplet_bytes message, tp_arena *arena, tp_
 static tuplet_status decode_key(ProtobufCBinaryData key, const char *what, size_t index,
                                 tuplet_bytes *ret_key, tuplet_error *error) {
   tuplet_error reason = {0};
-  *ret_key = view(key);
+  *ret_key = tp_wire_view(key);
   if (tp_key_validate(*ret_key, &reason) == TUPLET_OK) return TUPLET_OK;
   return tp_fail(error, TUPLET_INVALID, "The key of %s %zu is not the encoding of one: %s", what, index,
                  reason.message);
@@ -203,7 +93,7 @@ static tuplet_status decode_value(const Com__Deno__Kv__Datapath__KvValue *value,
     return tp_fail(error, TUPLET_INVALID, "The KvU64 of mutation %zu has %zu bytes; it must have 8.", index,
                    value->data.len);
   mutation->encoding = (uint32_t)encoding;
-  mutation->value = view(value->data);
+  mutation->value = tp_wire_view(value->data);
   return TUPLET_OK;
 }
 
@@ -224,8 +114,8 @@ static tuplet_status decode_mutation(const Com__Deno__Kv__Datapath__Mutation *mu
   if (ret_mutation->type == TP_MUTATION_DELETE) return TUPLET_OK;
 
   if (ret_mutation->type == TP_MUTATION_SUM) {
-    if (mutation->sum_min.len > 0) ret_mutation->sum_min = view(mutation->sum_min);
-    if (mutation->sum_max.len > 0) ret_mutation->sum_max = view(mutation->sum_max);
+    if (mutation->sum_min.len > 0) ret_mutation->sum_min = tp_wire_view(mutation->sum_min);
+    if (mutation->sum_max.len > 0) ret_mutation->sum_max = tp_wire_view(mutation->sum_max);
     ret_mutation->sum_clamp = mutation->sum_clamp;
   }
   return decode_value(mutation->value, index, ret_mutation, error);
@@ -254,7 +144,7 @@ static tuplet_status decode_enqueue(const Com__Deno__Kv__Datapath__Enqueue *enqu
         decode_key(enqueue->keys_if_undelivered[i], "keysIfUndelivered", i, &keys[i], error);
     if (status != TUPLET_OK) return status;
   }
-  *ret_enqueue = (tp_enqueue){.payload = view(enqueue->payload),
+  *ret_enqueue = (tp_enqueue){.payload = tp_wire_view(enqueue->payload),
                               .due_at_ms = enqueue->deadline_ms,
                               .keys_if_undelivered = keys,
                               .keys_if_undelivered_count = enqueue->n_keys_if_undelivered,
@@ -280,15 +170,15 @@ static tuplet_status decode_parts(const Com__Deno__Kv__Datapath__AtomicWrite *at
 tuplet_status tp_atomic_write_decode(tuplet_bytes message, tp_arena *arena, tp_write *ret_write,
                                      tuplet_error *error) {
   const ProtobufCMessageDescriptor *descriptor = &com__deno__kv__datapath__atomic_write__descriptor;
-  size_t counts[FIELD_MAX + 1];
-  if (!count_fields(message, counts)) return fail_malformed(descriptor, error);
+  size_t counts[TP_WIRE_FIELD_MAX + 1];
+  if (!tp_wire_count_fields(message, counts)) return tp_wire_fail_malformed(descriptor, error);
   if (counts[1] > TP_LIMIT_ATOMIC_CHECKS_MAX)
     return tp_fail(error, TUPLET_LIMIT, "Too many checks (max %d)", TP_LIMIT_ATOMIC_CHECKS_MAX);
   if (counts[2] > TP_LIMIT_ATOMIC_MUTATIONS_MAX || counts[3] > TP_LIMIT_ATOMIC_MUTATIONS_MAX - counts[2])
     return tp_fail(error, TUPLET_LIMIT, "Too many mutations (max %d)", TP_LIMIT_ATOMIC_MUTATIONS_MAX);
 
   void *unpacked;
-  tuplet_status status = unpack(descriptor, message, arena, &unpacked, error);
+  tuplet_status status = tp_wire_unpack(descriptor, message, arena, &unpacked, error);
   if (status != TUPLET_OK) return status;
   const Com__Deno__Kv__Datapath__AtomicWrite *atomic = unpacked;
 
@@ -317,19 +207,19 @@ tuplet_status tp_atomic_write_decode(tuplet_bytes message, tp_arena *arena, tp_w
 tuplet_status tp_watch_decode(tuplet_bytes message, tp_arena *arena, tuplet_bytes **ret_keys,
                               size_t *ret_key_count, tuplet_error *error) {
   const ProtobufCMessageDescriptor *descriptor = &com__deno__kv__datapath__watch__descriptor;
-  size_t counts[FIELD_MAX + 1];
-  if (!count_fields(message, counts)) return fail_malformed(descriptor, error);
+  size_t counts[TP_WIRE_FIELD_MAX + 1];
+  if (!tp_wire_count_fields(message, counts)) return tp_wire_fail_malformed(descriptor, error);
   if (counts[1] > TP_LIMIT_WATCH_KEYS_MAX)
     return tp_fail(error, TUPLET_LIMIT, "Too many keys (max %d)", TP_LIMIT_WATCH_KEYS_MAX);
 
   void *unpacked;
-  tuplet_status status = unpack(descriptor, message, arena, &unpacked, error);
+  tuplet_status status = tp_wire_unpack(descriptor, message, arena, &unpacked, error);
   if (status != TUPLET_OK) return status;
   const Com__Deno__Kv__Datapath__Watch *watch = unpacked;
 
   tuplet_bytes *keys = tp_arena_alloc_array_zeroed(arena, watch->n_keys, sizeof *keys);
   if (keys == NULL) return tp_fail_nomem(error);
-  for (size_t i = 0; i < watch->n_keys; i++) keys[i] = view(watch->keys[i]->key);
+  for (size_t i = 0; i < watch->n_keys; i++) keys[i] = tp_wire_view(watch->keys[i]->key);
   *ret_keys = keys;
   *ret_key_count = watch->n_keys;
   return TUPLET_OK;
@@ -341,7 +231,7 @@ tuplet_status tp_queue_listen_decode(tuplet_bytes message, tp_arena *arena, uint
                                      tuplet_error *error) {
   void *unpacked;
   tuplet_status status =
-      unpack(&com__deno__kv__datapath__queue_listen__descriptor, message, arena, &unpacked, error);
+      tp_wire_unpack(&com__deno__kv__datapath__queue_listen__descriptor, message, arena, &unpacked, error);
   if (status != TUPLET_OK) return status;
   const Com__Deno__Kv__Datapath__QueueListen *listen = unpacked;
   if (listen->max_in_flight > TP_LIMIT_QUEUE_IN_FLIGHT_MAX)
@@ -355,7 +245,7 @@ tuplet_status tp_queue_finish_decode(tuplet_bytes message, tp_arena *arena, tupl
                                      bool *ret_success, tuplet_error *error) {
   void *unpacked;
   tuplet_status status =
-      unpack(&com__deno__kv__datapath__queue_finish__descriptor, message, arena, &unpacked, error);
+      tp_wire_unpack(&com__deno__kv__datapath__queue_finish__descriptor, message, arena, &unpacked, error);
   if (status != TUPLET_OK) return status;
   const Com__Deno__Kv__Datapath__QueueFinish *finish = unpacked;
   if (finish->id[0] == '\0') return tp_fail(error, TUPLET_INVALID, "The message's id is missing.");

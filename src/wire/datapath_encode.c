@@ -5,65 +5,26 @@
 #include "wire/datapath.h"
 
 #include "datapath.pb-c.h"
+#include "wire/put.h"
 
 #include <string.h>
 
-enum { WIRE_VARINT = 0, WIRE_BYTES = 2 };
-
 /* A range's length takes at most this many bytes, and as many are kept free for it. */
-enum { LENGTH_ROOM = 5, VARINT_SIZE_MAX = 10 };
-
-static size_t varint_size(uint64_t number) {
-  size_t size = 1;
-  for (; number >= 0x80; number >>= 7) size++;
-  return size;
-}
-
-static size_t varint_write(uint64_t number, uint8_t *ret_bytes) {
-  size_t size = 0;
-  for (; number >= 0x80; number >>= 7) ret_bytes[size++] = (uint8_t)(number | 0x80);
-  ret_bytes[size++] = (uint8_t)number;
-  return size;
-}
-
-static void put_varint(tp_buffer *out, uint64_t number) {
-  uint8_t bytes[VARINT_SIZE_MAX];
-  tp_buffer_append(out, bytes, varint_write(number, bytes));
-}
-
-/* Field numbers are below 16, so that a tag is one byte. */
-static void put_tag(tp_buffer *out, unsigned field, unsigned wire_type) {
-  tp_buffer_append_byte(out, (uint8_t)(field << 3 | wire_type));
-}
-
-static void put_number(tp_buffer *out, unsigned field, uint64_t number) {
-  put_tag(out, field, WIRE_VARINT);
-  put_varint(out, number);
-}
-
-static void put_bytes(tp_buffer *out, unsigned field, const void *data, size_t size) {
-  put_tag(out, field, WIRE_BYTES);
-  put_varint(out, size);
-  tp_buffer_append(out, data, size);
-}
-
-static size_t bytes_field_size(size_t size) {
-  return 1 + varint_size(size) + size;
-}
+enum { LENGTH_ROOM = 5 };
 
 static size_t entry_size(const tp_row *row) {
-  return bytes_field_size(row->key.size) + bytes_field_size(row->value.size) + 1 +
-         varint_size(row->encoding) + bytes_field_size(sizeof row->versionstamp.bytes);
+  return tp_wire_bytes_field_size(row->key.size) + tp_wire_bytes_field_size(row->value.size) + 1 +
+         tp_wire_varint_size(row->encoding) + tp_wire_bytes_field_size(sizeof row->versionstamp.bytes);
 }
 
 /* A KvEntry as the field `field`. */
 static void put_entry(tp_buffer *out, unsigned field, const tp_row *row) {
-  put_tag(out, field, WIRE_BYTES);
-  put_varint(out, entry_size(row));
-  put_bytes(out, 1, row->key.data, row->key.size);
-  put_bytes(out, 2, row->value.data, row->value.size);
-  put_number(out, 3, row->encoding);
-  put_bytes(out, 4, row->versionstamp.bytes, sizeof row->versionstamp.bytes);
+  tp_wire_put_tag(out, field, TP_WIRE_BYTES);
+  tp_wire_put_varint(out, entry_size(row));
+  tp_wire_put_bytes(out, 1, row->key.data, row->key.size);
+  tp_wire_put_bytes(out, 2, row->value.data, row->value.size);
+  tp_wire_put_number(out, 3, row->encoding);
+  tp_wire_put_bytes(out, 4, row->versionstamp.bytes, sizeof row->versionstamp.bytes);
 }
 
 /* ---- SnapshotReadOutput ---- */
@@ -73,7 +34,7 @@ void tp_snapshot_read_output_begin(tp_snapshot_read_output *output, tp_buffer *o
 }
 
 static void range_begin(tp_snapshot_read_output *output) {
-  put_tag(output->out, 1, WIRE_BYTES);
+  tp_wire_put_tag(output->out, 1, TP_WIRE_BYTES);
   output->range_offset = output->out->size;
   static const uint8_t room[LENGTH_ROOM];
   tp_buffer_append(output->out, room, sizeof room);
@@ -86,7 +47,7 @@ static void range_end(tp_snapshot_read_output *output) {
   if (output->range_count == 0 || out->failed) return;
   uint8_t *room = out->data + output->range_offset;
   size_t rows_size = out->size - output->range_offset - LENGTH_ROOM;
-  size_t length_size = varint_write(rows_size, room);
+  size_t length_size = tp_wire_varint_write(rows_size, room);
   if (rows_size > 0) memmove(room + length_size, room + LENGTH_ROOM, rows_size);
   out->size = output->range_offset + length_size + rows_size;
 }
@@ -106,44 +67,44 @@ void tp_snapshot_read_output_row(tp_snapshot_read_output *output, size_t range_i
 void tp_snapshot_read_output_end(tp_snapshot_read_output *output, size_t range_count) {
   open_ranges(output, range_count);
   range_end(output);
-  put_number(output->out, 4, true);
-  put_number(output->out, 8, COM__DENO__KV__DATAPATH__SNAPSHOT_READ_STATUS__SR_SUCCESS);
+  tp_wire_put_number(output->out, 4, true);
+  tp_wire_put_number(output->out, 8, COM__DENO__KV__DATAPATH__SNAPSHOT_READ_STATUS__SR_SUCCESS);
 }
 
 /* ---- AtomicWriteOutput ---- */
 
 void tp_atomic_write_output_success(tp_buffer *out, const tuplet_versionstamp *versionstamp) {
-  put_number(out, 1, COM__DENO__KV__DATAPATH__ATOMIC_WRITE_STATUS__AW_SUCCESS);
-  put_bytes(out, 2, versionstamp->bytes, sizeof versionstamp->bytes);
+  tp_wire_put_number(out, 1, COM__DENO__KV__DATAPATH__ATOMIC_WRITE_STATUS__AW_SUCCESS);
+  tp_wire_put_bytes(out, 2, versionstamp->bytes, sizeof versionstamp->bytes);
 }
 
 void tp_atomic_write_output_check_failure(tp_buffer *out, const uint32_t *failed_checks, size_t count) {
-  put_number(out, 1, COM__DENO__KV__DATAPATH__ATOMIC_WRITE_STATUS__AW_CHECK_FAILURE);
+  tp_wire_put_number(out, 1, COM__DENO__KV__DATAPATH__ATOMIC_WRITE_STATUS__AW_CHECK_FAILURE);
   if (count == 0) return;
   size_t size = 0;
-  for (size_t i = 0; i < count; i++) size += varint_size(failed_checks[i]);
-  put_tag(out, 4, WIRE_BYTES);
-  put_varint(out, size);
-  for (size_t i = 0; i < count; i++) put_varint(out, failed_checks[i]);
+  for (size_t i = 0; i < count; i++) size += tp_wire_varint_size(failed_checks[i]);
+  tp_wire_put_tag(out, 4, TP_WIRE_BYTES);
+  tp_wire_put_varint(out, size);
+  for (size_t i = 0; i < count; i++) tp_wire_put_varint(out, failed_checks[i]);
 }
 
 void tp_atomic_write_output_disabled(tp_buffer *out) {
-  put_number(out, 1, COM__DENO__KV__DATAPATH__ATOMIC_WRITE_STATUS__AW_WRITE_DISABLED);
+  tp_wire_put_number(out, 1, COM__DENO__KV__DATAPATH__ATOMIC_WRITE_STATUS__AW_WRITE_DISABLED);
 }
 
 /* ---- WatchOutput ---- */
 
 void tp_watch_output_begin(tp_buffer *out) {
-  put_number(out, 1, COM__DENO__KV__DATAPATH__SNAPSHOT_READ_STATUS__SR_SUCCESS);
+  tp_wire_put_number(out, 1, COM__DENO__KV__DATAPATH__SNAPSHOT_READ_STATUS__SR_SUCCESS);
 }
 
 void tp_watch_output_key(tp_buffer *out, bool changed, const tp_row *row) {
   size_t size = 0;
   if (changed) size += 2;
-  if (changed && row != NULL) size += bytes_field_size(entry_size(row));
-  put_tag(out, 2, WIRE_BYTES);
-  put_varint(out, size);
-  if (changed) put_number(out, 1, true);
+  if (changed && row != NULL) size += tp_wire_bytes_field_size(entry_size(row));
+  tp_wire_put_tag(out, 2, TP_WIRE_BYTES);
+  tp_wire_put_varint(out, size);
+  if (changed) tp_wire_put_number(out, 1, true);
   if (changed && row != NULL) put_entry(out, 2, row);
 }
 
@@ -151,8 +112,8 @@ void tp_watch_output_key(tp_buffer *out, bool changed, const tp_row *row) {
 
 void tp_queue_message_encode(tp_buffer *out, tuplet_bytes id, tuplet_bytes payload, uint32_t attempt,
                              uint32_t lease_ms) {
-  put_bytes(out, 1, id.data, id.size);
-  put_bytes(out, 2, payload.data, payload.size);
-  put_number(out, 3, attempt);
-  put_number(out, 4, lease_ms);
+  tp_wire_put_bytes(out, 1, id.data, id.size);
+  tp_wire_put_bytes(out, 2, payload.data, payload.size);
+  tp_wire_put_number(out, 3, attempt);
+  tp_wire_put_number(out, 4, lease_ms);
 }
