@@ -11,6 +11,8 @@ static const char *const operation_names[TP_OPERATION_COUNT] = {
     [TP_OPERATION_SNAPSHOT_READ] = "snapshot_read",
     [TP_OPERATION_ATOMIC_WRITE] = "atomic_write",
     [TP_OPERATION_WATCH] = "watch",
+    [TP_OPERATION_QUEUE_LISTEN] = "queue_listen",
+    [TP_OPERATION_QUEUE_FINISH] = "queue_finish",
     [TP_OPERATION_PAGE] = "page",
     [TP_OPERATION_METRICS] = "metrics",
     [TP_OPERATION_HEALTH] = "health",
@@ -18,6 +20,10 @@ static const char *const operation_names[TP_OPERATION_COUNT] = {
 
 const char *tp_operation_name(tp_operation operation) {
   return operation_names[operation];
+}
+
+bool tp_operation_is_endless(tp_operation operation) {
+  return operation == TP_OPERATION_WATCH || operation == TP_OPERATION_QUEUE_LISTEN;
 }
 
 static const struct {
@@ -28,6 +34,8 @@ static const struct {
     {"POST", "/v2/snapshot_read", TP_OPERATION_SNAPSHOT_READ},
     {"POST", "/v2/atomic_write", TP_OPERATION_ATOMIC_WRITE},
     {"POST", "/v2/watch", TP_OPERATION_WATCH},
+    {"POST", "/v2/queue_listen", TP_OPERATION_QUEUE_LISTEN},
+    {"POST", "/v2/queue_finish", TP_OPERATION_QUEUE_FINISH},
     {"POST", NULL, TP_OPERATION_EXCHANGE},
     {"GET", "/", TP_OPERATION_PAGE},
     {"GET", "/metrics", TP_OPERATION_METRICS},
@@ -58,7 +66,7 @@ tuplet_status tp_loop_metrics_init(tp_loop_metrics *metrics, const tuplet_alloca
   *metrics = (tp_loop_metrics){0};
   tuplet_status status = TUPLET_OK;
   for (size_t i = 0; i < TP_OPERATION_COUNT && status == TUPLET_OK; i++) {
-    if (i == TP_OPERATION_WATCH) continue;
+    if (tp_operation_is_endless((tp_operation)i)) continue;
     status =
         tp_histogram_init(&metrics->duration_ns[i], allocator, (UINT64_C(1) << DURATION_BITS) - 1, error);
   }
@@ -75,6 +83,6 @@ void tp_loop_metrics_count_request(tp_loop_metrics *metrics, tp_operation operat
   tp_metrics_add(&metrics->requests[operation][tp_metrics_code_index(outcome->status)], 1);
   tp_metrics_add(&metrics->request_size[operation], outcome->request_size);
   tp_metrics_add(&metrics->response_size[operation], outcome->response_size);
-  if (duration_ns >= 0 && operation != TP_OPERATION_WATCH)
+  if (duration_ns >= 0 && !tp_operation_is_endless(operation))
     tp_histogram_record(&metrics->duration_ns[operation], (uint64_t)duration_ns);
 }

@@ -16,6 +16,8 @@ typedef enum tp_operation {
   TP_OPERATION_SNAPSHOT_READ,
   TP_OPERATION_ATOMIC_WRITE,
   TP_OPERATION_WATCH,
+  TP_OPERATION_QUEUE_LISTEN,
+  TP_OPERATION_QUEUE_FINISH,
   TP_OPERATION_PAGE,
   TP_OPERATION_METRICS,
   TP_OPERATION_HEALTH,
@@ -24,6 +26,9 @@ typedef enum tp_operation {
 
 /* "atomic_write", ... */
 const char *tp_operation_name(tp_operation operation);
+
+/* Whether its answers last: how long they take says nothing. */
+bool tp_operation_is_endless(tp_operation operation);
 
 /* What a request asks for, by its method and target. NULL: unknown. */
 tp_operation tp_operation_of(const tp_http_request *request);
@@ -43,9 +48,14 @@ typedef struct tp_loop_metrics {
   _Atomic uint64_t requests[TP_OPERATION_COUNT][TP_METRICS_CODE_COUNT];
   _Atomic uint64_t request_size[TP_OPERATION_COUNT]; /* bytes of bodies */
   _Atomic uint64_t response_size[TP_OPERATION_COUNT];
-  tp_histogram duration_ns[TP_OPERATION_COUNT]; /* watches, which last, are not in it */
+  tp_histogram duration_ns[TP_OPERATION_COUNT]; /* endless ones are not in it */
   _Atomic uint64_t watches_opened;
   _Atomic uint64_t watch_messages;
+  _Atomic uint64_t listeners_opened;
+  _Atomic uint64_t messages_sent;     /* to listeners */
+  _Atomic uint64_t messages_done;     /* finished by them as handled, */
+  _Atomic uint64_t messages_failed;   /* as not, */
+  _Atomic uint64_t messages_returned; /* not at all: they had gone */
   _Atomic uint64_t auth_failures[TP_AUTH_FAILURE_COUNT];
   _Atomic uint64_t tls_handshakes;
   _Atomic uint64_t tls_failures; /* handshakes that failed */
@@ -87,6 +97,7 @@ typedef struct tp_metrics_view {
   tp_metrics_queues queues;
   uint64_t databases_known, databases_open;
   uint64_t watches_open;
+  uint64_t listeners_open;
   uint64_t connections_open, connections_accepted;
   uint64_t connections_refused_full, connections_refused_address_full;
   uint64_t requests_in_flight;

@@ -149,9 +149,10 @@ static void print_durations(const tp_metrics_view *view, tp_buffer *out) {
   static const char name[] = "tuplet_request_duration_seconds";
   print_head(
       out, name, "histogram",
-      "From the last byte of a request to the end of writing its answer; without watches, which last.");
+      "From the last byte of a request to the end of writing its answer; without watches and listeners, "
+      "which last.");
   for (size_t operation = 0; operation < TP_OPERATION_COUNT; operation++) {
-    if (operation == TP_OPERATION_WATCH) continue;
+    if (tp_operation_is_endless((tp_operation)operation)) continue;
     char label[48];
     (void)snprintf(label, sizeof label, "operation=\"%s\"", tp_operation_name((tp_operation)operation));
     summary s = summary_of_durations();
@@ -202,7 +203,7 @@ static void print_http(const tp_metrics_view *view, tp_buffer *out) {
   print_by_operation(view, out, "tuplet_response_body_bytes_total", "Bytes of response bodies, as written.",
                      offsetof(tp_loop_metrics, response_size));
   print_one(out, "tuplet_requests_in_flight", "gauge",
-            "Requests that are being handled; watches do not count.", view->requests_in_flight);
+            "Requests that are being handled; watches and listeners do not count.", view->requests_in_flight);
   print_auth_failures(view, out);
 }
 
@@ -265,6 +266,28 @@ static void print_queues(const tp_metrics_queues *queues, tp_buffer *out) {
   tp_buffer_append_text(out, "\n");
 }
 
+static void print_listeners(const tp_metrics_view *view, tp_buffer *out) {
+  print_one(out, "tuplet_queue_listeners_open", "gauge", "Clients that listen to queues.",
+            view->listeners_open);
+  print_one(out, "tuplet_queue_listeners_opened_total", "counter", "Listeners that have begun.",
+            sum_of(view, offsetof(tp_loop_metrics, listeners_opened)));
+  print_one(out, "tuplet_queue_messages_sent_total", "counter", "Messages that were sent to listeners.",
+            sum_of(view, offsetof(tp_loop_metrics, messages_sent)));
+  static const char name[] = "tuplet_queue_messages_finished_total";
+  static const struct {
+    const char *outcome;
+    size_t offset;
+  } outcomes[] = {{"done", offsetof(tp_loop_metrics, messages_done)},
+                  {"failed", offsetof(tp_loop_metrics, messages_failed)},
+                  {"returned", offsetof(tp_loop_metrics, messages_returned)}};
+  print_head(out, name, "counter",
+             "Messages that listeners had, by what became of them: handled, not handled, or returned to the "
+             "queue since the listener was gone.");
+  for (size_t i = 0; i < sizeof outcomes / sizeof *outcomes; i++)
+    tp_buffer_append_format(out, "%s{outcome=\"%s\"} %" PRIu64 "\n", name, outcomes[i].outcome,
+                            sum_of(view, outcomes[i].offset));
+}
+
 static void print_databases(const tp_metrics_view *view, tp_buffer *out) {
   print_one(out, "tuplet_databases_open", "gauge", "Databases that are open.", view->databases_open);
   print_one(out, "tuplet_databases_known", "gauge", "Databases that there are, in files or in memory.",
@@ -276,6 +299,7 @@ static void print_databases(const tp_metrics_view *view, tp_buffer *out) {
             sum_of(view, offsetof(tp_loop_metrics, watches_opened)));
   print_one(out, "tuplet_watch_messages_total", "counter", "States that were sent to watches.",
             sum_of(view, offsetof(tp_loop_metrics, watch_messages)));
+  print_listeners(view, out);
 }
 
 /* ---- The server and its process ---- */

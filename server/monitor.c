@@ -82,6 +82,8 @@ static void print_metrics(tp_monitor *monitor, tp_buffer *out) {
   tp_net_gate_counts connections = tp_net_gate_counts_now(service->gate);
   tp_databases_count databases = tp_databases_count_now(service->databases);
   tp_log_losses *losses = service->log->losses;
+  size_t listeners = atomic_load(&service->listener_count);
+  size_t streams = atomic_load(&service->watch_count);
   tp_metrics_view view = {
       .loops = monitor->loops,
       .loop_count = monitor->loop_count,
@@ -92,7 +94,8 @@ static void print_metrics(tp_monitor *monitor, tp_buffer *out) {
       .queues = monitor->queues,
       .databases_known = databases.entries + databases.known,
       .databases_open = service->stats == NULL ? 0 : (uint64_t)atomic_load(&service->stats->engine_count),
-      .watches_open = atomic_load(&service->watch_count),
+      .watches_open = streams > listeners ? streams - listeners : 0,
+      .listeners_open = listeners,
       .connections_open = connections.connections,
       .connections_accepted = connections.admitted,
       .connections_refused_full = connections.refused_full,

@@ -5,7 +5,8 @@
  *                  any loop: queue_finish ── takes it from the table ◄───────┘
  *
  * A peer that reads slowly makes the server hold its window (max_in_flight messages) and no more than
- * UNTAKEN_SIZE_MAX bytes of it twice. */
+ * UNTAKEN_SIZE_MAX bytes of it twice. What is held counts as memory that clients make the server spend: a
+ * listener for whose next message there is none left is ended, and its messages go to others. */
 #include "server/queue_stream.h"
 
 #include "base/alloc.h"
@@ -24,6 +25,7 @@ enum { UNTAKEN_SIZE_MAX = 256 * 1024, MESSAGE_KEEP_MAX = 4096, LEASE_MS = 5000 }
 typedef struct queue_item {
   tp_queue_lease lease; /* first, so that the one is found from the other */
   struct queue_item *next;
+  size_t charged; /* to the service's memory */
 } queue_item;
 
 typedef struct item_list {
@@ -42,6 +44,7 @@ typedef struct queue_stream {
   pthread_mutex_t mutex; /* guards what follows */
   item_list incoming;
   bool wake_posted;
+  tuplet_status failure; /* what there was no memory for; TUPLET_OK: all is well */
 } queue_stream;
 
 static void list_init(item_list *list) {
@@ -71,21 +74,30 @@ static void free_stream(queue_stream *stream) {
   tp_free(stream->base.worker->service->allocator, stream);
 }
 
-static void give_back(const tuplet_allocator *allocator, queue_item *item) {
+/* The delivery, which is then all that is left of the item. */
+static tp_delivery *unwrap(tp_service *service, queue_item *item) {
   tp_delivery *delivery = item->lease.delivery;
-  tp_free(allocator, item);
-  tp_delivery_finish(delivery, TP_FINISH_RETURNED, NULL, NULL);
+  tp_http_budget_discharge(&service->budget, item->charged);
+  tp_free(service->allocator, item);
+  return delivery;
+}
+
+static void give_back(tp_worker *worker, queue_item *item) {
+  tp_metrics_add(&worker->metrics.messages_returned, 1);
+  tp_delivery_finish(unwrap(worker->service, item), TP_FINISH_RETURNED, NULL, NULL);
 }
 
 static void on_end(tp_stream *base) {
   queue_stream *stream = (queue_stream *)base;
-  const tp_service *service = base->worker->service;
+  tp_worker *worker = base->worker;
+  tp_service *service = worker->service;
   tp_queue_listener_close(stream->listener); /* from here on nothing comes in any more */
+  (void)atomic_fetch_sub(&service->listener_count, 1);
   for (tp_queue_lease *lease;
        (lease = tp_queue_leases_take_any(service->queue_leases, &stream->sent)) != NULL;)
-    give_back(service->allocator, (queue_item *)lease);
-  for (queue_item *item; (item = list_take(&stream->unsent)) != NULL;) give_back(service->allocator, item);
-  for (queue_item *item; (item = list_take(&stream->incoming)) != NULL;) give_back(service->allocator, item);
+    give_back(worker, (queue_item *)lease);
+  for (queue_item *item; (item = list_take(&stream->unsent)) != NULL;) give_back(worker, item);
+  for (queue_item *item; (item = list_take(&stream->incoming)) != NULL;) give_back(worker, item);
   if (!stream->wake_posted) free_stream(stream);
 }
 
@@ -100,6 +112,7 @@ static tuplet_status send_message(queue_stream *stream, queue_item *item, tuplet
   /* Before it is sent: the peer may be quick. */
   tp_queue_leases_add(stream->base.worker->service->queue_leases, &item->lease, &stream->base.session,
                       &stream->sent);
+  tp_metrics_add(&stream->base.worker->metrics.messages_sent, 1);
   return tp_stream_write(&stream->base, &stream->message, error);
 }
 
@@ -119,21 +132,35 @@ static void on_writable(tp_stream *base) {
 
 /* ---- Messages come in ---- */
 
+static tuplet_status wrap(tp_service *service, tp_delivery *delivery, queue_item **ret_item) {
+  size_t size = sizeof **ret_item + delivery->id.size + delivery->payload.size;
+  if (!tp_http_budget_charge(&service->budget, size)) return TUPLET_BUSY;
+  queue_item *item = tp_alloc(service->allocator, sizeof *item);
+  if (item == NULL) {
+    tp_http_budget_discharge(&service->budget, size);
+    return TUPLET_NOMEM;
+  }
+  item->lease.delivery = delivery;
+  item->charged = size;
+  *ret_item = item;
+  return TUPLET_OK;
+}
+
 /* On the queue's thread. */
 static void on_message(void *context, tp_delivery *delivery) {
   queue_stream *stream = context;
-  queue_item *item = tp_alloc(stream->base.worker->service->allocator, sizeof *item);
-  if (item == NULL) {
-    tp_delivery_finish(delivery, TP_FINISH_RETURNED, NULL, NULL);
-    return;
-  }
-  item->lease.delivery = delivery;
+  queue_item *item;
+  tuplet_status status = wrap(stream->base.worker->service, delivery, &item);
   (void)pthread_mutex_lock(&stream->mutex);
-  list_append(&stream->incoming, item);
+  if (status == TUPLET_OK)
+    list_append(&stream->incoming, item);
+  else
+    stream->failure = status;
   bool posts = !stream->wake_posted;
   stream->wake_posted = true;
   (void)pthread_mutex_unlock(&stream->mutex);
   if (posts) tp_loop_post(stream->base.worker->loop, &stream->wake);
+  if (status != TUPLET_OK) tp_delivery_finish(delivery, TP_FINISH_RETURNED, NULL, NULL);
 }
 
 static void run_wake(tp_loop_item *loop_item) {
@@ -145,8 +172,15 @@ static void run_wake(tp_loop_item *loop_item) {
   (void)pthread_mutex_lock(&stream->mutex);
   stream->wake_posted = false;
   for (queue_item *item; (item = list_take(&stream->incoming)) != NULL;) list_append(&stream->unsent, item);
+  tuplet_status failure = stream->failure;
   (void)pthread_mutex_unlock(&stream->mutex);
-  send_unsent(stream);
+  if (failure == TUPLET_OK) {
+    send_unsent(stream);
+    return;
+  }
+  tuplet_error error;
+  (void)tp_fail(&error, failure, "there is no memory left for messages that listeners have not finished");
+  tp_stream_fail(&stream->base, failure, &error);
 }
 
 /* ---- The start ---- */
@@ -198,11 +232,15 @@ void tp_queue_stream_start(tp_worker *worker, tp_http_request *request, const tp
     return;
   }
   const tp_queue_listening listening = {in_flight_max, on_message, stream};
+  (void)atomic_fetch_add(&worker->service->listener_count, 1);
   status = tp_store_listen(tp_database_store(database), &listening, &stream->listener, &error);
-  if (status == TUPLET_OK)
+  if (status == TUPLET_OK) {
+    tp_metrics_add(&worker->metrics.listeners_opened, 1);
     tp_stream_start(&stream->base);
-  else
+  } else {
+    stream->listener = NULL;
     tp_stream_fail(&stream->base, status, &error);
+  }
 }
 
 /* ---- Finishing ---- */
@@ -213,6 +251,7 @@ typedef struct finish_operation {
   tp_worker *worker;
   tp_http_request *request;
   tp_database *database;
+  bool success;
   tuplet_status status;
   tuplet_error error;
 } finish_operation;
@@ -238,13 +277,16 @@ static void finish_on_done(void *context, tuplet_status status, const tuplet_err
 static void finish_finish(tp_completion *completion) {
   finish_operation *operation =
       (finish_operation *)(void *)((char *)completion - offsetof(finish_operation, completion));
+  tp_loop_metrics *metrics = &operation->worker->metrics;
+  if (operation->status == TUPLET_OK)
+    tp_metrics_add(operation->success ? &metrics->messages_done : &metrics->messages_failed, 1);
   tp_database_release(operation->worker->service->databases, operation->database);
   answer_finish(operation->worker, operation->request, operation->status, &operation->error);
 }
 
 void tp_queue_finish_handle(tp_worker *worker, tp_http_request *request, const tp_session *session,
                             tp_database *database) {
-  const tp_service *service = worker->service;
+  tp_service *service = worker->service;
   tuplet_error error = {0};
   tuplet_bytes id;
   bool success = false;
@@ -263,9 +305,9 @@ void tp_queue_finish_handle(tp_worker *worker, tp_http_request *request, const t
     answer_finish(worker, request, status, &error);
     return;
   }
-  *operation = (finish_operation){.worker = worker, .request = request, .database = database};
-  tp_delivery *delivery = lease->delivery;
-  tp_free(service->allocator, lease);
+  *operation =
+      (finish_operation){.worker = worker, .request = request, .database = database, .success = success};
+  tp_delivery *delivery = unwrap(service, (queue_item *)lease);
   tp_completion_init(&operation->completion, worker->loop, finish_finish);
   tp_delivery_finish(delivery, success ? TP_FINISH_DONE : TP_FINISH_FAILED, finish_on_done, operation);
   tp_completion_submitted(&operation->completion);

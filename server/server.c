@@ -287,6 +287,7 @@ static tuplet_status init_service(tp_server *server, const tp_server_config *con
   service->keep_alive_ms = TP_SERVICE_KEEP_ALIVE_MS;
   service->session_ms = config->session_ms;
   atomic_init(&service->watch_count, 0);
+  atomic_init(&service->listener_count, 0);
   tp_http_budget_init(&service->budget, config->bounds.memory_max, config->bounds.requests_max);
   uint8_t id[(TP_SERVICE_RUN_ID_SIZE - 1) / 2];
   tuplet_status status = tp_random_fill(id, sizeof id, error);

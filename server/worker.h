@@ -52,7 +52,8 @@ typedef struct tp_service {
   int64_t session_ms;     /* how long a session token is valid */
   tp_http_budget budget;
   tp_net_gate *gate;
-  atomic_size_t watch_count; /* of all loops; listeners count as well */
+  atomic_size_t watch_count;    /* of all loops; listeners count as well */
+  atomic_size_t listener_count; /* of them */
   tp_queue_leases *queue_leases;
 } tp_service;
 

@@ -52,6 +52,9 @@ export const atomicWrite = ({ checks = [], mutations = [], enqueues = [] }) =>
 
 export const watch = (...keys) => message({ 1: keys.map((key) => message({ 1: key })) });
 
+export const queueListen = ({ maxInFlight } = {}) => message({ 1: maxInFlight });
+export const queueFinish = ({ id, success }) => message({ 1: id, 2: success });
+
 /** The fields of a message: { number: [values] }, a value being a bigint or a Buffer. */
 export function decode(bytes) {
   const fields = {};
@@ -126,6 +129,16 @@ export function decodeWatchOutput(bytes) {
     return { changed: number(output, 1) === 1, entry: output[2] ? decodeEntry(output[2][0]) : null };
   });
   return { status: number(fields, 1), keys };
+}
+
+export function decodeQueueMessage(bytes) {
+  const fields = decode(bytes);
+  return {
+    id: (fields[1]?.[0] ?? Buffer.alloc(0)).toString(),
+    payload: fields[2]?.[0] ?? Buffer.alloc(0),
+    attempt: number(fields, 3),
+    leaseMs: number(fields, 4),
+  };
 }
 
 /** An encoded key of string parts, as Deno's order has them. */
