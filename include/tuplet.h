@@ -68,7 +68,9 @@ typedef int32_t tuplet_status;
   X(NOMEM, -13, "out of memory")                                                                             \
   X(FORMAT, -14, "the file is not a database that this version can use")                                     \
   X(CORRUPT, -15, "the file is damaged")                                                                     \
-  X(UNSUPPORTED, -16, "this database cannot do that")
+  X(UNSUPPORTED, -16, "this database cannot do that")                                                        \
+  X(DENIED, -17, "the server refuses the access token, or this to its bearer")                               \
+  X(UNKNOWN, -18, "the outcome is unknown: it may have been committed")
 
 #define TUPLET_STATUS_ENUM(name, code, text) TUPLET_##name = (code),
 enum { TUPLET_STATUS_MAP(TUPLET_STATUS_ENUM) };
@@ -645,6 +647,14 @@ typedef enum tuplet_durability {
                                    process loses nothing */
 } tuplet_durability;
 
+/* How to speak to a server. */
+typedef enum tuplet_http {
+  TUPLET_HTTP_AUTO = 0, /* over TLS what both sides know, at best HTTP/2; in clear HTTP/1.1 */
+  TUPLET_HTTP_1 = 1,
+  TUPLET_HTTP_2 =
+      2 /* in clear, too, without asking: for servers that are known to speak it, as tuplet's does */
+} tuplet_http;
+
 /* Start from TUPLET_OPEN_OPTIONS_INIT, which sets struct_size so that the struct may grow. */
 typedef struct tuplet_open_options {
   size_t struct_size;
@@ -655,15 +665,23 @@ typedef struct tuplet_open_options {
   const tuplet_allocator *allocator; /* NULL: the C library's; must outlive the database */
   uint64_t memory_size_max; /* of ":memory:", bytes: beyond, writes fail with TUPLET_FULL; 0: all that SQLite
                                can, 2 GiB */
+  /* For URLs: */
+  const char *access_token; /* NULL: that of the environment's DENO_KV_ACCESS_TOKEN */
+  const char *ca_file;      /* PEM: authorities to trust besides the system's; NULL: what the environment's
+                               DENO_CERT or else SSL_CERT_FILE names, if anything */
+  uint32_t timeout_ms;      /* of an operation, with all attempts; 0: TUPLET_TIMEOUT_MS_DEFAULT */
+  tuplet_http http;
 } tuplet_open_options;
 
-#define TUPLET_CACHE_KIB_DEFAULT 16384
+#define TUPLET_CACHE_KIB_DEFAULT  16384
+#define TUPLET_TIMEOUT_MS_DEFAULT 30000
 #define TUPLET_OPEN_OPTIONS_INIT                                                                             \
-  { sizeof(tuplet_open_options), false, 0, TUPLET_DURABILITY_FULL, NULL, 0 }
+  { sizeof(tuplet_open_options), false, 0, TUPLET_DURABILITY_FULL, NULL, 0, NULL, NULL, 0, TUPLET_HTTP_AUTO }
 
 /* Opens a database, making it when it is not there.
  *
- * path: a file (UTF-8); ":memory:" for a database that belongs to this handle alone and ends with it; or NULL
+ * path: a file (UTF-8); ":memory:" for a database that belongs to this handle alone and ends with it; a URL
+ *       (http:// or https://) of a server that speaks KV Connect, Deno's protocol: see below; or NULL
  *       for the file that DENO_KV_DEFAULT_PATH names or else one under the user's data directory
  *       ($XDG_DATA_HOME/tuplet, ~/.local/share/tuplet) that is bound to the working directory.
  * options: NULL for the defaults.
@@ -671,8 +689,26 @@ typedef struct tuplet_open_options {
  * Reading a file makes SQLite keep two more beside it, so a file on a medium that cannot be written cannot be
  * opened, not even with read_only. Errors: TUPLET_FORMAT (not a database, or made by a newer version),
  * TUPLET_CORRUPT, TUPLET_IO, TUPLET_FULL, TUPLET_READ_ONLY (the file cannot be written), TUPLET_BUSY (others
- * opened it at the same time and did not get done), TUPLET_UNSUPPORTED (a URL), TUPLET_INVALID,
- * TUPLET_MISUSE, TUPLET_NOMEM. */
+ * opened it at the same time and did not get done), TUPLET_INVALID, TUPLET_MISUSE, TUPLET_NOMEM.
+ *
+ * A database on a server is used through the same calls, and everything said of files holds but for this:
+ *  - Operations take as long as the network does, and are tried again when a server cannot be reached or is
+ * too busy, until timeout_ms have passed; then they fail with TUPLET_IO or TUPLET_BUSY. Opening asks the
+ * server for a session and waits at most ten seconds: TUPLET_DENIED (the access token), TUPLET_INVALID (the
+ * URL, or there is no database), TUPLET_IO, TUPLET_BUSY, TUPLET_UNSUPPORTED (the server's version of the
+ * protocol).
+ *  - A write is never sent a second time when that could apply it twice. When its request was sent and the
+ *    answer lost, it returns TUPLET_UNKNOWN: it was committed wholly or not at all, and nobody here knows.
+ * After any other error nothing was written. A write with a check of the version of an entry that it changes
+ * itself is safe to repeat, and is: TUPLET_OK then means committed once.
+ *  - Every call but tuplet_close may return TUPLET_DENIED when the server takes the token back.
+ *  - Callbacks of asynchronous calls run on one thread that all of them share.
+ *  - An entry's expiry is counted by this machine's clock until it is sent, and by the server's from then on.
+ *  - Messages need a server that has a queue for the network (tuplet's); else tuplet_listen returns
+ *    TUPLET_UNSUPPORTED. tuplet_listen waits for the server's consent.
+ *  - tuplet_close waits at most three seconds for what is under way, which then ends with TUPLET_CLOSED, or
+ *    TUPLET_UNKNOWN.
+ * docs/remote.md says more. */
 TUPLET_API tuplet_status tuplet_open(const char *path, const tuplet_open_options *options, tuplet_db **ret_db,
                                      tuplet_error *error);
 
@@ -683,12 +719,14 @@ TUPLET_API tuplet_status tuplet_open(const char *path, const tuplet_open_options
  * within a callback. */
 TUPLET_API void tuplet_close(tuplet_db *db);
 
-/* The file's path; ":memory:" for a database in memory. Valid until tuplet_close. */
+/* The file's path; ":memory:" for a database in memory; the URL of one on a server. Valid until tuplet_close.
+ */
 TUPLET_API const char *tuplet_path(const tuplet_db *db);
 
 /* ---- Reading ------------------------------------------------------------------------------------------ */
 
-/* Accepted for Deno's sake. A local database answers both from its newest snapshot. */
+/* A local database answers both from its newest snapshot. On a server, an eventual read may be answered by a
+ * replica that is nearer, and a little behind. */
 typedef enum tuplet_consistency {
   TUPLET_CONSISTENCY_STRONG = 0,
   TUPLET_CONSISTENCY_EVENTUAL = 1
@@ -784,7 +822,7 @@ typedef struct tuplet_atomic tuplet_atomic;
 /* What came of a commit. */
 typedef struct tuplet_commit {
   tuplet_versionstamp versionstamp;          /* of everything that was written; zero unless TUPLET_OK */
-  uint32_t failed_check_count;               /* of TUPLET_CONFLICT */
+  uint32_t failed_check_count;               /* of TUPLET_CONFLICT; 0 where a server does not tell which */
   uint32_t failed_checks[TUPLET_CHECKS_MAX]; /* indexes of the checks that failed, ascending */
 } tuplet_commit;
 

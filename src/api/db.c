@@ -55,6 +55,7 @@ tuplet_status tuplet_open(const char *path, const tuplet_open_options *given, tu
 void tuplet_close(tuplet_db *db) {
   if (db == NULL) return;
   atomic_store(&db->closed, true);
+  tp_store_closing(db->store);
   tp_listeners_end(db);
   tp_watches_end(db);
   tp_store_close(db->store);

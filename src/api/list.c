@@ -23,6 +23,7 @@ struct tuplet_list {
   tp_arena arena; /* what selection and the first range point to */
   tp_selection selection;
   bool reverse;
+  bool eventual;
   uint32_t batch_size;     /* of the next batch */
   uint32_t batch_size_max; /* where growing ends */
   uint64_t left;           /* entries that may still come; UINT64_MAX for no limit */
@@ -79,6 +80,7 @@ static tuplet_status list_init(tuplet_list *list, const tuplet_selector *selecto
                            &list->range, error);
   if (status != TUPLET_OK) return status;
   list->reverse = options->reverse;
+  list->eventual = options->consistency == TUPLET_CONSISTENCY_EVENTUAL;
   list->batch_size = batch_size_of(options);
   list->batch_size_max = options->batch_size > 0 ? options->batch_size : TP_LIMIT_READ_ENTRIES_MAX;
   list->left = options->limit == 0 ? UINT64_MAX : options->limit;
@@ -218,7 +220,11 @@ static bool fetch(tuplet_list *list) {
                       .end = list->range.end,
                       .limit = list->left < list->batch_size ? (uint32_t)list->left : list->batch_size,
                       .reverse = list->reverse};
-  list->read = (tp_read){.ranges = &list->read_range, .range_count = 1, .on_row = on_row, .on_done = on_read};
+  list->read = (tp_read){.ranges = &list->read_range,
+                         .range_count = 1,
+                         .eventual = list->eventual,
+                         .on_row = on_row,
+                         .on_done = on_read};
   /* Whoever went through a whole batch is likely to go on. */
   list->batch_size =
       list->batch_size < list->batch_size_max / 2 ? list->batch_size * 2 : list->batch_size_max;

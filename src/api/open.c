@@ -5,6 +5,7 @@
 #include "base/buffer.h"
 #include "base/hex.h"
 #include "base/status.h"
+#include "engine/remote/remote_engine.h"
 #include "engine/sqlite/file.h"
 #include "engine/sqlite/sqlite_engine.h"
 
@@ -12,6 +13,7 @@
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -75,22 +77,62 @@ static tuplet_status default_path(tp_buffer *out, tuplet_error *error) {
   return make_directories((const char *)out->data, error);
 }
 
+static bool is_url(const char *path) {
+  return strncasecmp(path, "http://", 7) == 0 || strncasecmp(path, "https://", 8) == 0;
+}
+
 /* The path to open, whole, so that it means the same file if the working directory changes. */
 static tuplet_status resolve_path(const char *path, tp_buffer *out, tuplet_error *error) {
   if (path == NULL) path = getenv("DENO_KV_DEFAULT_PATH");
   if (path == NULL || (path[0] == '\0' && path == getenv("DENO_KV_DEFAULT_PATH")))
     return default_path(out, error);
   if (path[0] == '\0') return tp_fail(error, TUPLET_INVALID, "the path of a database cannot be empty");
-  if (strncmp(path, "http://", 7) == 0 || strncmp(path, "https://", 8) == 0) {
-    return tp_fail(error, TUPLET_UNSUPPORTED, "%s: only files and :memory: can be opened, not URLs", path);
-  }
-  if (path[0] != '/' && strcmp(path, memory_path) != 0) {
+  if (path[0] != '/' && strcmp(path, memory_path) != 0 && !is_url(path)) {
     tuplet_status status = append_working_directory(out, error);
     if (status != TUPLET_OK) return status;
     tp_buffer_append_byte(out, '/');
   }
   tp_buffer_append_text(out, path);
   return TUPLET_OK;
+}
+
+/* A variable of the environment; NULL when it is empty, too. */
+static const char *environment(const char *name) {
+  const char *value = getenv(name);
+  return value != NULL && value[0] != '\0' ? value : NULL;
+}
+
+static tuplet_status open_remote(const char *url, const tuplet_open_options *options, tp_clock clock,
+                                 tp_engine **ret_engine, tuplet_error *error) {
+  const char *ca_file = options->ca_file;
+  if (ca_file == NULL) ca_file = environment("DENO_CERT");
+  if (ca_file == NULL) ca_file = environment("SSL_CERT_FILE");
+  const tp_remote_config config = {
+      .allocator = options->allocator,
+      .clock = clock,
+      .url = url,
+      .access_token =
+          options->access_token != NULL ? options->access_token : environment("DENO_KV_ACCESS_TOKEN"),
+      .ca_file = ca_file,
+      .timeout_ms = options->timeout_ms,
+      .http = options->http,
+  };
+  return tp_remote_engine_open(&config, ret_engine, error);
+}
+
+static tuplet_status open_local(const char *path, const tuplet_open_options *options, tp_clock clock,
+                                tp_engine_stats *stats, tp_engine **ret_engine, tuplet_error *error) {
+  const tp_sqlite_config config = {
+      .allocator = options->allocator,
+      .clock = clock,
+      .path = strcmp(path, memory_path) == 0 ? NULL : path,
+      .read_only = options->read_only,
+      .cache_kib = options->cache_kib == 0 ? TUPLET_CACHE_KIB_DEFAULT : options->cache_kib,
+      .memory_size_max = options->memory_size_max,
+      .durability = options->durability,
+      .stats = stats,
+  };
+  return tp_sqlite_engine_open(&config, ret_engine, error);
 }
 
 tuplet_status tp_open_store(const char *path, const tuplet_open_options *options, tp_clock clock,
@@ -108,19 +150,14 @@ tuplet_status tp_open_store_with_stats(const char *path, const tuplet_open_optio
   if (status == TUPLET_OK) status = tp_buffer_take(&buffer, &resolved, error);
   if (status != TUPLET_OK) goto out;
 
-  bool in_memory = strcmp(resolved.data, memory_path) == 0;
-  tp_sqlite_config engine_config = {
-      .allocator = options->allocator,
-      .clock = clock,
-      .path = in_memory ? NULL : resolved.data,
-      .read_only = options->read_only,
-      .cache_kib = options->cache_kib == 0 ? TUPLET_CACHE_KIB_DEFAULT : options->cache_kib,
-      .memory_size_max = options->memory_size_max,
-      .durability = options->durability,
-      .stats = stats,
-  };
   tp_engine *engine;
-  status = tp_sqlite_engine_open(&engine_config, &engine, error);
+  if (!is_url(resolved.data))
+    status = open_local(resolved.data, options, clock, stats, &engine, error);
+  else if (stats == NULL)
+    status = open_remote(resolved.data, options, clock, &engine, error);
+  else
+    status = tp_fail(error, TUPLET_UNSUPPORTED, "%s: only files and :memory: can be served, not URLs",
+                     (const char *)resolved.data);
   if (status != TUPLET_OK) goto out;
   tp_store_config store_config = {options->allocator, clock, options->read_only};
   status = tp_store_open(&store_config, engine, ret_store, error);

@@ -9,7 +9,8 @@
 tuplet_status tp_open_store(const char *path, const tuplet_open_options *options, tp_clock clock,
                             tp_store **ret_store, tuplet_owned *ret_path, tuplet_error *error);
 
-/* The same, with statistics (NULL: none), which outlive the store. */
+/* The same, with statistics (NULL: none), which outlive the store. Only files and memory have any: a URL is
+ * TUPLET_UNSUPPORTED with them. */
 tuplet_status tp_open_store_with_stats(const char *path, const tuplet_open_options *options, tp_clock clock,
                                        tp_engine_stats *stats, tp_store **ret_store, tuplet_owned *ret_path,
                                        tuplet_error *error);

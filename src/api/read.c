@@ -36,7 +36,8 @@ static void on_get_done(tp_read *read, tuplet_status status, const tuplet_error 
   call->finish(call, status, error);
 }
 
-static tuplet_status get_call_init(get_call *call, tuplet_db *db, tuplet_key key, tuplet_error *error) {
+static tuplet_status get_call_init(get_call *call, tuplet_db *db, tuplet_key key,
+                                   tuplet_consistency consistency, tuplet_error *error) {
   *call = (get_call){.allocator = db->allocator};
   tp_buffer_init(&call->key, db->allocator);
   tuplet_status status = tp_key_encode(key, &call->key, error);
@@ -45,8 +46,11 @@ static tuplet_status get_call_init(get_call *call, tuplet_db *db, tuplet_key key
   if (call->key.failed) return tp_fail_nomem(error);
   call->range = (tp_read_range){
       .start = {call->key.data, call->key.size - 1}, .end = {call->key.data, call->key.size}, .limit = 1};
-  call->read =
-      (tp_read){.ranges = &call->range, .range_count = 1, .on_row = on_get_row, .on_done = on_get_done};
+  call->read = (tp_read){.ranges = &call->range,
+                         .range_count = 1,
+                         .eventual = consistency == TUPLET_CONSISTENCY_EVENTUAL,
+                         .on_row = on_get_row,
+                         .on_done = on_get_done};
   return TUPLET_OK;
 }
 
@@ -66,12 +70,11 @@ static void finish_blocking_get(get_call *call, tuplet_status status, const tupl
 
 tuplet_status tuplet_get(tuplet_db *db, tuplet_key key, tuplet_consistency consistency,
                          tuplet_entry **ret_entry, tuplet_error *error) {
-  (void)consistency; /* a local database answers both from its newest snapshot */
   tuplet_status status = tp_db_check(db, error);
   if (status != TUPLET_OK) return status;
   if (ret_entry == NULL) return tp_fail(error, TUPLET_MISUSE, "tuplet_get: ret_entry is NULL");
   blocking_get get = {.waiter = TP_WAITER_INIT, .error = error};
-  status = get_call_init(&get.call, db, key, error);
+  status = get_call_init(&get.call, db, key, consistency, error);
   if (status == TUPLET_OK) {
     get.call.finish = finish_blocking_get;
     tp_store_read(db->store, NULL, &get.call.read);
@@ -103,13 +106,12 @@ static void finish_async_get(get_call *call, tuplet_status status, const tuplet_
 
 tuplet_status tuplet_get_async(tuplet_db *db, tuplet_key key, tuplet_consistency consistency,
                                tuplet_entry_callback callback, void *context, tuplet_error *error) {
-  (void)consistency; /* as above */
   tuplet_status status = tp_db_check(db, error);
   if (status != TUPLET_OK) return status;
   if (callback == NULL) return tp_fail(error, TUPLET_MISUSE, "tuplet_get_async: callback is NULL");
   async_get *get = tp_alloc_array_zeroed(db->allocator, 1, sizeof *get);
   if (get == NULL) return tp_fail_nomem(error);
-  status = get_call_init(&get->call, db, key, error);
+  status = get_call_init(&get->call, db, key, consistency, error);
   if (status != TUPLET_OK) {
     free_async_get(get);
     return status;
@@ -196,7 +198,6 @@ static tuplet_status encode_keys(get_many_call *call, const tuplet_key *keys, si
 tuplet_status tuplet_get_many_async(tuplet_db *db, const tuplet_key *keys, size_t key_count,
                                     tuplet_consistency consistency, tuplet_entries_callback callback,
                                     void *context, tuplet_error *error) {
-  (void)consistency; /* as above */
   tuplet_status status = tp_db_check(db, error);
   if (status != TUPLET_OK) return status;
   if (callback == NULL || (keys == NULL && key_count > 0)) {
@@ -219,6 +220,7 @@ tuplet_status tuplet_get_many_async(tuplet_db *db, const tuplet_key *keys, size_
   }
   call->read = (tp_read){.ranges = call->ranges,
                          .range_count = key_count,
+                         .eventual = consistency == TUPLET_CONSISTENCY_EVENTUAL,
                          .on_row = on_get_many_row,
                          .on_done = on_get_many_done};
   tp_store_read(db->store, NULL, &call->read);

@@ -48,6 +48,7 @@ struct tp_read {
   const tp_read_range *ranges;
   size_t range_count;
   int64_t now_ms; /* unix; what has expired by then is absent */
+  bool eventual;  /* a state that is a little older will do, if that is quicker to be had */
   /* Each row, range by range, in order. The row's bytes are valid during the call only. A status other than
    * TUPLET_OK ends the read with it. */
   tuplet_status (*on_row)(tp_read *read, size_t range_index, const tp_row *row, tuplet_error *error);
@@ -343,6 +344,10 @@ typedef struct tp_engine_ops {
    * Blocks for as long as a read; any thread. */
   tuplet_status (*queue_state)(tp_engine *engine, uint32_t count_max, tp_queue_state *ret_state,
                                tuplet_error *error);
+
+  /* It is about to be closed: what waits for others (to be tried again, to be answered) ends within seconds,
+   * with TUPLET_CLOSED if need be. Any thread. NULL: nothing does. */
+  void (*closing)(tp_engine *engine);
 
   /* Completes what was submitted, then frees the engine. Blocks. */
   void (*close)(tp_engine *engine);

@@ -63,6 +63,10 @@ out_engine:
   return status;
 }
 
+void tp_store_closing(tp_store *store) {
+  if (store->engine->ops->closing != NULL) store->engine->ops->closing(store->engine);
+}
+
 void tp_store_close(tp_store *store) {
   if (store == NULL) return;
   tp_housekeeper_stop(&store->housekeeper);
@@ -78,7 +82,7 @@ tuplet_status tp_store_listen(tp_store *store, const tp_queue_listening *config,
                               tp_queue_listener **ret_listener, tuplet_error *error) {
   if (store->read_only) return tp_fail(error, TUPLET_READ_ONLY, "the database is open for reading only");
   tuplet_status status = tp_queue_listen(store->queue, config, ret_listener, error);
-  if (status == TUPLET_OK)
+  if (status == TUPLET_OK && store->engine->ops->listen == NULL)
     tp_housekeeper_note_watch(&store->housekeeper); /* for what others put into the queue */
   return status;
 }

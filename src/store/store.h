@@ -25,6 +25,9 @@ tuplet_status tp_store_open(const tp_store_config *config, tp_engine *engine, tp
  * before. Blocks. NULL is fine. */
 void tp_store_close(tp_store *store);
 
+/* The store is about to be closed: what waits for a server ends within seconds. Any thread. */
+void tp_store_closing(tp_store *store);
+
 /* Now, by the store's clock; unix. */
 int64_t tp_store_now_ms(const tp_store *store);
 const tuplet_allocator *tp_store_allocator(const tp_store *store);

@@ -13,6 +13,7 @@ struct tp_watch {
   tp_store *store;
   tp_arena arena; /* what the pointers below point to */
   tp_hub_member member;
+  tp_engine_watch *inner; /* of an engine that hears of changes by itself; else NULL, and the hub tells */
   size_t key_count;
   tp_read_range *ranges; /* one per key */
   tuplet_versionstamp *shown;
@@ -69,7 +70,8 @@ static void on_read(tp_read *read, tuplet_status status, const tuplet_error *err
   if (status == TUPLET_OK) {
     memcpy(watch->shown, watch->seen, watch->key_count * sizeof *watch->shown);
     watch->has_shown = true;
-    if (tp_watch_hub_shown(&watch->store->hub, &watch->member, watch->next_expiry_ms)) {
+    if (watch->store->engine->ops->watch == NULL &&
+        tp_watch_hub_shown(&watch->store->hub, &watch->member, watch->next_expiry_ms)) {
       tp_housekeeper_note_watch(&watch->store->housekeeper);
     }
   }
@@ -118,6 +120,23 @@ static void watch_free(tp_watch *watch) {
   tp_free(allocator, watch);
 }
 
+/* From the engine. */
+static void wake_member(void *context) {
+  tp_watch *watch = context;
+  tp_watch_hub_wake(&watch->store->hub, &watch->member);
+}
+
+/* It is woken by the hub once, to begin with, and from then on by the engine. */
+static tuplet_status join(tp_watch *watch, const tuplet_bytes *keys, tuplet_error *error) {
+  tp_store *store = watch->store;
+  const tp_engine_ops *ops = store->engine->ops;
+  tuplet_status status = tp_watch_hub_join(&store->hub, &watch->member, error);
+  if (status != TUPLET_OK || ops->watch == NULL) return status;
+  status = ops->watch(store->engine, keys, watch->key_count, wake_member, watch, &watch->inner, error);
+  if (status != TUPLET_OK) tp_watch_hub_leave(&store->hub, &watch->member);
+  return status;
+}
+
 tuplet_status tp_watch_open(tp_store *store, const tuplet_bytes *keys, size_t key_count,
                             void (*wake)(void *context), void *context, tp_watch **ret_watch,
                             tuplet_error *error) {
@@ -133,19 +152,20 @@ tuplet_status tp_watch_open(tp_store *store, const tuplet_bytes *keys, size_t ke
   status = copy_keys(watch, keys) ? TUPLET_OK : tp_fail_nomem(error);
   if (status == TUPLET_OK) {
     *ret_watch = watch; /* before it joins: `wake` may already hand it to another thread */
-    status = tp_watch_hub_join(&store->hub, &watch->member, error);
+    status = join(watch, keys, error);
   }
   if (status != TUPLET_OK) {
     *ret_watch = NULL;
     watch_free(watch);
     return status;
   }
-  tp_housekeeper_note_watch(&store->housekeeper);
+  if (store->engine->ops->watch == NULL) tp_housekeeper_note_watch(&store->housekeeper);
   return TUPLET_OK;
 }
 
 void tp_watch_close(tp_watch *watch) {
   if (watch == NULL) return;
+  if (watch->inner != NULL) watch->store->engine->ops->watch_close(watch->store->engine, watch->inner);
   tp_watch_hub_leave(&watch->store->hub, &watch->member);
   watch_free(watch);
 }

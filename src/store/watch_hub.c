@@ -152,6 +152,12 @@ bool tp_watch_hub_shown(tp_watch_hub *hub, tp_hub_member *member, int64_t next_e
 
 /* ---- Waking ---- */
 
+void tp_watch_hub_wake(tp_watch_hub *hub, tp_hub_member *member) {
+  (void)pthread_mutex_lock(&hub->mutex);
+  wake_member(member);
+  (void)pthread_mutex_unlock(&hub->mutex);
+}
+
 void tp_watch_hub_notify(tp_watch_hub *hub, const tp_change *changes, size_t count) {
   if (tp_watch_hub_member_count(hub) == 0) return;
   (void)pthread_mutex_lock(&hub->mutex);

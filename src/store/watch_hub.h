@@ -58,6 +58,8 @@ void tp_watch_hub_looking(tp_watch_hub *hub, tp_hub_member *member);
 /* The earliest expiry of what the member was shown. Returns true if no other member's is as early. */
 bool tp_watch_hub_shown(tp_watch_hub *hub, tp_hub_member *member, int64_t next_expiry_ms);
 
+/* Something may have changed for this one. */
+void tp_watch_hub_wake(tp_watch_hub *hub, tp_hub_member *member);
 /* What a commit changed. */
 void tp_watch_hub_notify(tp_watch_hub *hub, const tp_change *changes, size_t count);
 /* Anything may have changed. */
