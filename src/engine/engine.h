@@ -48,7 +48,10 @@ struct tp_read {
   const tp_read_range *ranges;
   size_t range_count;
   int64_t now_ms; /* unix; what has expired by then is absent */
-  bool eventual;  /* a state that is a little older will do, if that is quicker to be had */
+  /* Before the first row, with the number of the snapshot's last commit; it may set `ranges` now. A status
+   * other than TUPLET_OK ends the read with it. NULL: not called. Engines without `survey` do not call it. */
+  tuplet_status (*on_snapshot)(tp_read *read, const tuplet_versionstamp *last, tuplet_error *error);
+  bool eventual; /* a state that is a little older will do, if that is quicker to be had */
   /* Each row, range by range, in order. The row's bytes are valid during the call only. A status other than
    * TUPLET_OK ends the read with it. */
   tuplet_status (*on_row)(tp_read *read, size_t range_index, const tp_row *row, tuplet_error *error);
@@ -182,17 +185,20 @@ typedef struct tp_message {
 
 typedef struct tp_lease {
   tuplet_bytes id;
-  int64_t lease_until_ms; /* the new one, afterwards */
+  int64_t lease_until_ms; /* as it is known */
   bool is_lost;           /* afterwards: it was not there any more */
 } tp_lease;
 
 /* One turn of a listening process at the queue: its leases are renewed, messages whose lease has run out
- * fail, and due messages are leased. Owned as a write is; one at a time. */
+ * fail, and due messages are leased. Owned as a write is; one at a time.
+ *
+ * A turn may have to wait for another process, for longer than a lease lasts. So what is leased is leased
+ * from the moment of writing on, and what has run out is told by who submits it: none of its own leases. */
 typedef struct tp_queue_turn tp_queue_turn;
 struct tp_queue_turn {
-  int64_t now_ms;         /* unix */
-  int64_t lease_until_ms; /* of what is leased and renewed now */
-  tp_lease *leases;       /* to be renewed */
+  int64_t run_out_until_ms; /* leases that end then or before have run out; unix; TP_EXPIRES_NEVER: none */
+  int64_t lease_ms;         /* how long what is leased and renewed is leased */
+  tp_lease *leases;         /* to be renewed, even when they have run out */
   size_t lease_count;
   size_t message_max; /* to be leased; 0: none */
   tp_arena *arena;    /* for the messages */
@@ -200,7 +206,9 @@ struct tp_queue_turn {
 
   tuplet_status status;
   tuplet_error error;
-  tp_message *messages; /* in the order they became due */
+  int64_t now_ms;         /* when it was done; unix */
+  int64_t lease_until_ms; /* of what was renewed */
+  tp_message *messages;   /* in the order they became due */
   size_t message_count;
   int64_t next_due_ms;     /* of the waiting messages, unix; TP_EXPIRES_NEVER */
   int64_t next_run_out_ms; /* of the leases, ours and others', likewise */
@@ -245,6 +253,18 @@ typedef struct tp_engine_listener tp_engine_listener;
 /* Of an engine that hears of changes by itself (ops->watch). */
 typedef struct tp_engine_watch tp_engine_watch;
 
+/* Where a database is, and what will expire: all in one snapshot. The caller owns it. */
+typedef struct tp_survey tp_survey;
+struct tp_survey {
+  int64_t after_ms;      /* unix; rows that expire later are told, */
+  uint32_t expiring_max; /* so many of them, the earliest first */
+  tuplet_status (*on_expiring)(tp_survey *survey, tuplet_bytes key, int64_t expires_at_ms,
+                               tuplet_error *error);
+
+  tuplet_versionstamp last; /* of the last commit */
+  bool is_own;              /* which the observer has heard of, or is about to hear of */
+};
+
 /* ---- What can be seen from outside ---- */
 
 /* What engines count, for whoever shows it. Several may share one; what an engine counted stays when it is
@@ -286,6 +306,8 @@ typedef struct tp_queue_state {
 typedef struct tp_commit {
   const tp_change *changes;
   size_t change_count;
+  tuplet_versionstamp versionstamp; /* all zero: it has none, and changes nothing that has one */
+  tuplet_versionstamp previous;     /* of the commit before it, whose ever that was */
   int64_t message_due_ms; /* when the first of the messages it put into the queue is due; TP_EXPIRES_NEVER */
 } tp_commit;
 
@@ -337,8 +359,14 @@ typedef struct tp_engine_ops {
   /* on_change is not called any more when it returns. Fine without notice_changes. */
   void (*notice_stop)(tp_engine *engine);
 
-  /* Whether anyone but this engine may have changed the data since the last call. One thread at a time. */
-  tuplet_status (*poll_foreign_changes)(tp_engine *engine, bool *ret_changed, tuplet_error *error);
+  /* Whether anyone but this engine may have changed the data since the last call; and whether anyone, perhaps
+   * this engine itself, may have changed the queue. One thread at a time. */
+  tuplet_status (*poll_foreign_changes)(tp_engine *engine, bool *ret_changed, bool *ret_queue_changed,
+                                        tuplet_error *error);
+
+  /* For those who keep track of what changes: see tp_survey. Blocks for as long as a read; any thread. NULL:
+   * this engine cannot. */
+  tuplet_status (*survey)(tp_engine *engine, tp_survey *survey, tuplet_error *error);
 
   /* Counts no more than count_max messages of each kind, so that it takes no longer than reading as many.
    * Blocks for as long as a read; any thread. */

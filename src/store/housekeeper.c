@@ -16,7 +16,11 @@ enum {
   SWEEP_INTERVAL_MAX_MS = 60000, /* rows that others wrote are found at the latest then */
   SWEEP_RETRY_MS = 5000,         /* after a failure (a full disk, a busy neighbour) */
   POLL_INTERVAL_MS = 10,         /* for the changes of others, while anybody watches or listens */
-  POLL_INTERVAL_TOLD_MS = 1000   /* where the engine tells of them: should it miss one */
+  POLL_INTERVAL_TOLD_MS = 1000,  /* where the engine tells of them: should it miss one */
+  /* A change is told when it begins to be written, and seen when it is durable, which takes as long as the
+   * disk does: looked for soon at first, then less and less often. */
+  POLL_AFTER_TOLD_MS = 2,
+  POLL_AFTER_TOLD_PART = 4 /* of the time since */
 };
 
 static int64_t earlier(int64_t a_ms, int64_t b_ms) {
@@ -101,15 +105,22 @@ static void wait_until(tp_housekeeper *housekeeper, int64_t due_ms, int64_t now_
 /* Whether others have changed the data. A failure here is met by the readers too, who report it; looking
  * again soon is all there is to do. */
 static void look_for_foreign_changes(const tp_housekeeper *housekeeper) {
-  bool changed = false;
+  bool changed = false, queue_changed = false;
   tp_engine *engine = housekeeper->engine;
-  if (engine->ops->poll_foreign_changes(engine, &changed, NULL) != TUPLET_OK || !changed) return;
-  tp_watch_hub_notify_all(housekeeper->hub);
-  tp_queue_note_foreign(housekeeper->queue);
+  if (engine->ops->poll_foreign_changes(engine, &changed, &queue_changed, NULL) != TUPLET_OK) return;
+  if (changed) tp_watch_hub_notify_all(housekeeper->hub);
+  if (changed || queue_changed) tp_queue_note_foreign(housekeeper->queue);
 }
 
+static void rouse(tp_housekeeper *housekeeper);
+
 static void on_change(void *context) {
-  tp_housekeeper_note_watch(context);
+  tp_housekeeper *housekeeper = context;
+  int64_t now_ns = tp_clock_monotonic_ns(&housekeeper->clock);
+  (void)pthread_mutex_lock(&housekeeper->mutex);
+  housekeeper->told_at_ns = now_ns;
+  rouse(housekeeper);
+  (void)pthread_mutex_unlock(&housekeeper->mutex);
 }
 
 /* How long until it has to look again by itself. */
@@ -118,7 +129,14 @@ static int64_t poll_interval_ms(tp_housekeeper *housekeeper) {
   if (!housekeeper->has_asked && engine->ops->notice_changes != NULL)
     housekeeper->is_told = engine->ops->notice_changes(engine, on_change, housekeeper, NULL) == TUPLET_OK;
   housekeeper->has_asked = true;
-  return housekeeper->is_told ? POLL_INTERVAL_TOLD_MS : POLL_INTERVAL_MS;
+  if (!housekeeper->is_told) return POLL_INTERVAL_MS;
+  (void)pthread_mutex_lock(&housekeeper->mutex);
+  int64_t told_at_ns = housekeeper->told_at_ns;
+  (void)pthread_mutex_unlock(&housekeeper->mutex);
+  int64_t since_ms = (tp_clock_monotonic_ns(&housekeeper->clock) - told_at_ns) / 1000000;
+  int64_t interval_ms = since_ms / POLL_AFTER_TOLD_PART;
+  if (interval_ms < POLL_AFTER_TOLD_MS) interval_ms = POLL_AFTER_TOLD_MS;
+  return interval_ms < POLL_INTERVAL_TOLD_MS ? interval_ms : POLL_INTERVAL_TOLD_MS;
 }
 
 /* What watches and listeners need: returns when to look again, unix ms. The mutex is not held. */

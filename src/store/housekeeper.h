@@ -27,6 +27,7 @@ typedef struct tp_housekeeper {
   int64_t sweep_due_ms;    /* unix; TP_EXPIRES_NEVER */
   int64_t paused_until_ns; /* monotonic; no sweep before */
   bool noted;              /* something changed since the thread looked */
+  int64_t told_at_ns;      /* when the engine last told of a change; monotonic */
 
   bool has_asked; /* the thread's: the engine was asked to tell of changes, */
   bool is_told;   /* and does */

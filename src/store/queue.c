@@ -12,9 +12,11 @@
 enum {
   LEASE_MS = 5000, /* as Deno's; a listener that died is noticed after that */
   RENEW_MS = 2000,
+  RENEW_AGE_MS = 1000,    /* a lease that is younger waits for the next round */
   TURN_MESSAGES_MAX = 64, /* of one turn, so that the first of many are not held up by the last */
-  RETRY_MS = 1000,        /* after a turn that failed: a full disk, a busy neighbour */
-  WAIT_MS_MAX = 60000,    /* the wall clock may be set meanwhile */
+  TURN_LEASES_MAX = 1000, /* likewise, so that no writer waits long behind it */
+  RETRY_MS = 1000,     /* after a turn that failed (a full disk, a busy neighbour) or that came to nothing */
+  WAIT_MS_MAX = 60000, /* the wall clock may be set meanwhile */
   ARENA_CHUNK_SIZE = 16 * 1024
 };
 
@@ -67,6 +69,7 @@ struct tp_queue {
   bool stopping;
   bool turning; /* the engine has the turn */
   bool must_look;
+  bool starves;                 /* the thread waits for a listener to have room */
   tp_queue_listener *listeners; /* the one whose turn it is */
   size_t listener_count;        /* open ones */
   delivery *deliveries;
@@ -160,7 +163,10 @@ static void on_finished(tp_write *write) {
     item->listener->in_flight--;
     free_if_unused(item->listener);
   }
-  (void)pthread_cond_broadcast(&queue->wake); /* there is room again */
+  if (queue->starves) {
+    queue->starves = false;
+    (void)pthread_cond_broadcast(&queue->wake);
+  }
   (void)pthread_mutex_unlock(&queue->mutex);
   if (item->on_done != NULL) item->on_done(item->on_done_context, status, &error);
   tp_arena_done(&item->arena);
@@ -220,13 +226,23 @@ static void on_turned(tp_queue_turn *turn) {
   (void)pthread_mutex_unlock(&queue->mutex);
 }
 
-/* All that are being handled. False when out of memory. */
-static bool gather_leases(tp_queue *queue) {
+/* Of those that are being handled, the ones that were not renewed lately, or however many fit into the turn.
+ * Only when they have all been taken may the turn end leases that have run out: they might be ours, after the
+ * machine slept, the clock was set, or the disk was full; *ret_is_ending tells that it is one whose end is
+ * being written. False when out of memory. */
+static bool gather_leases(tp_queue *queue, int64_t now_ms, bool *ret_all, bool *ret_is_ending) {
   tp_queue_turn *turn = &queue->turn;
-  turn->leases = tp_arena_alloc_array_zeroed(&queue->arena, queue->delivery_count, sizeof *turn->leases);
+  size_t lease_max = queue->delivery_count < TURN_LEASES_MAX ? queue->delivery_count : TURN_LEASES_MAX;
+  *ret_all = true;
+  *ret_is_ending = false;
+  turn->leases = tp_arena_alloc_array_zeroed(&queue->arena, lease_max, sizeof *turn->leases);
   if (turn->leases == NULL) return false;
   for (delivery *item = queue->deliveries; item != NULL; item = item->next) {
-    if (item->state != DELIVERY_WAITING) continue;
+    bool is_old = item->lease_until_ms < now_ms + LEASE_MS - RENEW_AGE_MS;
+    if (item->state == DELIVERY_FINISHING && item->lease_until_ms <= now_ms) *ret_is_ending = true;
+    if (item->state != DELIVERY_WAITING || !is_old) continue;
+    *ret_all = turn->lease_count < lease_max;
+    if (!*ret_all) break;
     item->in_turn = true;
     turn->leases[turn->lease_count++] =
         (tp_lease){.id = item->lease_id, .lease_until_ms = item->lease_until_ms};
@@ -279,16 +295,31 @@ static void deliver(tp_queue *queue, const tp_message *message) {
   free_if_unused(listener);
 }
 
+static bool has_come(int64_t moment_ms, int64_t now_ms) {
+  return moment_ms != TP_EXPIRES_NEVER && moment_ms <= now_ms;
+}
+
+/* Whether something is due that cannot be taken, which must not keep it busy. */
+static bool came_to_nothing(const tp_queue_turn *turn) {
+  if (turn->status != TUPLET_OK) return false;
+  return turn->message_max > 0 && turn->message_count == 0 && has_come(turn->next_due_ms, turn->now_ms);
+}
+
+static void hold_off(tp_queue *queue) {
+  queue->retry_until_ns = tp_clock_monotonic_ns(&queue->clock) + (int64_t)RETRY_MS * 1000000;
+}
+
 static void after_turn(tp_queue *queue, int64_t due_before_ms) {
   const tp_queue_turn *turn = &queue->turn;
   delivery *wanted = take_leases_back(queue);
+  if (came_to_nothing(turn)) hold_off(queue);
   if (turn->status == TUPLET_OK) {
     queue->next_due_ms = earlier(queue->next_due_ms, turn->next_due_ms); /* of what was noted meanwhile */
     queue->next_run_out_ms = turn->next_run_out_ms;
   } else {
     queue->next_due_ms = earlier(queue->next_due_ms, due_before_ms);
     queue->must_look = true;
-    queue->retry_until_ns = tp_clock_monotonic_ns(&queue->clock) + (int64_t)RETRY_MS * 1000000;
+    hold_off(queue);
   }
   if (wanted != NULL) {
     (void)pthread_mutex_unlock(&queue->mutex);
@@ -306,18 +337,23 @@ static void run_turn(tp_queue *queue, bool renews) {
   int64_t due_before_ms = queue->next_due_ms;
   int64_t now_ms = tp_clock_unix_ms(&queue->clock);
   tp_arena_clear(&queue->arena);
-  queue->turn = (tp_queue_turn){.now_ms = now_ms,
-                                .lease_until_ms = now_ms + LEASE_MS,
+  queue->turn = (tp_queue_turn){.run_out_until_ms = TP_EXPIRES_NEVER,
+                                .lease_ms = LEASE_MS,
                                 .message_max = room_of_all(queue),
                                 .arena = &queue->arena,
                                 .on_done = on_turned,
                                 .next_due_ms = TP_EXPIRES_NEVER,
                                 .next_run_out_ms = TP_EXPIRES_NEVER};
-  if (renews && !gather_leases(queue)) {
-    queue->retry_until_ns = tp_clock_monotonic_ns(&queue->clock) + (int64_t)RETRY_MS * 1000000;
+  bool is_all = false, is_ending = false;
+  if (renews && !gather_leases(queue, now_ms, &is_all, &is_ending)) {
+    hold_off(queue);
     return;
   }
-  if (renews) queue->renew_at_ns = tp_clock_monotonic_ns(&queue->clock) + (int64_t)RENEW_MS * 1000000;
+  if (is_ending) hold_off(queue); /* it soon has its end */
+  if (is_all) {
+    if (!is_ending) queue->turn.run_out_until_ms = now_ms;
+    queue->renew_at_ns = tp_clock_monotonic_ns(&queue->clock) + (int64_t)RENEW_MS * 1000000;
+  }
   queue->must_look = false;
   queue->next_due_ms = TP_EXPIRES_NEVER;
   queue->turning = true;
@@ -330,13 +366,9 @@ static void run_turn(tp_queue *queue, bool renews) {
 
 /* ---- The thread ---- */
 
-static bool has_come(int64_t moment_ms, int64_t now_ms) {
-  return moment_ms != TP_EXPIRES_NEVER && moment_ms <= now_ms;
-}
-
-/* When the next turn is due, as nanoseconds from now; 0: now. *ret_renews tells whether leases want renewing
- * then. */
-static int64_t next_turn_ns(const tp_queue *queue, bool *ret_renews) {
+/* When the next turn is due, as nanoseconds from now; 0: now. *ret_renews tells whether it is to renew ours
+ * and to end what has run out. */
+static int64_t next_turn_ns(tp_queue *queue, bool *ret_renews) {
   int64_t now_ms = tp_clock_unix_ms(&queue->clock);
   int64_t now_ns = tp_clock_monotonic_ns(&queue->clock);
   bool has_room = room_of_all(queue) > 0;
@@ -349,9 +381,11 @@ static int64_t next_turn_ns(const tp_queue *queue, bool *ret_renews) {
     wait_ns = 0;
   else if (moment_ms != TP_EXPIRES_NEVER && moment_ms - now_ms < WAIT_MS_MAX)
     wait_ns = (moment_ms - now_ms) * 1000000;
-  *ret_renews = queue->delivery_count > 0 && now_ns >= queue->renew_at_ns;
+  queue->starves = is_listening && !has_room;
+  *ret_renews = is_listening && has_come(queue->next_run_out_ms, now_ms);
   if (queue->delivery_count > 0) {
-    int64_t renew_ns = *ret_renews ? 0 : queue->renew_at_ns - now_ns;
+    int64_t renew_ns = queue->renew_at_ns - now_ns;
+    if (renew_ns <= 0) *ret_renews = true;
     if (renew_ns < wait_ns) wait_ns = renew_ns;
   }
   int64_t retry_ns = queue->retry_until_ns - now_ns;

@@ -44,7 +44,9 @@ static void sweep(tp_engine *base, tp_sweep *sweep) {
   sweep->on_done(sweep);
 }
 
-static tuplet_status poll_foreign_changes(tp_engine *base, bool *ret_changed, tuplet_error *error) {
+static tuplet_status poll_foreign_changes(tp_engine *base, bool *ret_changed, bool *ret_queue_changed,
+                                          tuplet_error *error) {
+  *ret_queue_changed = false;
   (void)base;
   (void)error;
   *ret_changed = false;

@@ -40,23 +40,10 @@ static void count(_Atomic uint64_t *counter, uint64_t more) {
 
 static tuplet_status read_version(tp_sqlite_connection *connection, int64_t *ret_version,
                                   tuplet_error *error) {
-  tuplet_status status = TUPLET_OK;
-  sqlite3_stmt *statement = tp_sqlite_prepared(connection, TP_SQL_GET_VERSION, &status, error);
-  if (statement == NULL) return status;
-  const char *path = connection->location->path;
-  int rc = sqlite3_step(statement);
-  if (rc == SQLITE_ROW) {
-    *ret_version = sqlite3_column_int64(statement, 0);
-    if (*ret_version < 0 || *ret_version > INT64_MAX - GROUP_WRITES_MAX) {
-      status = tp_fail(error, TUPLET_CORRUPT, "%s: its last commit has the impossible number %lld", path,
-                       (long long)*ret_version);
-    }
-  } else if (rc == SQLITE_DONE) {
-    status = tp_fail(error, TUPLET_CORRUPT, "%s: the table data_version has no row", path);
-  } else {
-    status = tp_sqlite_fail(connection->db, rc, path, "reading its last commit's number", error);
-  }
-  (void)sqlite3_reset(statement); /* repeats the step's result */
+  tuplet_status status = tp_sqlite_read_version(connection, ret_version, error);
+  if (status == TUPLET_OK && (*ret_version < 0 || *ret_version > INT64_MAX - GROUP_WRITES_MAX))
+    status = tp_fail(error, TUPLET_CORRUPT, "%s: its last commit has the impossible number %lld",
+                     connection->location->path, (long long)*ret_version);
   return status;
 }
 
@@ -113,18 +100,24 @@ static bool is_nothing_expired(tp_sqlite_committer *committer, tp_sweep *sweep) 
 static bool is_nothing_due(tp_sqlite_committer *committer, tp_queue_turn *turn) {
   bool has_work = true;
   if (committer->memory_lock != NULL) (void)pthread_rwlock_rdlock(committer->memory_lock);
-  tuplet_status status = tp_sqlite_queue_peek(&committer->connection, turn, &has_work, NULL);
+  int64_t now_ms = tp_clock_unix_ms(&committer->clock);
+  tuplet_status status = tp_sqlite_queue_peek(&committer->connection, turn, now_ms, &has_work, NULL);
   if (committer->memory_lock != NULL) (void)pthread_rwlock_unlock(committer->memory_lock);
   return status == TUPLET_OK && !has_work;
 }
 
-static tuplet_status apply_turn(tp_sqlite_committer *committer, group *members, int64_t *version,
-                                tuplet_error *error) {
+static void number_commit(tp_commit *commit, int64_t version) {
+  commit->versionstamp = tp_sqlite_versionstamp(version);
+  commit->previous = tp_sqlite_versionstamp(version - 1);
+}
+
+static tuplet_status apply_turn(tp_sqlite_committer *committer, group *members, int64_t now_ms,
+                                int64_t *version, tuplet_error *error) {
   tp_commit *commit = &members->turn_commit;
   *commit = (tp_commit){.message_due_ms = TP_EXPIRES_NEVER};
-  tuplet_status status = tp_sqlite_queue_turn(&committer->connection, members->turn, *version + 1,
+  tuplet_status status = tp_sqlite_queue_turn(&committer->connection, members->turn, now_ms, *version + 1,
                                               &commit->changes, &commit->change_count, error);
-  if (commit->change_count > 0) ++*version;
+  if (commit->change_count > 0) number_commit(commit, ++*version);
   return status;
 }
 
@@ -155,7 +148,7 @@ static tuplet_status apply_group(tp_sqlite_committer *committer, group *members,
     write->versionstamp = tp_sqlite_versionstamp(version);
   }
   committer->applied_count = (size_t)(version - before);
-  if (members->turn != NULL) status = apply_turn(committer, members, &version, error);
+  if (members->turn != NULL) status = apply_turn(committer, members, now_ms, &version, error);
   if (status == TUPLET_OK && version != before) status = write_version(connection, version, error);
   if (status == TUPLET_OK && members->sweep != NULL)
     status = delete_expired(connection, members->sweep, error);
@@ -205,6 +198,8 @@ static tuplet_status commit_group(tp_sqlite_committer *committer, group *members
   if (status == TUPLET_OK) {
     atomic_store(&committer->committed_version, atomic_load(&committer->version_in_flight));
   } else {
+    /* The number it was to have may become somebody else's. */
+    atomic_store(&committer->version_in_flight, atomic_load(&committer->committed_version));
     tp_sqlite_abandon(connection);
     if (committer->stats != NULL) count(&committer->stats->commits_failed, 1);
   }
@@ -227,7 +222,11 @@ static void observe(const tp_sqlite_committer *committer, const tp_commit *commi
 }
 
 static void observe_write(const tp_sqlite_committer *committer, const tp_write *write) {
-  tp_commit commit = {write->changes, write->change_count, write->requeued_due_ms};
+  tp_commit commit = {.changes = write->changes,
+                      .change_count = write->change_count,
+                      .message_due_ms = write->requeued_due_ms};
+  int64_t version = tp_sqlite_version_of(&write->versionstamp);
+  if (version > 0) number_commit(&commit, version);
   for (size_t i = 0; i < write->enqueue_count; i++)
     commit.message_due_ms = earlier(commit.message_due_ms, write->enqueues[i].due_at_ms);
   observe(committer, &commit);

@@ -47,25 +47,28 @@ static const char *const statement_texts[TP_SQL_STATEMENT_COUNT] = {
                       " ON CONFLICT (k) DO UPDATE SET v = excluded.v, v_encoding = excluded.v_encoding,"
                       " version = excluded.version, seq = 0, expiration_ms = excluded.expiration_ms",
     [TP_SQL_DELETE] = "DELETE FROM kv WHERE k = ?1",
-    [TP_SQL_ENQUEUE] = "INSERT INTO queue (ts, id, data, backoff_schedule, keys_if_undelivered)"
+    [TP_SQL_ENQUEUE] = "INSERT OR IGNORE INTO queue (ts, id, data, backoff_schedule, keys_if_undelivered)"
                        " VALUES (?1, ?2, ?3, ?4, ?5)",
-    [TP_SQL_DUE_MESSAGES] = "SELECT ts, id, data, backoff_schedule, keys_if_undelivered FROM queue"
+    [TP_SQL_DUE_MESSAGES] = "SELECT ts, id, data, backoff_schedule, keys_if_undelivered, rowid FROM queue"
                             " WHERE ts <= ?1 ORDER BY ts LIMIT ?2",
-    [TP_SQL_DELETE_MESSAGE] = "DELETE FROM queue WHERE ts = ?1 AND id = ?2",
+    [TP_SQL_DELETE_MESSAGE] = "DELETE FROM queue WHERE rowid = ?1",
     [TP_SQL_NEXT_DUE] = "SELECT min(ts) FROM queue",
-    [TP_SQL_LEASE] = "INSERT INTO queue_running (deadline, id, data, backoff_schedule, keys_if_undelivered)"
-                     " VALUES (?1, ?2, ?3, ?4, ?5)",
-    [TP_SQL_HAS_LEASE] = "SELECT 1 FROM queue_running WHERE deadline = ?1 AND id = ?2",
-    [TP_SQL_GET_LEASE] = "SELECT deadline, id, data, backoff_schedule, keys_if_undelivered FROM queue_running"
-                         " WHERE deadline = ?1 AND id = ?2",
-    [TP_SQL_RENEW_LEASE] = "UPDATE queue_running SET deadline = ?3 WHERE deadline = ?1 AND id = ?2",
-    [TP_SQL_DELETE_LEASE] = "DELETE FROM queue_running WHERE deadline = ?1 AND id = ?2",
-    [TP_SQL_RUN_OUT_LEASES] = "SELECT deadline, id, data, backoff_schedule, keys_if_undelivered"
+    [TP_SQL_LEASE] =
+        "INSERT OR IGNORE INTO queue_running"
+        " (deadline, id, data, backoff_schedule, keys_if_undelivered) VALUES (?1, ?2, ?3, ?4, ?5)",
+    [TP_SQL_HAS_LEASE] = "SELECT rowid FROM queue_running WHERE deadline = ?1 AND id = ?2",
+    [TP_SQL_GET_LEASE] = "SELECT deadline, id, data, backoff_schedule, keys_if_undelivered, rowid"
+                         " FROM queue_running WHERE deadline = ?1 AND id = ?2",
+    [TP_SQL_RENEW_LEASE] = "UPDATE OR IGNORE queue_running SET deadline = ?3 WHERE deadline = ?1 AND id = ?2",
+    [TP_SQL_DELETE_LEASE] = "DELETE FROM queue_running WHERE rowid = ?1",
+    [TP_SQL_RUN_OUT_LEASES] = "SELECT deadline, id, data, backoff_schedule, keys_if_undelivered, rowid"
                               " FROM queue_running WHERE deadline <= ?1 ORDER BY deadline LIMIT ?2",
     [TP_SQL_NEXT_RUN_OUT] = "SELECT min(deadline) FROM queue_running",
     [TP_SQL_DELETE_EXPIRED] =
         "DELETE FROM kv WHERE k IN (SELECT k FROM kv INDEXED BY kv_expiration_ms_idx"
         " WHERE expiration_ms >= 0 AND expiration_ms <= ?1 ORDER BY expiration_ms LIMIT ?2)",
+    [TP_SQL_EXPIRING] = "SELECT k, expiration_ms FROM kv INDEXED BY kv_expiration_ms_idx"
+                        " WHERE expiration_ms > ?1 ORDER BY expiration_ms LIMIT ?2",
     [TP_SQL_NEXT_EXPIRY] = "SELECT min(expiration_ms) FROM kv WHERE expiration_ms >= 0",
     [TP_SQL_DATA_VERSION] = "PRAGMA data_version",
     /* In the order of the primary key, and so from its index alone: messages are large. */

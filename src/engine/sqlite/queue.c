@@ -16,6 +16,10 @@ enum { DAMAGED_DELAY_MS = 3600000 };
 /* Of one turn, so that it does not hold the write lock for long. */
 enum { RUN_OUT_MAX = 100 };
 
+/* How many moments are tried where time and id are taken; a message is alone with its id, unless somebody
+ * else wrote to the file. */
+enum { TAKEN_MAX = 1000 };
+
 static tuplet_status fail(const tp_sqlite_connection *connection, int rc, const char *doing,
                           tuplet_error *error) {
   return tp_sqlite_fail(connection->db, rc, connection->location->path, doing, error);
@@ -27,44 +31,45 @@ static int bind_text(sqlite3_stmt *statement, int index, tuplet_bytes text) {
 
 /* ---- Rows ---- */
 
-/* Puts a message into `queue` or `queue_running`, which have the same columns. */
-static tuplet_status insert(tp_sqlite_connection *connection, tp_sqlite_statement which, int64_t at_ms,
-                            tuplet_bytes id, tuplet_bytes payload, tuplet_bytes backoff, tuplet_bytes keys,
-                            tuplet_error *error) {
-  tuplet_status status = TUPLET_OK;
-  sqlite3_stmt *statement = tp_sqlite_prepared(connection, which, &status, error);
-  if (statement == NULL) return status;
-  int rc = sqlite3_bind_int64(statement, 1, at_ms);
-  if (rc == SQLITE_OK) rc = bind_text(statement, 2, id);
-  if (rc == SQLITE_OK) rc = tp_sqlite_bind_bytes(statement, 3, payload);
-  if (rc == SQLITE_OK) rc = bind_text(statement, 4, backoff);
-  if (rc == SQLITE_OK) rc = bind_text(statement, 5, keys);
-  if (rc != SQLITE_OK) return fail(connection, rc, "moving a message", error);
-  return tp_sqlite_finish(connection, statement, "moving a message", error);
-}
-
-/* Deletes a row by its time and id; *ret_found tells whether it was there. */
-static tuplet_status delete_row(tp_sqlite_connection *connection, tp_sqlite_statement which, int64_t at_ms,
-                                tuplet_bytes id, bool *ret_found, tuplet_error *error) {
-  tuplet_status status = TUPLET_OK;
-  sqlite3_stmt *statement = tp_sqlite_prepared(connection, which, &status, error);
-  if (statement == NULL) return status;
-  int rc = sqlite3_bind_int64(statement, 1, at_ms);
-  if (rc == SQLITE_OK) rc = bind_text(statement, 2, id);
-  if (rc != SQLITE_OK) return fail(connection, rc, "deleting a message", error);
-  status = tp_sqlite_finish(connection, statement, "deleting a message", error);
-  *ret_found = sqlite3_changes(connection->db) > 0;
-  return status;
-}
-
-/* A row as it stands in either table. */
+/* A row as it stands in either table, which have the same columns. */
 typedef struct queue_row {
+  int64_t number; /* SQLite's */
   int64_t at_ms;
   tuplet_bytes id;
   tuplet_bytes payload;
   tuplet_bytes backoff;
   tuplet_bytes keys;
 } queue_row;
+
+/* Puts a message into `queue` or `queue_running`; row->at_ms is where it is then. */
+static tuplet_status insert(tp_sqlite_connection *connection, tp_sqlite_statement which, queue_row *row,
+                            tuplet_error *error) {
+  tuplet_status status = TUPLET_OK;
+  sqlite3_stmt *statement = tp_sqlite_prepared(connection, which, &status, error);
+  if (statement == NULL) return status;
+  int rc = bind_text(statement, 2, row->id);
+  if (rc == SQLITE_OK) rc = tp_sqlite_bind_bytes(statement, 3, row->payload);
+  if (rc == SQLITE_OK) rc = bind_text(statement, 4, row->backoff);
+  if (rc == SQLITE_OK) rc = bind_text(statement, 5, row->keys);
+  for (int i = 0; rc == SQLITE_OK && i < TAKEN_MAX; i++, row->at_ms++) {
+    rc = sqlite3_bind_int64(statement, 1, row->at_ms);
+    if (rc == SQLITE_OK) status = tp_sqlite_finish(connection, statement, "moving a message", error);
+    if (status != TUPLET_OK || sqlite3_changes(connection->db) > 0) return status;
+  }
+  if (rc != SQLITE_OK) return fail(connection, rc, "moving a message", error);
+  return tp_fail(error, TUPLET_CORRUPT, "%s: the queue is full of messages of one id and one moment",
+                 connection->location->path);
+}
+
+static tuplet_status delete_row(tp_sqlite_connection *connection, tp_sqlite_statement which, int64_t number,
+                                tuplet_error *error) {
+  tuplet_status status = TUPLET_OK;
+  sqlite3_stmt *statement = tp_sqlite_prepared(connection, which, &status, error);
+  if (statement == NULL) return status;
+  int rc = sqlite3_bind_int64(statement, 1, number);
+  if (rc != SQLITE_OK) return fail(connection, rc, "deleting a message", error);
+  return tp_sqlite_finish(connection, statement, "deleting a message", error);
+}
 
 /* The columns from `first` on, copied. */
 static tuplet_status copy_columns(sqlite3_stmt *statement, int first, tp_arena *arena, tuplet_bytes **fields,
@@ -79,6 +84,7 @@ static tuplet_status copy_columns(sqlite3_stmt *statement, int first, tp_arena *
 static tuplet_status copy_row(sqlite3_stmt *statement, tp_arena *arena, queue_row *ret_row,
                               tuplet_error *error) {
   ret_row->at_ms = sqlite3_column_int64(statement, 0);
+  ret_row->number = sqlite3_column_int64(statement, 5);
   tuplet_bytes *fields[] = {&ret_row->id, &ret_row->payload, &ret_row->backoff, &ret_row->keys};
   return copy_columns(statement, 1, arena, fields, sizeof fields / sizeof *fields, error);
 }
@@ -115,7 +121,7 @@ static tuplet_status query_time(tp_sqlite_connection *connection, tp_sqlite_stat
   if (statement == NULL) return status;
   int rc = sqlite3_step(statement);
   if (rc == SQLITE_ROW) {
-    bool is_there = sqlite3_column_type(statement, 0) != SQLITE_NULL;
+    bool is_there = sqlite3_column_type(statement, 0) == SQLITE_INTEGER; /* all others are above these */
     *ret_time_ms = is_there ? sqlite3_column_int64(statement, 0) : TP_EXPIRES_NEVER;
     if (is_there && *ret_time_ms < 0) *ret_time_ms = 0; /* long due */
   } else {
@@ -137,9 +143,14 @@ tuplet_status tp_sqlite_enqueue(tp_sqlite_connection *connection, const tp_enque
   tp_queue_keys_append(&keys, enqueue);
   tuplet_status status = tp_random_uuid(id, error);
   if (status == TUPLET_OK && (backoff.failed || keys.failed)) status = tp_fail_nomem(error);
-  if (status == TUPLET_OK)
-    status = insert(connection, TP_SQL_ENQUEUE, enqueue->due_at_ms, (tuplet_bytes){id, strlen(id)},
-                    enqueue->payload, tp_buffer_view(&backoff), tp_buffer_view(&keys), error);
+  if (status == TUPLET_OK) {
+    queue_row row = {.at_ms = enqueue->due_at_ms,
+                     .id = {id, strlen(id)},
+                     .payload = enqueue->payload,
+                     .backoff = tp_buffer_view(&backoff),
+                     .keys = tp_buffer_view(&keys)};
+    status = insert(connection, TP_SQL_ENQUEUE, &row, error);
+  }
   tp_buffer_done(&backoff);
   tp_buffer_done(&keys);
   return status;
@@ -166,8 +177,7 @@ static tuplet_status plan_failure(const queue_row *row, int64_t now_ms, tp_arena
 
 static tuplet_status plan_end(const queue_row *row, tp_finish_outcome outcome, int64_t now_ms,
                               tp_arena *arena, tp_sqlite_lease_end *ret_end, tuplet_error *error) {
-  *ret_end = (tp_sqlite_lease_end){.id = row->id,
-                                   .lease_until_ms = row->at_ms,
+  *ret_end = (tp_sqlite_lease_end){.lease_row = row->number,
                                    .waits = outcome == TP_FINISH_RETURNED,
                                    .due_at_ms = now_ms,
                                    .next_id = row->id,
@@ -184,12 +194,14 @@ static tuplet_status find_lease(tp_sqlite_connection *connection, const tp_finis
   sqlite3_stmt *statement =
       tp_sqlite_prepared(connection, is_done ? TP_SQL_HAS_LEASE : TP_SQL_GET_LEASE, &status, error);
   if (statement == NULL) return status;
-  *ret_row = (queue_row){.id = finish->id, .at_ms = finish->lease_until_ms};
+  *ret_row = (queue_row){.id = finish->id};
   int rc = sqlite3_bind_int64(statement, 1, finish->lease_until_ms);
   if (rc == SQLITE_OK) rc = bind_text(statement, 2, finish->id);
   if (rc == SQLITE_OK) rc = sqlite3_step(statement);
-  if (rc == SQLITE_ROW)
-    status = is_done ? TUPLET_OK : copy_row(statement, arena, ret_row, error);
+  if (rc == SQLITE_ROW && is_done)
+    ret_row->number = sqlite3_column_int64(statement, 0);
+  else if (rc == SQLITE_ROW)
+    status = copy_row(statement, arena, ret_row, error);
   else if (rc == SQLITE_DONE)
     status = TUPLET_NOT_FOUND;
   else
@@ -215,12 +227,14 @@ tp_change tp_sqlite_undelivered_change(const tp_sqlite_lease_end *end, size_t ke
 
 tuplet_status tp_sqlite_lease_end_write(tp_sqlite_connection *connection, const tp_sqlite_lease_end *end,
                                         tuplet_error *error) {
-  bool found = false;
-  tuplet_status status =
-      delete_row(connection, TP_SQL_DELETE_LEASE, end->lease_until_ms, end->id, &found, error);
-  if (status != TUPLET_OK || !found || !end->waits) return status;
-  return insert(connection, TP_SQL_ENQUEUE, end->due_at_ms, end->next_id, end->payload, end->backoff,
-                end->keys_if_undelivered, error);
+  tuplet_status status = delete_row(connection, TP_SQL_DELETE_LEASE, end->lease_row, error);
+  if (status != TUPLET_OK || !end->waits) return status;
+  queue_row row = {.at_ms = end->due_at_ms,
+                   .id = end->next_id,
+                   .payload = end->payload,
+                   .backoff = end->backoff,
+                   .keys = end->keys_if_undelivered};
+  return insert(connection, TP_SQL_ENQUEUE, &row, error);
 }
 
 /* ---- A turn ---- */
@@ -245,8 +259,11 @@ static tuplet_status renew(tp_sqlite_connection *connection, tp_queue_turn *turn
 static tuplet_status end_run_out(tp_sqlite_connection *connection, tp_queue_turn *turn,
                                  tp_sqlite_lease_end **ret_ends, size_t *ret_count, tuplet_error *error) {
   queue_row *rows;
-  tuplet_status status = load_due(connection, TP_SQL_RUN_OUT_LEASES, turn->now_ms, RUN_OUT_MAX, turn->arena,
-                                  &rows, ret_count, error);
+  *ret_ends = NULL;
+  *ret_count = 0;
+  if (turn->run_out_until_ms == TP_EXPIRES_NEVER) return TUPLET_OK;
+  tuplet_status status = load_due(connection, TP_SQL_RUN_OUT_LEASES, turn->run_out_until_ms, RUN_OUT_MAX,
+                                  turn->arena, &rows, ret_count, error);
   if (status != TUPLET_OK) return status;
   *ret_ends = tp_arena_alloc_array_zeroed(turn->arena, *ret_count, sizeof **ret_ends);
   if (*ret_ends == NULL) return tp_fail_nomem(error);
@@ -260,20 +277,18 @@ static tuplet_status end_run_out(tp_sqlite_connection *connection, tp_queue_turn
 static tuplet_status lease_due(tp_sqlite_connection *connection, tp_queue_turn *turn, tuplet_error *error) {
   queue_row *rows;
   size_t count;
-  bool found = false;
   tuplet_status status = load_due(connection, TP_SQL_DUE_MESSAGES, turn->now_ms, turn->message_max,
                                   turn->arena, &rows, &count, error);
   if (status != TUPLET_OK) return status;
   turn->messages = tp_arena_alloc_array_zeroed(turn->arena, count, sizeof *turn->messages);
   if (turn->messages == NULL) return tp_fail_nomem(error);
   for (size_t i = 0; i < count && status == TUPLET_OK; i++) {
-    const queue_row *row = &rows[i];
-    status = insert(connection, TP_SQL_LEASE, turn->lease_until_ms, row->id, row->payload, row->backoff,
-                    row->keys, error);
-    if (status == TUPLET_OK)
-      status = delete_row(connection, TP_SQL_DELETE_MESSAGE, row->at_ms, row->id, &found, error);
+    queue_row *row = &rows[i];
+    row->at_ms = turn->lease_until_ms;
+    status = insert(connection, TP_SQL_LEASE, row, error);
+    if (status == TUPLET_OK) status = delete_row(connection, TP_SQL_DELETE_MESSAGE, row->number, error);
     tp_message *message = &turn->messages[i];
-    *message = (tp_message){.id = row->id, .payload = row->payload, .lease_until_ms = turn->lease_until_ms};
+    *message = (tp_message){.id = row->id, .payload = row->payload, .lease_until_ms = row->at_ms};
     message->attempt = tp_queue_id_attempt(row->id, &message->public_id_size);
   }
   turn->message_count = count;
@@ -308,12 +323,18 @@ static tuplet_status write_undelivered(tp_sqlite_connection *connection, const t
   return status;
 }
 
-tuplet_status tp_sqlite_queue_turn(tp_sqlite_connection *connection, tp_queue_turn *turn, int64_t version,
-                                   const tp_change **ret_changes, size_t *ret_change_count,
+static void begin_turn(tp_queue_turn *turn, int64_t now_ms) {
+  turn->now_ms = now_ms;
+  turn->lease_until_ms = now_ms + turn->lease_ms;
+  turn->message_count = 0;
+}
+
+tuplet_status tp_sqlite_queue_turn(tp_sqlite_connection *connection, tp_queue_turn *turn, int64_t now_ms,
+                                   int64_t version, const tp_change **ret_changes, size_t *ret_change_count,
                                    tuplet_error *error) {
   tp_sqlite_lease_end *ends;
   size_t end_count;
-  turn->message_count = 0;
+  begin_turn(turn, now_ms);
   tuplet_status status = renew(connection, turn, error);
   if (status == TUPLET_OK) status = end_run_out(connection, turn, &ends, &end_count, error);
   if (status == TUPLET_OK)
@@ -323,13 +344,14 @@ tuplet_status tp_sqlite_queue_turn(tp_sqlite_connection *connection, tp_queue_tu
   return status == TUPLET_OK ? look_ahead(connection, turn, error) : status;
 }
 
-tuplet_status tp_sqlite_queue_peek(tp_sqlite_connection *connection, tp_queue_turn *turn, bool *ret_has_work,
-                                   tuplet_error *error) {
-  turn->message_count = 0;
+tuplet_status tp_sqlite_queue_peek(tp_sqlite_connection *connection, tp_queue_turn *turn, int64_t now_ms,
+                                   bool *ret_has_work, tuplet_error *error) {
+  begin_turn(turn, now_ms);
   tuplet_status status = look_ahead(connection, turn, error);
   bool is_due =
       turn->message_max > 0 && turn->next_due_ms != TP_EXPIRES_NEVER && turn->next_due_ms <= turn->now_ms;
-  bool has_run_out = turn->next_run_out_ms != TP_EXPIRES_NEVER && turn->next_run_out_ms <= turn->now_ms;
+  bool has_run_out =
+      turn->next_run_out_ms != TP_EXPIRES_NEVER && turn->next_run_out_ms <= turn->run_out_until_ms;
   *ret_has_work = turn->lease_count > 0 || is_due || has_run_out;
   return status;
 }

@@ -9,6 +9,9 @@
  * The id of a message that comes again carries the number of its attempt behind a '+', so that it needs no
  * place of its own; to Deno an id is any text.
  *
+ * Rows are taken by their number: in a file that others write, an id may be anything. Where a time and an id
+ * are taken already, the message is put a millisecond later.
+ *
  * Everything here runs inside the transaction of a group of writes. */
 #ifndef TP_ENGINE_SQLITE_QUEUE_H
 #define TP_ENGINE_SQLITE_QUEUE_H
@@ -21,8 +24,7 @@ tuplet_status tp_sqlite_enqueue(tp_sqlite_connection *connection, const tp_enque
 
 /* What the end of a lease comes to, before anything of it is written. */
 typedef struct tp_sqlite_lease_end {
-  tuplet_bytes id;
-  int64_t lease_until_ms;
+  int64_t lease_row;
   bool waits; /* it goes back into `queue` */
   int64_t due_at_ms;
   tuplet_bytes next_id;
@@ -46,14 +48,14 @@ tp_change tp_sqlite_undelivered_change(const tp_sqlite_lease_end *end, size_t ke
 tuplet_status tp_sqlite_lease_end_write(tp_sqlite_connection *connection, const tp_sqlite_lease_end *end,
                                         tuplet_error *error);
 
-/* A turn, whose fields it fills. `version` is what rows of undelivered messages get; *ret_changes are those
- * rows, in the turn's arena. */
-tuplet_status tp_sqlite_queue_turn(tp_sqlite_connection *connection, tp_queue_turn *turn, int64_t version,
-                                   const tp_change **ret_changes, size_t *ret_change_count,
+/* A turn at the moment now_ms, whose fields it fills. `version` is what rows of undelivered messages get;
+ * *ret_changes are those rows, in the turn's arena. */
+tuplet_status tp_sqlite_queue_turn(tp_sqlite_connection *connection, tp_queue_turn *turn, int64_t now_ms,
+                                   int64_t version, const tp_change **ret_changes, size_t *ret_change_count,
                                    tuplet_error *error);
 
 /* Whether a turn would write anything; if not, its results are filled. */
-tuplet_status tp_sqlite_queue_peek(tp_sqlite_connection *connection, tp_queue_turn *turn, bool *ret_has_work,
-                                   tuplet_error *error);
+tuplet_status tp_sqlite_queue_peek(tp_sqlite_connection *connection, tp_queue_turn *turn, int64_t now_ms,
+                                   bool *ret_has_work, tuplet_error *error);
 
 #endif

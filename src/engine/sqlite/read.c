@@ -16,6 +16,12 @@ tuplet_versionstamp tp_sqlite_versionstamp(int64_t version) {
   return versionstamp;
 }
 
+int64_t tp_sqlite_version_of(const tuplet_versionstamp *versionstamp) {
+  uint64_t big_endian;
+  memcpy(&big_endian, versionstamp->bytes, sizeof big_endian);
+  return (int64_t)be64toh(big_endian);
+}
+
 /* Columns: v, v_encoding, version, expiration_ms. */
 static void take_row(sqlite3_stmt *statement, tuplet_bytes key, tp_row *ret_row) {
   ret_row->key = key;
@@ -74,10 +80,68 @@ static tuplet_status read_range(tp_sqlite_connection *connection, tp_read *read,
   return status;
 }
 
+tuplet_status tp_sqlite_read_version(tp_sqlite_connection *connection, int64_t *ret_version,
+                                     tuplet_error *error) {
+  tuplet_status status = TUPLET_OK;
+  sqlite3_stmt *statement = tp_sqlite_prepared(connection, TP_SQL_GET_VERSION, &status, error);
+  if (statement == NULL) return status;
+  const char *path = connection->location->path;
+  int rc = sqlite3_step(statement);
+  if (rc == SQLITE_ROW)
+    *ret_version = sqlite3_column_int64(statement, 0);
+  else if (rc == SQLITE_DONE)
+    status = tp_fail(error, TUPLET_CORRUPT, "%s: the table data_version has no row", path);
+  else
+    status = tp_sqlite_fail(connection->db, rc, path, "reading its last commit's number", error);
+  (void)sqlite3_reset(statement); /* repeats the step's result */
+  return status;
+}
+
+static tuplet_status tell_snapshot(tp_sqlite_connection *connection, tp_read *read, tuplet_error *error) {
+  int64_t version = 0;
+  tuplet_status status = tp_sqlite_read_version(connection, &version, error);
+  if (status != TUPLET_OK) return status;
+  const tuplet_versionstamp last = tp_sqlite_versionstamp(version);
+  return read->on_snapshot(read, &last, error);
+}
+
+static tuplet_status tell_expiring(tp_sqlite_connection *connection, tp_survey *survey, tuplet_error *error) {
+  tuplet_status status = TUPLET_OK;
+  sqlite3_stmt *statement = tp_sqlite_prepared(connection, TP_SQL_EXPIRING, &status, error);
+  if (statement == NULL) return status;
+  int rc = sqlite3_bind_int64(statement, 1, survey->after_ms);
+  if (rc == SQLITE_OK) rc = sqlite3_bind_int64(statement, 2, survey->expiring_max);
+  while (rc == SQLITE_OK && status == TUPLET_OK) {
+    rc = sqlite3_step(statement);
+    if (rc == SQLITE_DONE) break;
+    if (rc != SQLITE_ROW) continue; /* which ends it */
+    rc = SQLITE_OK;
+    status = survey->on_expiring(survey, tp_sqlite_column_bytes(statement, 0),
+                                 sqlite3_column_int64(statement, 1), error);
+  }
+  if (rc != SQLITE_OK && rc != SQLITE_DONE)
+    status = tp_sqlite_fail(connection->db, rc, connection->location->path, "looking for expiries", error);
+  (void)sqlite3_reset(statement); /* repeats the step's result */
+  return status;
+}
+
+tuplet_status tp_sqlite_survey(tp_sqlite_connection *connection, tp_survey *survey, tuplet_error *error) {
+  int64_t version = 0;
+  tuplet_status status = tp_sqlite_run(connection, TP_SQL_BEGIN_READ, error);
+  if (status == TUPLET_OK) status = tp_sqlite_read_version(connection, &version, error);
+  if (status == TUPLET_OK) status = tell_expiring(connection, survey, error);
+  if (status == TUPLET_OK) status = tp_sqlite_run(connection, TP_SQL_COMMIT, error);
+  if (status != TUPLET_OK) tp_sqlite_abandon(connection);
+  survey->last = tp_sqlite_versionstamp(version);
+  return status;
+}
+
 tuplet_status tp_sqlite_read(tp_sqlite_connection *connection, tp_read *read, tuplet_error *error) {
   tuplet_status status = TUPLET_OK;
-  bool transaction = read->range_count > 1; /* a single statement is a snapshot of its own */
+  /* A single statement is a snapshot of its own. */
+  bool transaction = read->range_count > 1 || read->on_snapshot != NULL;
   if (transaction) status = tp_sqlite_run(connection, TP_SQL_BEGIN_READ, error);
+  if (status == TUPLET_OK && read->on_snapshot != NULL) status = tell_snapshot(connection, read, error);
   for (size_t i = 0; status == TUPLET_OK && i < read->range_count; i++) {
     assert(read->ranges[i].limit > 0);
     status = tp_read_range_is_point(&read->ranges[i]) ? read_point(connection, read, i, error)

@@ -134,10 +134,13 @@ static void notice_stop(tp_engine *base) {
 }
 
 /* SQLite tells cheaply whether the file changed at all; the number of the last commit tells whether it was
- * us. What others committed in between our own commits is what the committer noticed. */
-static tuplet_status poll_foreign_changes(tp_engine *base, bool *ret_changed, tuplet_error *error) {
+ * us. What others committed in between our own commits is what the committer noticed. A message that changes
+ * hands is no commit with a number. */
+static tuplet_status poll_foreign_changes(tp_engine *base, bool *ret_changed, bool *ret_queue_changed,
+                                          tuplet_error *error) {
   sqlite_engine *engine = engine_of(base);
   *ret_changed = false;
+  *ret_queue_changed = false;
   if (!base->shared) return TUPLET_OK;
   if (engine->poller == NULL) {
     tuplet_status status = tp_sqlite_reader_new(&engine->readers, &engine->poller, error);
@@ -156,10 +159,27 @@ static tuplet_status poll_foreign_changes(tp_engine *base, bool *ret_changed, tu
     changed = !engine->writable || (version != atomic_load(&engine->committer.committed_version) &&
                                     version != atomic_load(&engine->committer.version_in_flight));
     engine->polled_data_version = data_version;
+    *ret_queue_changed = true;
   }
   if (engine->writable && atomic_exchange(&engine->committer.foreign_changes, false)) changed = true;
   *ret_changed = changed;
   return TUPLET_OK;
+}
+
+static tuplet_status survey(tp_engine *base, tp_survey *survey, tuplet_error *error) {
+  sqlite_engine *engine = engine_of(base);
+  tp_sqlite_reader *reader;
+  tuplet_status status = tp_sqlite_reader_take(&engine->readers, &reader, error);
+  if (status != TUPLET_OK) return status;
+  bool in_memory = engine->location.in_memory;
+  if (in_memory) (void)pthread_rwlock_rdlock(&engine->memory_lock);
+  status = tp_sqlite_survey(&reader->connection, survey, error);
+  if (in_memory) (void)pthread_rwlock_unlock(&engine->memory_lock);
+  tp_sqlite_reader_give_back(&engine->readers, reader);
+  /* A commit of ours has its number from before it can be seen. */
+  survey->is_own = engine->writable &&
+                   tp_sqlite_version_of(&survey->last) <= atomic_load(&engine->committer.version_in_flight);
+  return status;
 }
 
 /* ---- The queue ---- */
@@ -222,6 +242,7 @@ static const tp_engine_ops engine_ops = {
     .notice_changes = notice_changes,
     .notice_stop = notice_stop,
     .poll_foreign_changes = poll_foreign_changes,
+    .survey = survey,
     .queue_state = queue_state,
     .close = close_engine,
 };

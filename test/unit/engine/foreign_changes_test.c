@@ -55,9 +55,9 @@ static tuplet_status write_row(tp_engine *engine, const char *key, bool wrong_ch
 }
 
 static bool changed(tp_engine *engine) {
-  bool found = false;
+  bool found = false, in_queue = false;
   tuplet_error error = {0};
-  EXPECT(TUPLET_OK, engine->ops->poll_foreign_changes(engine, &found, &error), error);
+  EXPECT(TUPLET_OK, engine->ops->poll_foreign_changes(engine, &found, &in_queue, &error), error);
   return found;
 }
 

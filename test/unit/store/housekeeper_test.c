@@ -43,7 +43,9 @@ static void sweep(tp_engine *base, tp_sweep *asked) {
   latch_add(&engine->swept);
 }
 
-static tuplet_status poll_foreign_changes(tp_engine *base, bool *ret_changed, tuplet_error *error) {
+static tuplet_status poll_foreign_changes(tp_engine *base, bool *ret_changed, bool *ret_queue_changed,
+                                          tuplet_error *error) {
+  *ret_queue_changed = false;
   (void)error;
   noting_engine *engine = (noting_engine *)(void *)base; /* its first member */
   (void)pthread_mutex_lock(&engine->mutex);
