@@ -9,6 +9,7 @@
 #include "net/address.h"
 #include "server/config_file.h"
 #include "server/config_table.h"
+#include "server/webhook_target.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -42,6 +43,8 @@ tp_serve_config tp_serve_config_default(void) {
                             .auth_failures_max = 10,
                             .tls_client_mode = TP_TLS_CLIENT_REQUIRED,
                             .tls_version_min = 12,
+                            .webhook_concurrency = 16,
+                            .webhook_timeout_ms = 30 * 1000,
                             .bounds = tp_bounds_default(),
                             .log_format = TP_LOG_LOGFMT,
                             .log_level = TP_LOG_INFO};
@@ -76,6 +79,18 @@ static tuplet_status add_address(tp_serve_config *config, const char *name, cons
   if (config->address_count == TP_SERVE_ADDRESSES_MAX)
     return tp_fail(error, TUPLET_INVALID, "%s is given more than %d times.", name, TP_SERVE_ADDRESSES_MAX);
   config->addresses[config->address_count++] = text;
+  return TUPLET_OK;
+}
+
+static tuplet_status add_webhook(tp_serve_config *config, const char *name, const char *text,
+                                 tuplet_error *error) {
+  tp_webhook_target target;
+  tuplet_error reason;
+  tuplet_status status = tp_webhook_target_parse(text, &target, &reason);
+  if (status != TUPLET_OK) return tp_fail(error, status, "%s: %s", name, reason.message);
+  if (config->webhook_count == TP_WEBHOOKS_MAX)
+    return tp_fail(error, TUPLET_INVALID, "%s is given more than %d times.", name, TP_WEBHOOKS_MAX);
+  config->webhooks[config->webhook_count++] = text;
   return TUPLET_OK;
 }
 
@@ -129,6 +144,7 @@ static tuplet_status set(config_reading *reading, const tp_option *option, const
         "%s is denokv's and not supported: tuplet serves its own files, not the backups of Deno Deploy.",
         name);
   case TP_OPTION_ADDRESSES: return add_address(reading->config, name, text, error);
+  case TP_OPTION_WEBHOOKS: return add_webhook(reading->config, name, text, error);
   case TP_OPTION_CHOICE: return set_choice(option, name, text, member, error);
   case TP_OPTION_COUNT:
   case TP_OPTION_SIZE:
@@ -172,15 +188,16 @@ static const char *read_variable(const config_reading *reading, const char *name
   return text != NULL && *text != '\0' ? text : NULL;
 }
 
-/* Addresses, separated by commas or blanks. */
-static tuplet_status read_address_list(config_reading *reading, const tp_option *option, const char *name,
-                                       const char *text, tuplet_error *error) {
+/* What may come several times: addresses, separated by commas or blanks, and webhooks, by blanks alone. */
+static tuplet_status read_list(config_reading *reading, const tp_option *option, const char *name,
+                               const char *text, tuplet_error *error) {
+  const char *separators = option->kind == TP_OPTION_ADDRESSES ? ", " : " ";
   tuplet_bytes copy = tp_arena_copy(&reading->config->arena, (tuplet_bytes){text, strlen(text)});
   if (copy.data == NULL) return tp_fail_nomem(error);
   char *rest = (char *)(uintptr_t)copy.data; /* our own copy */
   tuplet_status status = TUPLET_OK;
-  for (char *address; status == TUPLET_OK && (address = strsep(&rest, ", ")) != NULL;) {
-    if (*address != '\0') status = set(reading, option, name, address, error);
+  for (char *item; status == TUPLET_OK && (item = strsep(&rest, separators)) != NULL;) {
+    if (*item != '\0') status = set(reading, option, name, item, error);
   }
   return status;
 }
@@ -189,7 +206,8 @@ static tuplet_status read_one_variable(config_reading *reading, const tp_option 
                                        tuplet_error *error) {
   const char *text = read_variable(reading, name);
   if (text == NULL) return TUPLET_OK;
-  if (option->kind == TP_OPTION_ADDRESSES) return read_address_list(reading, option, name, text, error);
+  if (option->kind == TP_OPTION_ADDRESSES || option->kind == TP_OPTION_WEBHOOKS)
+    return read_list(reading, option, name, text, error);
   return set(reading, option, name, text, error);
 }
 
@@ -277,6 +295,24 @@ static tuplet_status load_access_token(tp_serve_config *config, tuplet_error *er
   return check_access_token(config->access_token_file, text, error);
 }
 
+static tuplet_status check_webhooks(const tp_serve_config *config, tuplet_error *error) {
+  if (config->webhook_count == 0 && (config->webhook_token != NULL || config->webhook_ca != NULL))
+    return tp_fail(error, TUPLET_INVALID, "--queue-webhook-%s needs --queue-webhook, the URL to post to.",
+                   config->webhook_token != NULL ? "token" : "ca");
+  if (config->webhook_count > 0 && config->read_only)
+    return tp_fail(error, TUPLET_INVALID,
+                   "--queue-webhook takes messages out of the queue, which --read-only forbids.");
+  for (size_t i = 0; i < config->webhook_count && config->data_dir == NULL; i++) {
+    tp_webhook_target target;
+    tuplet_status status = tp_webhook_target_parse(config->webhooks[i], &target, error);
+    if (status != TUPLET_OK) return status;
+    if (strcmp(target.database, TP_DATABASE_DEFAULT_NAME) != 0)
+      return tp_fail(error, TUPLET_INVALID, "--queue-webhook %s=... needs --data-dir, the folder of %s.",
+                     target.database, target.database);
+  }
+  return TUPLET_OK;
+}
+
 static tuplet_status check_together(const tp_serve_config *config, tuplet_error *error) {
   if ((config->tls_cert == NULL) != (config->tls_key == NULL))
     return tp_fail(error, TUPLET_INVALID, "--tls-cert and --tls-key go together; %s is missing.",
@@ -285,7 +321,7 @@ static tuplet_status check_together(const tp_serve_config *config, tuplet_error 
     return tp_fail(error, TUPLET_INVALID, "--tls-client-ca needs --tls-cert and --tls-key.");
   if (config->create_databases && config->data_dir == NULL)
     return tp_fail(error, TUPLET_INVALID, "--create-databases needs --data-dir, the folder to make them in.");
-  return TUPLET_OK;
+  return check_webhooks(config, error);
 }
 
 static tuplet_status read_everything(config_reading *reading, int argc, char **argv, tuplet_error *error) {

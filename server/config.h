@@ -10,6 +10,7 @@
 #include "base/buffer.h"
 #include "server/bounds.h"
 #include "server/log.h"
+#include "server/webhook.h"
 
 #define TP_SERVE_ADDRESS_DEFAULT "0.0.0.0:4512"
 
@@ -51,6 +52,14 @@ typedef struct tp_serve_config {
   const char *tokens_file;
   uint32_t session_lifetime_ms;
   uint32_t auth_failures_max; /* of one address within a minute, before it is slowed down */
+
+  /* Queues. */
+  const char *webhooks[TP_WEBHOOKS_MAX]; /* "[NAME=]URL" */
+  size_t webhook_count;
+  const char *webhook_token; /* NULL: none */
+  const char *webhook_ca;    /* a path; NULL: the system's authorities */
+  uint32_t webhook_concurrency;
+  uint32_t webhook_timeout_ms;
 
   tp_bounds bounds;
 

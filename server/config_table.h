@@ -12,6 +12,7 @@ typedef enum tp_option_kind {
   TP_OPTION_TOKEN,       /* const char *, an access token; never shown */
   TP_OPTION_ADDRESS,     /* const char *, checked */
   TP_OPTION_ADDRESSES,   /* tp_serve_config.addresses; may come several times */
+  TP_OPTION_WEBHOOKS,    /* tp_serve_config.webhooks, likewise */
   TP_OPTION_COUNT,       /* uint32_t */
   TP_OPTION_SIZE,        /* size_t, bytes */
   TP_OPTION_DURATION,    /* uint32_t, milliseconds */

@@ -98,6 +98,7 @@ typedef struct tp_metrics_view {
   uint64_t databases_known, databases_open;
   uint64_t watches_open;
   uint64_t listeners_open;
+  uint64_t webhook_done, webhook_failed, webhook_returned, webhook_running;
   uint64_t connections_open, connections_accepted;
   uint64_t connections_refused_full, connections_refused_address_full;
   uint64_t requests_in_flight;

@@ -288,6 +288,18 @@ static void print_listeners(const tp_metrics_view *view, tp_buffer *out) {
                             sum_of(view, outcomes[i].offset));
 }
 
+static void print_webhooks(const tp_metrics_view *view, tp_buffer *out) {
+  static const char name[] = "tuplet_webhook_messages_total";
+  print_head(out, name, "counter",
+             "Messages for webhooks, by what became of them: handled, to come again as their schedules say, "
+             "or returned to the queue.");
+  tp_buffer_append_format(out, "%s{outcome=\"done\"} %" PRIu64 "\n", name, view->webhook_done);
+  tp_buffer_append_format(out, "%s{outcome=\"failed\"} %" PRIu64 "\n", name, view->webhook_failed);
+  tp_buffer_append_format(out, "%s{outcome=\"returned\"} %" PRIu64 "\n", name, view->webhook_returned);
+  print_one(out, "tuplet_webhook_messages_in_flight", "gauge", "Messages that are being posted.",
+            view->webhook_running);
+}
+
 static void print_databases(const tp_metrics_view *view, tp_buffer *out) {
   print_one(out, "tuplet_databases_open", "gauge", "Databases that are open.", view->databases_open);
   print_one(out, "tuplet_databases_known", "gauge", "Databases that there are, in files or in memory.",
@@ -300,6 +312,7 @@ static void print_databases(const tp_metrics_view *view, tp_buffer *out) {
   print_one(out, "tuplet_watch_messages_total", "counter", "States that were sent to watches.",
             sum_of(view, offsetof(tp_loop_metrics, watch_messages)));
   print_listeners(view, out);
+  print_webhooks(view, out);
 }
 
 /* ---- The server and its process ---- */

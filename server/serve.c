@@ -128,6 +128,13 @@ static tuplet_status start(serve_run *serving, tuplet_error *error) {
   config.open_databases_max = serving->config.open_databases_max;
   config.database_idle_timeout_ms = serving->config.database_idle_timeout_ms;
   config.bounds = serving->config.bounds;
+  config.webhook = (tp_webhook_config){.targets = serving->config.webhooks,
+                                       .target_count = serving->config.webhook_count,
+                                       .token = serving->config.webhook_token,
+                                       .ca_file = serving->config.webhook_ca,
+                                       .concurrency = serving->config.webhook_concurrency,
+                                       .timeout_ms = serving->config.webhook_timeout_ms,
+                                       .may_create_database = serving->config.create_databases};
   tuplet_status status = tp_engine_stats_init(&serving->stats, NULL, error);
   if (status == TUPLET_OK)
     status = tp_certificate_open(&serving->config, &serving->log, &serving->tls, error);

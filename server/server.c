@@ -38,6 +38,7 @@ struct tp_server {
   uint32_t worker_count;
   uint32_t worker_room; /* of `workers` */
   tp_endpoints *endpoints;
+  tp_webhooks *webhooks; /* NULL: there are none */
 };
 
 static uint32_t processor_count(void) {
@@ -104,7 +105,9 @@ static void on_sweep(void *context) {
   tp_server *server = context;
   uint64_t count = tp_server_connections(server).connections + atomic_load(&server->service.watch_count);
   (void)tp_trim_look(&server->trim, count);
-  if (tp_databases_sweep(server->service.databases)) check_watches(server);
+  if (!tp_databases_sweep(server->service.databases)) return;
+  check_watches(server);
+  tp_webhooks_check(server->webhooks);
 }
 
 static void run_end_evicted(tp_loop_item *item) {
@@ -327,6 +330,13 @@ static tuplet_status start_looking_at_tokens(tp_server *server, tuplet_error *er
   return call.status;
 }
 
+static tuplet_status start_webhooks(tp_server *server, const tp_server_config *config, tuplet_error *error) {
+  tp_service *service = &server->service;
+  if (config->webhook.target_count == 0) return TUPLET_OK;
+  return tp_webhooks_start(config->allocator, config->clock, &config->webhook, service->databases,
+                           config->log, &service->webhook_counts, &server->webhooks, error);
+}
+
 static void close_all(const int *descriptors, size_t count) {
   for (size_t i = 0; i < count; i++) (void)close(descriptors[i]);
 }
@@ -349,6 +359,7 @@ tuplet_status tp_server_start(const tp_server_config *config, tp_server **ret_se
   if (status == TUPLET_OK) status = start_databases(server, config, error);
   if (status == TUPLET_OK) status = start_workers(server, config, error);
   if (status == TUPLET_OK) status = start_looking_at_tokens(server, error);
+  if (status == TUPLET_OK) status = start_webhooks(server, config, error);
   if (status == TUPLET_OK)
     *ret_server = server;
   else
@@ -400,6 +411,7 @@ static void stop_listening(tp_server *server) {
   int64_t deadline_ns =
       tp_clock_monotonic_ns(&server->clock) + (int64_t)server->service.bounds.drain_timeout_ms * 1000000;
   tp_monitor_note_ending(server->service.monitor);
+  tp_webhooks_end(server->webhooks, deadline_ns);
   if (server->endpoints != NULL) tp_endpoints_close(server->endpoints);
   for (uint32_t i = 0; i < server->worker_count; i++) {
     if (server->workers[i].listener != NULL) tp_listener_drain(server->workers[i].listener);
@@ -411,6 +423,7 @@ static void stop_listening(tp_server *server) {
   for (uint32_t i = 0; i < server->worker_count; i++)
     tp_listener_close(server->workers[i].listener, milliseconds_left(server, deadline_ns));
   tp_monitor_stop(server->service.monitor);
+  tp_webhooks_join(server->webhooks);
 }
 
 /* What completions have posted to the workers. */
@@ -437,6 +450,7 @@ void tp_server_stop(tp_server *server) {
   run_what_was_posted(server);
   for (uint32_t i = 0; i < server->worker_count; i++) tp_loop_stop(server->workers[i].loop);
   tp_loop_stop(server->housekeeping);
+  tp_webhooks_free(server->webhooks);
   tp_databases_free(server->service.databases);
   tp_queue_leases_free(server->service.queue_leases);
   tp_net_gate_free(server->service.gate);

@@ -3,6 +3,7 @@
 #ifndef TP_SERVER_SERVER_H
 #define TP_SERVER_SERVER_H
 
+#include "server/webhook.h"
 #include "server/worker.h"
 
 typedef struct tp_server tp_server;
@@ -34,6 +35,7 @@ typedef struct tp_server_config {
   int64_t session_ms;         /* how long a session token is valid */
   uint32_t auth_failures_max; /* of an address within a minute; 0: any number */
   const char *tokens_file;    /* borrowed; read again whenever it changes; NULL: none */
+  tp_webhook_config webhook;  /* no targets: none */
   tp_bounds bounds;
 } tp_server_config;
 
@@ -67,8 +69,8 @@ size_t tp_server_memory(const tp_server *server);
  * cannot be read changes nothing, and is told of in the log. Blocks for a moment. */
 void tp_server_reload_tokens(tp_server *server);
 
-/* Accepts nothing more, ends watches, answers what was accepted, closes the store, and ends. Blocks, at most
- * for about bounds.drain_timeout_ms beyond the commits under way. NULL is fine. */
+/* Accepts nothing more, ends watches and listeners, answers what was accepted, closes the store, and ends.
+ * Blocks, at most for about bounds.drain_timeout_ms beyond the commits under way. NULL is fine. */
 void tp_server_stop(tp_server *server);
 
 #endif

@@ -9,6 +9,7 @@
 #include "server/log.h"
 #include "server/metrics.h"
 #include "server/throttle.h"
+#include "server/webhook.h"
 
 #define TP_SERVICE_KEEP_ALIVE_MS 5000u
 #define TP_SERVICE_SESSION_MS    ((int64_t)60 * 60 * 1000)
@@ -55,6 +56,7 @@ typedef struct tp_service {
   atomic_size_t watch_count;    /* of all loops; listeners count as well */
   atomic_size_t listener_count; /* of them */
   tp_queue_leases *queue_leases;
+  tp_webhook_counts webhook_counts;
 } tp_service;
 
 typedef struct tp_stream tp_stream;
