@@ -647,12 +647,12 @@ typedef enum tuplet_durability {
                                    process loses nothing */
 } tuplet_durability;
 
-/* How to speak to a server. */
+/* How to speak to a server. HTTP_2 speaks HTTP/2 in clear, too, without asking: for servers that are known to
+ * understand it, as tuplet's are. It needs libcurl 8.0 or newer, and else is as HTTP_AUTO. */
 typedef enum tuplet_http {
   TUPLET_HTTP_AUTO = 0, /* over TLS what both sides know, at best HTTP/2; in clear HTTP/1.1 */
   TUPLET_HTTP_1 = 1,
-  TUPLET_HTTP_2 =
-      2 /* in clear, too, without asking: for servers that are known to speak it, as tuplet's does */
+  TUPLET_HTTP_2 = 2
 } tuplet_http;
 
 /* Start from TUPLET_OPEN_OPTIONS_INIT, which sets struct_size so that the struct may grow. */

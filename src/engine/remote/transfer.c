@@ -140,14 +140,16 @@ static bool make_headers(tp_remote_transfer *transfer) {
   return made;
 }
 
-/* In clear a server cannot be asked what it speaks: most that stand in between speak HTTP/1.1 only. */
+/* In clear a server cannot be asked what it speaks, and most that stand in between speak HTTP/1.1 only. A
+ * libcurl before 8.0 fails on a connection that it uses for the second time so (curl's issue 10634). */
 static long http_version(const tp_remote_transfer *transfer) {
+  enum { SOUND_VERSION = 0x080000 };
   bool is_secure = strncasecmp(transfer->request.url, "https:", 6) == 0;
-  switch (transfer->client->http) {
-  case TUPLET_HTTP_1: return CURL_HTTP_VERSION_1_1;
-  case TUPLET_HTTP_2: return is_secure ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE;
-  default: return is_secure ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1;
-  }
+  if (transfer->client->http == TUPLET_HTTP_1) return CURL_HTTP_VERSION_1_1;
+  if (is_secure) return CURL_HTTP_VERSION_2TLS;
+  bool is_sound = curl_version_info(CURLVERSION_NOW)->version_num >= SOUND_VERSION;
+  return transfer->client->http == TUPLET_HTTP_2 && is_sound ? CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE
+                                                             : CURL_HTTP_VERSION_1_1;
 }
 
 /* The first failure of any is kept: each costs memory, and an option that this libcurl does not know must not
