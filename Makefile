@@ -8,7 +8,7 @@ ARGS         ?=
 SANITIZED = --buildtype=debug -Doptimization=1
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test build install format check asan tsan fuzz soak h2spec bench deb deb-test clean \
+.PHONY: help serve test build install format check asan tsan fuzz soak h2spec bench bench-queue deb deb-test clean \
   setup-build setup-test setup-tools setup-deb setup-deb-test
 
 help: ## show this list
@@ -58,6 +58,9 @@ h2spec: build ## optional: HTTP/2's conformance tests, strictly; needs Go, and f
 
 bench: build ## measure, beside bare SQLite; ARGS="--help" tells what else
 	build/bench/library --dir build $(ARGS)
+
+bench-queue: build setup-test ## measure the queue, beside Deno's; ARGS="--help" tells what else
+	build/bench/queue --dir build --deno test/clients/node_modules/.bin/deno $(ARGS)
 
 clean: ## remove what was built
 	rm -rf build build-asan build-tsan build-fuzz

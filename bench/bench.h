@@ -48,4 +48,11 @@ static inline uint64_t bench_touch(uint64_t checksum, const void *data, size_t s
  */
 void bench_fail(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
 
+/* The command as it was given; the caller frees it. */
+char *bench_command(int argc, char **argv);
+
+/* Makes a directory below `parent`, once in a run; it goes away with the program. The caller frees its path.
+ */
+char *bench_directory_new(const char *parent);
+
 #endif

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,24 +11,6 @@
 #include <unistd.h>
 
 enum { ROWS_PER_COMMIT = 500 };
-
-/* For the exit handler alone, which takes no argument. */
-static char *directory_to_remove;
-
-static int remove_one(const char *path, const struct stat *status, int type, struct FTW *place) {
-  (void)status;
-  (void)type;
-  (void)place;
-  return remove(path);
-}
-
-static void remove_directory(void) {
-  enum { OPEN_FILES_MAX = 8 };
-  if (nftw(directory_to_remove, remove_one, OPEN_FILES_MAX, FTW_DEPTH | FTW_PHYS) != 0) {
-    (void)fprintf(stderr, "bench: removing %s failed: %s\n", directory_to_remove, strerror(errno));
-  }
-  free(directory_to_remove);
-}
 
 static tuplet_owned encode(tuplet_key key) {
   tuplet_owned encoded;
@@ -40,14 +21,8 @@ static tuplet_owned encode(tuplet_key key) {
 
 dataset *dataset_new(const char *parent) {
   dataset *data = calloc(1, sizeof *data);
-  if (data == NULL || asprintf(&data->directory, "%s/tuplet-bench-XXXXXX", parent) < 0) {
-    bench_fail("out of memory");
-  }
-  if (mkdtemp(data->directory) == NULL) {
-    bench_fail("making %s failed: %s", data->directory, strerror(errno));
-  }
-  directory_to_remove = strdup(data->directory);
-  if (directory_to_remove == NULL || atexit(remove_directory) != 0) bench_fail("out of memory");
+  if (data == NULL) bench_fail("out of memory");
+  data->directory = bench_directory_new(parent);
   for (uint32_t i = 0; i < BENCH_HOT_KEYS; i++) data->hot_keys[i] = encode(TUPLET_KEY(DATASET_HOT_PREFIX, i));
   data->counter_key = encode(TUPLET_KEY(DATASET_COUNTER));
   data->list_prefix = encode(TUPLET_KEY(DATASET_LIST_PREFIX));

@@ -6,11 +6,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <mntent.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
 #include <unistd.h>
+
+#ifdef __clang__
+static const char compiler[] = "clang";
+#else
+static const char compiler[] = "gcc";
+#endif
 
 static void look_at_processor(bench_machine *machine) {
   (void)snprintf(machine->cpu, sizeof machine->cpu, "unknown");
@@ -99,4 +106,13 @@ void machine_look(bench_machine *ret_machine, const char *directory) {
     bench_fail("the clock is wrong");
   }
   ret_machine->sync_us = sync_us_of(directory);
+}
+
+void machine_write(const bench_machine *machine, FILE *out, const char *bullet) {
+  (void)fprintf(out, "%s%s, %ld cores, %s, load %.1f when it began\n", bullet, machine->cpu, machine->cores,
+                machine->kernel, machine->load);
+  (void)fprintf(out, "%sdata on %s; one fdatasync of 8 KiB there takes %.0f µs\n", bullet,
+                machine->file_system, machine->sync_us);
+  (void)fprintf(out, "%sSQLite %s, compiled by %s %s, %s\n", bullet, sqlite3_libversion(), compiler,
+                __VERSION__, machine->date);
 }

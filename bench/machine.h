@@ -2,6 +2,8 @@
 #ifndef BENCH_MACHINE_H
 #define BENCH_MACHINE_H
 
+#include <stdio.h>
+
 typedef struct bench_machine {
   char cpu[128];
   long cores;
@@ -15,5 +17,8 @@ typedef struct bench_machine {
 /* Looks at the machine; `directory` is where the data is. Ends the program when that is no disk, on which
  * nothing is durable. */
 void machine_look(bench_machine *ret_machine, const char *directory);
+
+/* In three lines, each after `bullet`. */
+void machine_write(const bench_machine *machine, FILE *out, const char *bullet);
 
 #endif

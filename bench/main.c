@@ -11,7 +11,6 @@
 
 #include <assert.h>
 #include <getopt.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,16 +53,6 @@ typedef struct bench_options {
   bool sqlite;
   double seconds;
 } bench_options;
-
-void bench_fail(const char *format, ...) {
-  va_list arguments;
-  va_start(arguments, format);
-  (void)fprintf(stderr, "bench: ");
-  (void)vfprintf(stderr, format, arguments);
-  (void)fprintf(stderr, "\n");
-  va_end(arguments);
-  exit(EXIT_FAILURE);
-}
 
 /* ---- Options ---- */
 
@@ -128,17 +117,6 @@ static bench_options parse_options(int argc, char **argv) {
   }
   if (optind < argc) bench_fail("%s: no such argument; --help lists the options", argv[optind]);
   return options;
-}
-
-/* The command as it was given; the caller frees it. */
-static char *command_of(int argc, char **argv) {
-  size_t size = 1;
-  for (int i = 0; i < argc; i++) size += strlen(argv[i]) + 1;
-  char *command = calloc(1, size);
-  if (command == NULL) bench_fail("out of memory");
-  char *end = command;
-  for (int i = 0; i < argc; i++) end = stpcpy(i > 0 ? stpcpy(end, " ") : end, argv[i]);
-  return command;
 }
 
 /* ---- Measuring ---- */
@@ -217,7 +195,7 @@ int main(int argc, char **argv) {
     measure(&workloads[i], data, &options, slice_ns, &rows[row_count++]);
   }
 
-  char *command = command_of(argc, argv);
+  char *command = bench_command(argc, argv);
   bench_report report = {.machine = &machine, .command = command, .rows = rows, .row_count = row_count};
   report_print(&report);
   if (options.markdown != NULL) report_write_markdown(&report, options.markdown);

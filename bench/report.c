@@ -2,21 +2,11 @@
 #include "report.h"
 
 #include "bench.h"
+#include "page.h"
 
-#include <errno.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-
-#ifdef __clang__
-static const char compiler[] = "clang";
-#else
-static const char compiler[] = "gcc";
-#endif
-static const char begin_marker[] = "<!-- measured: begin -->\n";
-static const char end_marker[] = "<!-- measured: end -->\n";
 
 /* ---- Numbers ---- */
 
@@ -95,18 +85,8 @@ static report_cells cells_of(const report_row *row) {
 
 /* ---- The table ---- */
 
-static void write_machine(const bench_report *report, FILE *out, const char *bullet) {
-  const bench_machine *machine = report->machine;
-  (void)fprintf(out, "%s%s, %ld cores, %s, load %.1f when it began\n", bullet, machine->cpu, machine->cores,
-                machine->kernel, machine->load);
-  (void)fprintf(out, "%sdata on %s; one fdatasync of 8 KiB there takes %.0f µs\n", bullet,
-                machine->file_system, machine->sync_us);
-  (void)fprintf(out, "%sSQLite %s, compiled by %s %s, %s\n", bullet, sqlite3_libversion(), compiler,
-                __VERSION__, machine->date);
-}
-
 void report_print(const bench_report *report) {
-  write_machine(report, stdout, "");
+  machine_write(report->machine, stdout, "");
   (void)printf("\n%-44s %12s %14s   %-24s %s\n", "", "tuplet/s", "bare SQLite/s", "ratio", "aim");
   for (size_t i = 0; i < report->row_count; i++) {
     report_cells cells = cells_of(&report->rows[i]);
@@ -117,9 +97,9 @@ void report_print(const bench_report *report) {
 
 /* ---- The page ---- */
 
-static void write_block(const bench_report *report, FILE *out) {
-  (void)fprintf(out, "%s", begin_marker);
-  write_machine(report, out, "- ");
+static void write_block(FILE *out, const void *context) {
+  const bench_report *report = context;
+  machine_write(report->machine, out, "- ");
   (void)fprintf(out, "- `%s`\n\n", report->command);
   (void)fprintf(out,
                 "| workload | bare SQLite does | tuplet, 1/s | SQLite, 1/s | ratio (min to max) | aim |\n");
@@ -129,36 +109,8 @@ static void write_block(const bench_report *report, FILE *out) {
     (void)fprintf(out, "| %s | %s | %s | %s | %s | %s |\n", report->rows[i].title, report->rows[i].peer,
                   cells.tuplet, cells.sqlite, cells.ratio, cells.aim);
   }
-  (void)fprintf(out, "%s", end_marker);
-}
-
-/* A whole file, ended by a NUL; the caller frees it. */
-static char *read_file(const char *path) {
-  FILE *file = fopen(path, "re");
-  if (file == NULL) bench_fail("%s: %s", path, strerror(errno));
-  struct stat status;
-  if (fstat(fileno(file), &status) != 0) bench_fail("%s: %s", path, strerror(errno));
-  size_t size = (size_t)status.st_size;
-  char *text = calloc(1, size + 1);
-  if (text == NULL) bench_fail("out of memory");
-  if (fread(text, 1, size, file) != size) bench_fail("%s: it cannot be read", path);
-  (void)fclose(file);
-  return text;
 }
 
 void report_write_markdown(const bench_report *report, const char *path) {
-  char *page = read_file(path);
-  char *begin = strstr(page, begin_marker);
-  const char *end = begin == NULL ? NULL : strstr(begin, end_marker);
-  if (end == NULL)
-    bench_fail("%s: it lacks the lines \"%.*s\" and \"%.*s\"", path, (int)sizeof begin_marker - 2,
-               begin_marker, (int)sizeof end_marker - 2, end_marker);
-  FILE *out = fopen(path, "we");
-  if (out == NULL) bench_fail("%s: %s", path, strerror(errno));
-  *begin = '\0';
-  (void)fprintf(out, "%s", page);
-  write_block(report, out);
-  (void)fprintf(out, "%s", end + sizeof end_marker - 1);
-  if (fclose(out) != 0) bench_fail("%s: %s", path, strerror(errno));
-  free(page);
+  page_rewrite(path, "measured", write_block, report);
 }

@@ -1,0 +1,246 @@
+/* queue.c: measures the queue beside Deno's own, in one run: how long a message takes to its handler, how
+ * many a second are enqueued, handled and gone, all durably, and what a backlog costs. */
+#include "bench.h"
+#include "machine.h"
+#include "page.h"
+#include "queue_load.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <spawn.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+enum {
+  LATENCY_COUNT = 300,
+  THROUGHPUT_COUNT = 20000,
+  DENO_THROUGHPUT_COUNT = 2000, /* it takes as long */
+  BACKLOG_SMALL = 1000,
+  BACKLOG_DEFAULT = 1000000,
+  BACKLOG_MAX = 100000000,
+  DRAIN_MAX = 20000
+};
+
+typedef struct bench_options {
+  const char *directory;
+  const char *deno;     /* the program; NULL: it is not measured */
+  const char *script;   /* what it runs */
+  const char *markdown; /* NULL: none */
+  int backlog;
+} bench_options;
+
+/* What one side came to. */
+typedef struct queue_side {
+  double median_ms;
+  double p99_ms;
+  double rate; /* messages a second */
+} queue_side;
+
+typedef struct queue_report {
+  const bench_machine *machine;
+  const char *command;
+  queue_side tuplet;
+  queue_side deno;
+  queue_backlog small;
+  queue_backlog large;
+} queue_report;
+
+/* ---- Options ---- */
+
+static _Noreturn void help(void) {
+  (void)printf("Usage: queue [OPTION...]\n"
+               "Measures the queue of libtuplet beside Deno's own, and what a backlog costs.\n\n"
+               "  --dir DIR        make the data in a new directory below DIR, which must be on a disk "
+               "(default: .)\n"
+               "  --deno PROGRAM   Deno's program; without it tuplet is measured alone\n"
+               "  --script FILE    what it is to run (default: bench/queue_deno.ts)\n"
+               "  --backlog N      messages of the large backlog (default: %d)\n"
+               "  --markdown FILE  rewrite the measured part of FILE\n"
+               "  --help           this\n",
+               BACKLOG_DEFAULT);
+  exit(EXIT_SUCCESS);
+}
+
+static int parse_count(const char *text) {
+  char *end;
+  long count = strtol(text, &end, 10);
+  if (end == text || *end != '\0' || count < BACKLOG_SMALL || count > BACKLOG_MAX)
+    bench_fail("--backlog %s: a number from %d to %d is wanted", text, BACKLOG_SMALL, BACKLOG_MAX);
+  return (int)count;
+}
+
+static bench_options parse_options(int argc, char **argv) {
+  static const struct option known[] = {{"dir", required_argument, NULL, 'd'},
+                                        {"deno", required_argument, NULL, 'o'},
+                                        {"script", required_argument, NULL, 's'},
+                                        {"backlog", required_argument, NULL, 'b'},
+                                        {"markdown", required_argument, NULL, 'm'},
+                                        {"help", no_argument, NULL, 'h'},
+                                        {NULL, 0, NULL, 0}};
+  bench_options options = {.directory = ".", .script = "bench/queue_deno.ts", .backlog = BACKLOG_DEFAULT};
+  int letter;
+  while ((letter = getopt_long(argc, argv, "", known, NULL)) != -1) {
+    switch (letter) {
+    case 'd': options.directory = optarg; break;
+    case 'o': options.deno = optarg; break;
+    case 's': options.script = optarg; break;
+    case 'b': options.backlog = parse_count(optarg); break;
+    case 'm': options.markdown = optarg; break;
+    case 'h': help();
+    default: exit(EXIT_FAILURE); /* getopt_long has told why */
+    }
+  }
+  if (optind < argc) bench_fail("%s: no such argument; --help lists the options", argv[optind]);
+  return options;
+}
+
+static char *path_in(const char *directory, const char *name) {
+  char *path;
+  if (asprintf(&path, "%s/%s", directory, name) < 0) bench_fail("out of memory");
+  return path;
+}
+
+/* ---- Measuring ---- */
+
+static int compare_numbers(const void *a, const void *b) {
+  double left = *(const double *)a, right = *(const double *)b;
+  return (left > right) - (left < right);
+}
+
+static void summarize(double *latencies_ms, queue_side *side) {
+  qsort(latencies_ms, LATENCY_COUNT, sizeof *latencies_ms, compare_numbers);
+  side->median_ms = latencies_ms[LATENCY_COUNT / 2];
+  side->p99_ms = latencies_ms[LATENCY_COUNT * 99 / 100];
+}
+
+static double rate_of(bench_slice slice) {
+  return (double)slice.operations * 1e9 / (double)slice.duration_ns;
+}
+
+static queue_side measure_tuplet(const char *directory) {
+  queue_side side;
+  int64_t latencies_ns[LATENCY_COUNT];
+  double latencies_ms[LATENCY_COUNT];
+  char *path = path_in(directory, "tuplet.sqlite");
+  queue_load_latency(path, LATENCY_COUNT, latencies_ns);
+  for (int i = 0; i < LATENCY_COUNT; i++) latencies_ms[i] = (double)latencies_ns[i] / 1e6;
+  summarize(latencies_ms, &side);
+  side.rate = rate_of(queue_load_throughput(path, THROUGHPUT_COUNT));
+  free(path);
+  return side;
+}
+
+static FILE *start_deno(const bench_options *options, const char *path, pid_t *ret_child) {
+  char counts[3][16];
+  (void)snprintf(counts[0], sizeof counts[0], "%d", LATENCY_COUNT);
+  (void)snprintf(counts[1], sizeof counts[1], "%d", DENO_THROUGHPUT_COUNT);
+  (void)snprintf(counts[2], sizeof counts[2], "%d", QUEUE_IN_FLIGHT);
+  const char *arguments[] = {options->deno,   "run", "-A",      "--unstable-kv", "--no-config", "--no-lock",
+                             options->script, path,  counts[0], counts[1],       counts[2],     NULL};
+  int ends[2];
+  posix_spawn_file_actions_t actions;
+  if (pipe(ends) != 0 || posix_spawn_file_actions_init(&actions) != 0 ||
+      posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO) != 0 ||
+      posix_spawn_file_actions_addclose(&actions, ends[0]) != 0)
+    bench_fail("making a pipe failed: %s", strerror(errno));
+  char *const *words = (char *const *)(uintptr_t)arguments; /* which are only read */
+  int rc = posix_spawnp(ret_child, options->deno, &actions, NULL, words, environ);
+  if (rc != 0) bench_fail("%s: %s", options->deno, strerror(rc));
+  (void)posix_spawn_file_actions_destroy(&actions);
+  (void)close(ends[1]);
+  FILE *lines = fdopen(ends[0], "r");
+  if (lines == NULL) bench_fail("reading a pipe failed: %s", strerror(errno));
+  return lines;
+}
+
+static queue_side measure_deno(const bench_options *options, const char *directory) {
+  queue_side side = {0};
+  if (options->deno == NULL) return side;
+  double latencies_ms[LATENCY_COUNT];
+  int count = 0;
+  char line[128];
+  pid_t child;
+  char *path = path_in(directory, "deno.sqlite");
+  FILE *lines = start_deno(options, path, &child);
+  while (fgets(line, sizeof line, lines) != NULL) {
+    if (strncmp(line, "latency ", 8) == 0 && count < LATENCY_COUNT)
+      latencies_ms[count++] = strtod(line + 8, NULL);
+    if (strncmp(line, "rate ", 5) == 0) side.rate = strtod(line + 5, NULL);
+  }
+  (void)fclose(lines);
+  int status = 0;
+  if (waitpid(child, &status, 0) != child || status != 0 || count != LATENCY_COUNT || side.rate <= 0)
+    bench_fail("%s did not measure", options->script);
+  summarize(latencies_ms, &side);
+  free(path);
+  return side;
+}
+
+static queue_backlog measure_backlog(const char *directory, const char *name, int count) {
+  char *path = path_in(directory, name);
+  queue_backlog backlog = queue_load_backlog(path, count, count < DRAIN_MAX ? count : DRAIN_MAX);
+  free(path);
+  return backlog;
+}
+
+/* ---- The report ---- */
+
+static void write_row(FILE *out, const char *title, double tuplet, double deno, bool less_is_better,
+                      const char *aim) {
+  (void)fprintf(out, "| %s | %.*f | ", title, tuplet < 1000 ? 2 : 0, tuplet);
+  if (deno > 0) {
+    double ratio = less_is_better ? deno / tuplet : tuplet / deno;
+    (void)fprintf(out, "%.*f | %.1f | %s |\n", deno < 1000 ? 2 : 0, deno, ratio, aim);
+  } else {
+    (void)fprintf(out, "- | - | %s |\n", aim);
+  }
+}
+
+static void write_backlog(FILE *out, const queue_backlog *backlog) {
+  (void)fprintf(out, "| %d | %.1f | %.1f | %.1f |\n", backlog->messages, 1e6 / rate_of(backlog->filling),
+                1e6 / rate_of(backlog->draining), (double)backlog->memory_size / (1 << 20));
+}
+
+static void write_report(FILE *out, const void *context) {
+  const queue_report *report = context;
+  machine_write(report->machine, out, "- ");
+  (void)fprintf(out,
+                "- `%s`\n\n"
+                "| queue | tuplet | Deno | times better | aim |\n"
+                "| --- | ---: | ---: | ---: | ---: |\n",
+                report->command);
+  write_row(out, "enqueue to handler, median, ms", report->tuplet.median_ms, report->deno.median_ms, true,
+            "10");
+  write_row(out, "enqueue to handler, 99th percentile, ms", report->tuplet.p99_ms, report->deno.p99_ms, true,
+            "-");
+  write_row(out, "enqueued, handled and gone, 1/s", report->tuplet.rate, report->deno.rate, false, "5");
+  (void)fprintf(out, "\n"
+                     "| backlog, messages | filling, µs each | handling, µs each | memory, MiB |\n"
+                     "| ---: | ---: | ---: | ---: |\n");
+  write_backlog(out, &report->small);
+  write_backlog(out, &report->large);
+}
+
+int main(int argc, char **argv) {
+  bench_options options = parse_options(argc, argv);
+  char *directory = bench_directory_new(options.directory);
+  bench_machine machine;
+  machine_look(&machine, directory);
+  char *command = bench_command(argc, argv);
+  queue_report report = {.machine = &machine, .command = command};
+  report.tuplet = measure_tuplet(directory);
+  report.deno = measure_deno(&options, directory);
+  report.small = measure_backlog(directory, "small.sqlite", BACKLOG_SMALL);
+  report.large = measure_backlog(directory, "large.sqlite", options.backlog);
+  write_report(stdout, &report);
+  if (options.markdown != NULL) page_rewrite(options.markdown, "queue", write_report, &report);
+  free(command);
+  free(directory);
+  return EXIT_SUCCESS;
+}
