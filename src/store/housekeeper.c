@@ -102,14 +102,15 @@ static void wait_until(tp_housekeeper *housekeeper, int64_t due_ms, int64_t now_
   (void)pthread_cond_timedwait(&housekeeper->wake, &housekeeper->mutex, &until);
 }
 
-/* Whether others have changed the data. A failure here is met by the readers too, who report it; looking
+/* Whether others may have changed the data. A failure here is met by the readers too, who report it; looking
  * again soon is all there is to do. */
-static void look_for_foreign_changes(const tp_housekeeper *housekeeper) {
+static bool look_for_foreign_changes(const tp_housekeeper *housekeeper) {
   bool changed = false, queue_changed = false;
   tp_engine *engine = housekeeper->engine;
-  if (engine->ops->poll_foreign_changes(engine, &changed, &queue_changed, NULL) != TUPLET_OK) return;
+  if (engine->ops->poll_foreign_changes(engine, &changed, &queue_changed, NULL) != TUPLET_OK) return false;
   if (changed) tp_watch_hub_notify_all(housekeeper->hub);
   if (changed || queue_changed) tp_queue_note_foreign(housekeeper->queue);
+  return changed;
 }
 
 static void rouse(tp_housekeeper *housekeeper);
@@ -141,13 +142,20 @@ static int64_t poll_interval_ms(tp_housekeeper *housekeeper) {
 
 /* What watches and listeners need: returns when to look again, unix ms. The mutex is not held. */
 static int64_t serve_watches(tp_housekeeper *housekeeper, int64_t now_ms) {
-  bool is_watched = tp_watch_hub_member_count(housekeeper->hub) > 0;
+  tp_range_hub *range_hub = housekeeper->range_hub;
+  tp_engine *engine = housekeeper->engine;
+  bool are_keys_watched = tp_watch_hub_member_count(housekeeper->hub) > 0;
+  bool are_ranges_watched = tp_range_hub_member_count(range_hub) > 0;
   bool is_listened_to = tp_queue_is_listening(housekeeper->queue);
-  int64_t due_ms = is_watched ? tp_watch_hub_notify_expired(housekeeper->hub, now_ms) : TP_EXPIRES_NEVER;
-  if (!housekeeper->engine->shared || (!is_watched && !is_listened_to)) return due_ms;
-  int64_t interval_ms = poll_interval_ms(housekeeper); /* before looking: what comes afterwards is told */
-  look_for_foreign_changes(housekeeper);
-  return earlier(due_ms, now_ms + interval_ms);
+  int64_t due_ms =
+      are_keys_watched ? tp_watch_hub_notify_expired(housekeeper->hub, now_ms) : TP_EXPIRES_NEVER;
+  bool is_foreign = false;
+  if (engine->shared && (are_keys_watched || are_ranges_watched || is_listened_to)) {
+    due_ms = earlier(due_ms, now_ms + poll_interval_ms(housekeeper)); /* what comes afterwards is told */
+    is_foreign = look_for_foreign_changes(housekeeper);
+  }
+  if (!are_ranges_watched) return due_ms;
+  return earlier(due_ms, tp_range_hub_serve(range_hub, engine, now_ms, is_foreign));
 }
 
 static void *run(void *context) {
@@ -216,10 +224,12 @@ static int init_cond(pthread_cond_t *cond) {
 }
 
 tuplet_status tp_housekeeper_init(tp_housekeeper *housekeeper, tp_clock clock, tp_engine *engine,
-                                  tp_watch_hub *hub, tp_queue *queue, bool sweeps, tuplet_error *error) {
+                                  tp_watch_hub *hub, tp_range_hub *range_hub, tp_queue *queue, bool sweeps,
+                                  tuplet_error *error) {
   *housekeeper = (tp_housekeeper){.clock = clock,
                                   .engine = engine,
                                   .hub = hub,
+                                  .range_hub = range_hub,
                                   .queue = queue,
                                   .sweeps = sweeps,
                                   .sweep_due_ms = TP_EXPIRES_NEVER};

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "engine/engine.h"
 #include "store/queue.h"
+#include "store/range_hub.h"
 #include "store/watch_hub.h"
 
 #include <pthread.h>
@@ -14,6 +15,7 @@ typedef struct tp_housekeeper {
   tp_clock clock;
   tp_engine *engine;
   tp_watch_hub *hub;
+  tp_range_hub *range_hub;
   tp_queue *queue;
   bool sweeps; /* the store may write */
   tp_sweep sweep;
@@ -34,7 +36,8 @@ typedef struct tp_housekeeper {
 } tp_housekeeper;
 
 tuplet_status tp_housekeeper_init(tp_housekeeper *housekeeper, tp_clock clock, tp_engine *engine,
-                                  tp_watch_hub *hub, tp_queue *queue, bool sweeps, tuplet_error *error);
+                                  tp_watch_hub *hub, tp_range_hub *range_hub, tp_queue *queue, bool sweeps,
+                                  tuplet_error *error);
 /* Ends the thread; afterwards the engine may be closed, which completes a sweep that is on its way; then
  * done. */
 void tp_housekeeper_stop(tp_housekeeper *housekeeper);

@@ -140,3 +140,8 @@ tuplet_status tp_limits_check_watch(const tuplet_bytes *keys, size_t key_count, 
   }
   return TUPLET_OK;
 }
+
+tuplet_status tp_limits_check_watch_range(tuplet_bytes start, tuplet_bytes end, tuplet_error *error) {
+  tuplet_status status = check_read_bound(start, error);
+  return status == TUPLET_OK ? check_read_bound(end, error) : status;
+}

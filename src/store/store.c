@@ -14,6 +14,7 @@ enum { FIRST_SWEEP_DELAY_MS = 1000 };
 static void on_commit(void *context, const tp_commit *commit) {
   tp_store *store = context;
   tp_watch_hub_notify(&store->hub, commit->changes, commit->change_count);
+  if (tp_range_hub_notify(&store->range_hub, commit)) tp_housekeeper_note_watch(&store->housekeeper);
   int64_t next_expiry_ms = TP_EXPIRES_NEVER;
   for (size_t i = 0; i < commit->change_count; i++) {
     const tp_change *change = &commit->changes[i];
@@ -40,10 +41,12 @@ tuplet_status tp_store_open(const tp_store_config *config, tp_engine *engine, tp
   store->engine = engine;
   status = tp_watch_hub_init(&store->hub, store->allocator, error);
   if (status != TUPLET_OK) goto out_store;
-  status = tp_queue_new(store->allocator, store->clock, engine, &store->queue, error);
+  status = tp_range_hub_init(&store->range_hub, store->allocator, error);
   if (status != TUPLET_OK) goto out_hub;
-  status = tp_housekeeper_init(&store->housekeeper, store->clock, engine, &store->hub, store->queue,
-                               !store->read_only, error);
+  status = tp_queue_new(store->allocator, store->clock, engine, &store->queue, error);
+  if (status != TUPLET_OK) goto out_range_hub;
+  status = tp_housekeeper_init(&store->housekeeper, store->clock, engine, &store->hub, &store->range_hub,
+                               store->queue, !store->read_only, error);
   if (status != TUPLET_OK) goto out_queue;
   engine->ops->set_observer(engine, (tp_engine_observer){on_commit, store});
   if (engine->shared) {
@@ -54,6 +57,8 @@ tuplet_status tp_store_open(const tp_store_config *config, tp_engine *engine, tp
 
 out_queue:
   tp_queue_free(store->queue);
+out_range_hub:
+  tp_range_hub_done(&store->range_hub);
 out_hub:
   tp_watch_hub_done(&store->hub);
 out_store:
@@ -74,6 +79,7 @@ void tp_store_close(tp_store *store) {
   store->engine->ops->close(store->engine);
   tp_queue_free(store->queue);
   tp_housekeeper_done(&store->housekeeper);
+  tp_range_hub_done(&store->range_hub);
   tp_watch_hub_done(&store->hub);
   tp_free(store->allocator, store);
 }

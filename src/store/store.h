@@ -93,4 +93,43 @@ struct tp_watch_poll {
 };
 void tp_watch_poll_start(tp_watch *watch, tp_reader *reader, tp_watch_poll *poll);
 
+/* A watched range, and which of its keys have changed since its consumer was told last. */
+typedef struct tp_range_watch tp_range_watch;
+
+enum {
+  TP_RANGE_CHANGES_DEFAULT = 1000,
+  TP_RANGE_CHANGES_MAX = 10000,
+  TP_RANGE_CHANGES_SIZE_MAX = 4 << 20 /* bytes of the keys and values told at a time */
+};
+
+/* Watches the keys from `start` (inclusive) to `end` (exclusive), both encoded and copied. changes_max: how
+ * many changed keys are remembered, at most TP_RANGE_CHANGES_MAX; 0: the default. `wake` as with
+ * tp_watch_open, but first when the watch has found its beginning. Errors: TUPLET_LIMIT, TUPLET_INVALID,
+ * TUPLET_UNSUPPORTED (by the engine), TUPLET_NOMEM. */
+tuplet_status tp_range_watch_open(tp_store *store, tuplet_bytes start, tuplet_bytes end, uint32_t changes_max,
+                                  void (*wake)(void *context), void *context, tp_range_watch **ret_watch,
+                                  tuplet_error *error);
+
+/* After it returns, `wake` is not called any more. NULL is fine. */
+void tp_range_watch_close(tp_range_watch *watch);
+
+/* What a poll came to. */
+typedef struct tp_range_result {
+  bool is_new;      /* false: nothing; what was told is to be dropped */
+  bool must_reread; /* nothing was told: the consumer is to read the range, and hears of what changed after
+                       versionstamp */
+  tuplet_versionstamp versionstamp; /* all that changed up to it was told now or before */
+} tp_range_result;
+
+/* Reads what has changed in one snapshot, and tells it in key order, `row` NULL where there is no entry any
+ * more; a row's bytes are valid during the call only. Then `on_done`. After a negative status the next poll
+ * says must_reread. One poll of a watch at a time. */
+typedef struct tp_range_poll tp_range_poll;
+struct tp_range_poll {
+  tuplet_status (*on_change)(tp_range_poll *poll, tuplet_bytes key, const tp_row *row, tuplet_error *error);
+  void (*on_done)(tp_range_poll *poll, tuplet_status status, const tp_range_result *result,
+                  const tuplet_error *error);
+};
+void tp_range_watch_poll(tp_range_watch *watch, tp_reader *reader, tp_range_poll *poll);
+
 #endif

@@ -4,6 +4,7 @@
 
 #include "store/housekeeper.h"
 #include "store/queue.h"
+#include "store/range_hub.h"
 #include "store/store.h"
 #include "store/watch_hub.h"
 
@@ -13,6 +14,7 @@ struct tp_store {
   bool read_only;
   tp_engine *engine;
   tp_watch_hub hub;
+  tp_range_hub range_hub;
   tp_queue *queue;
   tp_housekeeper housekeeper;
 };

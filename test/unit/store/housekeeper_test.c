@@ -61,6 +61,7 @@ static const tp_engine_ops noting_ops = {.sweep = sweep, .poll_foreign_changes =
 typedef struct fixture {
   noting_engine engine;
   tp_watch_hub hub;
+  tp_range_hub range_hub;
   tp_housekeeper housekeeper;
   tuplet_error error;
 } fixture;
@@ -73,20 +74,22 @@ static int set_up(void **state) {
                               .swept = LATCH_INIT,
                               .polled = LATCH_INIT};
   *state = f;
-  return tp_watch_hub_init(&f->hub, NULL, &f->error) == TUPLET_OK ? 0 : -1;
+  if (tp_watch_hub_init(&f->hub, NULL, &f->error) != TUPLET_OK) return -1;
+  return tp_range_hub_init(&f->range_hub, NULL, &f->error) == TUPLET_OK ? 0 : -1;
 }
 
 static int tear_down(void **state) {
   fixture *f = *state;
+  tp_range_hub_done(&f->range_hub);
   tp_watch_hub_done(&f->hub);
   free(f);
   return 0;
 }
 
 static void start(fixture *f, bool sweeps) {
-  assert_int_equal(
-      tp_housekeeper_init(&f->housekeeper, tp_clock_system(), &f->engine.base, &f->hub, NULL, sweeps, &f->error),
-      TUPLET_OK);
+  assert_int_equal(tp_housekeeper_init(&f->housekeeper, tp_clock_system(), &f->engine.base, &f->hub,
+                                       &f->range_hub, NULL, sweeps, &f->error),
+                   TUPLET_OK);
 }
 
 static void stop(fixture *f) {
