@@ -60,15 +60,31 @@ static void fuzz_watch(tuplet_bytes message, tp_arena *arena) {
   for (size_t i = 0; i < count; i++) touch(keys[i]);
 }
 
+static void fuzz_queue_listen(tuplet_bytes message, tp_arena *arena) {
+  uint32_t in_flight_max;
+  if (tp_queue_listen_decode(message, arena, &in_flight_max, NULL) != TUPLET_OK) return;
+  assert(in_flight_max >= 1 && in_flight_max <= 1000);
+}
+
+static void fuzz_queue_finish(tuplet_bytes message, tp_arena *arena) {
+  tuplet_bytes id;
+  bool success;
+  if (tp_queue_finish_decode(message, arena, &id, &success, NULL) != TUPLET_OK) return;
+  assert(id.size > 0);
+  touch(id);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (size == 0) return 0;
   tuplet_bytes message = {data + 1, size - 1};
   tp_arena arena;
   tp_arena_init(&arena, NULL, 4096);
-  switch (data[0] % 3) {
+  switch (data[0] % 5) {
   case 0: fuzz_read(message, &arena); break;
   case 1: fuzz_write(message, &arena); break;
-  default: fuzz_watch(message, &arena); break;
+  case 2: fuzz_watch(message, &arena); break;
+  case 3: fuzz_queue_listen(message, &arena); break;
+  default: fuzz_queue_finish(message, &arena); break;
   }
   tp_arena_done(&arena);
   return 0;

@@ -227,7 +227,8 @@ static void every_option_has_a_variable(void **state) {
   tp_serve_config config =
       accept(none, LIST("TUPLET_DATA_DIR", "/srv/kv", "TUPLET_CREATE_DATABASES", "yes", "TUPLET_ADDR",
                         "127.0.0.1:1, [::1]:2", "TUPLET_IDLE_TIMEOUT", "2m", "TUPLET_MEMORY_MAX", "1G",
-                        "TUPLET_LOG_FORMAT", "json", "TUPLET_TLS_VERSION_MIN", "1.3"));
+                        "TUPLET_LOG_FORMAT", "json", "TUPLET_TLS_VERSION_MIN", "1.3", "TUPLET_QUEUE_WEBHOOK",
+                        "http://a/?b=1,2  orders=https://b:1/c"));
   assert_string_equal(config.data_dir, "/srv/kv");
   assert_true(config.create_databases);
   assert_int_equal(config.address_count, 2);
@@ -236,7 +237,28 @@ static void every_option_has_a_variable(void **state) {
   assert_int_equal(config.bounds.memory_max, 1 << 30);
   assert_int_equal(config.log_format, TP_LOG_JSON);
   assert_int_equal(config.tls_version_min, 13);
+  assert_int_equal(config.webhook_count, 2);
+  assert_string_equal(config.webhooks[0], "http://a/?b=1,2");
+  assert_string_equal(config.webhooks[1], "orders=https://b:1/c");
   tp_serve_config_done(&config);
+}
+
+static void webhooks_are_checked_before_anything_begins(void **state) {
+  (void)state;
+  tp_serve_config config = accept(LIST("--queue-webhook", "http://a", "--queue-webhook", "default=http://b",
+                                       "--queue-webhook-concurrency", "3", "--queue-webhook-timeout", "2s"),
+                                  none);
+  assert_int_equal(config.webhook_count, 2);
+  assert_int_equal(config.webhook_concurrency, 3);
+  assert_int_equal(config.webhook_timeout_ms, 2000);
+  tp_serve_config_done(&config);
+  refuse(LIST("--queue-webhook", "orders=http://a"), none, "needs --data-dir");
+  refuse(LIST("--queue-webhook", "http://a", "--read-only"), none, "--read-only");
+  refuse(LIST("--queue-webhook-token", "0123456789ab"), none, "needs --queue-webhook");
+  refuse(LIST("--queue-webhook-ca", "x"), none, "needs --queue-webhook");
+  refuse(LIST("--queue-webhook", "gopher://a"), none, "http:// or https://");
+  refuse(LIST("--queue-webhook", "http://me:pw@a/"), none, "user or a password");
+  refuse(LIST("--queue-webhook", "http://a", "--queue-webhook-concurrency", "0"), none, "from 1 to 1000");
 }
 
 static void a_file_says_the_same_and_gives_way_to_the_others(void **state) {
@@ -325,6 +347,7 @@ int main(void) {
       cmocka_unit_test(help_wins_over_what_follows),
       cmocka_unit_test(help_names_every_option_and_its_default),
       cmocka_unit_test(every_option_has_a_variable),
+      cmocka_unit_test(webhooks_are_checked_before_anything_begins),
       cmocka_unit_test(a_file_says_the_same_and_gives_way_to_the_others),
       cmocka_unit_test(mistakes_in_a_file_are_named_with_their_line),
       cmocka_unit_test(an_access_token_may_stand_in_a_file),

@@ -159,11 +159,15 @@ static void try_everything(const tp_server *server, const char *session_headers,
   /* {ranges: {start: 02 61 00, end: 02 61 00 00, limit: 1}} */
   static const uint8_t read[] = {0x0a, 0x0d, 0x0a, 0x03, 0x02, 0x61, 0x00, 0x12,
                                  0x04, 0x02, 0x61, 0x00, 0x00, 0x18, 0x01};
-  /* {mutations: {key: 02 61 00, value: {encoding: VE_BYTES}, mutation_type: M_SET}} */
-  static const uint8_t write[] = {0x12, 0x0b, 0x0a, 0x03, 0x02, 0x61, 0x00,
-                                  0x12, 0x02, 0x10, 0x03, 0x18, 0x01};
+  /* {mutations: {key: 02 61 00, value: {encoding: VE_BYTES}, mutation_type: M_SET}, enqueues: {payload: FF 0F
+   * 5F, backoff_schedule: 1}} */
+  static const uint8_t write[] = {0x12, 0x0b, 0x0a, 0x03, 0x02, 0x61, 0x00, 0x12, 0x02, 0x10, 0x03, 0x18,
+                                  0x01, 0x1a, 0x08, 0x0a, 0x03, 0xff, 0x0f, 0x5f, 0x22, 0x01, 0x01};
   /* {keys: {key: 02 61 00}} */
   static const uint8_t watch[] = {0x0a, 0x05, 0x0a, 0x03, 0x02, 0x61, 0x00};
+  /* {max_in_flight: 2}; {id: "x", success: true} */
+  static const uint8_t listen[] = {0x08, 0x02};
+  static const uint8_t finish[] = {0x0a, 0x01, 0x78, 0x10, 0x01};
   static const char exchange[] = "{\"supportedVersions\":[3]}";
   ret_statuses[0] = try_request(server, session_headers, "POST /v2/atomic_write",
                                 (tuplet_bytes){write, sizeof write}, false);
@@ -175,9 +179,14 @@ static void try_everything(const tp_server *server, const char *session_headers,
                                 "POST /:memory:", (tuplet_bytes){exchange, sizeof exchange - 1}, false);
   ret_statuses[4] = try_request(server, exchange_headers, "GET /metrics", (tuplet_bytes){0}, false);
   ret_statuses[5] = try_request(server, "", "GET /readyz", (tuplet_bytes){0}, false);
+  ret_statuses[6] = try_request(server, session_headers, "POST /v2/queue_listen",
+                                (tuplet_bytes){listen, sizeof listen}, true);
+  ret_statuses[7] = try_request(server, session_headers, "POST /v2/queue_finish",
+                                (tuplet_bytes){finish, sizeof finish}, false);
+  if (ret_statuses[7] == 404) ret_statuses[7] = 200; /* as it should be: there is no such message */
 }
 
-enum { REQUEST_COUNT = 6 };
+enum { REQUEST_COUNT = 8 };
 
 static void serving_goes_on_after_every_allocation_that_fails(void **state) {
   (void)state;
