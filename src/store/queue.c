@@ -473,7 +473,10 @@ tuplet_status tp_queue_listen(tp_queue *queue, const tp_queue_listening *config,
   tuplet_status status = engine->ops->listen != NULL
                              ? engine->ops->listen(engine, config, &listener->inner, error)
                              : start_listener(listener, error);
-  if (status != TUPLET_OK) tp_free(queue->allocator, listener);
+  if (status != TUPLET_OK) {
+    *ret_listener = NULL;
+    tp_free(queue->allocator, listener);
+  }
   return status;
 }
 
