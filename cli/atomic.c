@@ -38,7 +38,7 @@ static tp_cli_exit gather(gathered *all, const char *where, tp_cli_words *words)
 
 /* One operation a line, its words apart by tabs; empty lines and those that begin with # do not count. */
 static tp_cli_exit gather_line(gathered *all, size_t number, char *line) {
-  enum { WORDS_MAX = 8 }; /* no operation has more */
+  enum { WORDS_MAX = 32 }; /* no operation has more */
   char *items[WORDS_MAX + 1];
   tp_cli_words words = {.items = items};
   char where[40];
@@ -166,12 +166,13 @@ const tp_cli_command tp_cli_atomic = {
             "  sum-value KEY VALUE [--min VALUE] [--max VALUE] [--clamp]\n"
             "                            a sum of bigints or numbers; fails outside of the\n"
             "                            bounds, or stores the bound with --clamp\n"
+            "  enqueue VALUE [--delay TIME] [--undelivered KEY]... [--backoff LIST]\n"
+            "                            a message for the queue: see tuplet enqueue --help\n"
             "  -                         operations from standard input, one on a line, the\n"
             "                            words apart by tabs; lines that are empty or begin\n"
             "                            with # do not count\n"
             "\n"
-            "Options, before the first operation:\n"
-            "  -d, --db PATH             the database file\n"
+            "Options, before the first operation:\n" TP_CLI_DATABASE_HELP "\n"
             "  -j, --json                print the outcome as a JSON object:\n"
             "                            {\"ok\":true,\"versionstamp\":\"...\"} or\n"
             "                            {\"ok\":false,\"failedChecks\":[...]}\n"

@@ -19,11 +19,12 @@ typedef enum tp_cli_exit {
 
 /* What holds for a run of the program, whatever the command. */
 typedef struct tp_cli_context {
-  const char *db_path; /* --db; NULL when not given */
-  bool json;           /* --json */
-  bool quiet;          /* --quiet */
-  bool committed;      /* something was written to the database, and is there whatever else fails */
-  int write_errno;     /* why writing to standard output failed; 0 while it works */
+  const char *db_path;    /* --db, a path or a URL; NULL when not given */
+  const char *token_path; /* --access-token-file; NULL when not given */
+  bool json;              /* --json */
+  bool quiet;             /* --quiet */
+  bool committed;         /* something was written to the database, and is there whatever else fails */
+  int write_errno;        /* why writing to standard output failed; 0 while it works */
 } tp_cli_context;
 
 typedef struct tp_cli_command {
@@ -40,6 +41,8 @@ extern const tp_cli_command tp_cli_delete;
 extern const tp_cli_command tp_cli_list;
 extern const tp_cli_command tp_cli_watch;
 extern const tp_cli_command tp_cli_atomic;
+extern const tp_cli_command tp_cli_enqueue;
+extern const tp_cli_command tp_cli_listen;
 extern const tp_cli_command tp_cli_codec;
 extern const tp_cli_command tp_cli_serve;
 extern const tp_cli_command tp_cli_token;

@@ -8,9 +8,10 @@
 
 typedef enum tp_cli_access { TP_CLI_READ, TP_CLI_WRITE } tp_cli_access;
 
-/* Opens the database that --db, else DENO_KV_SQLITE_PATH names, else the library's default. To read, the file
- * must be there already (a database in memory is always there, and empty). Errors are reported. The caller
- * closes *ret_db. */
+/* Opens the database that --db, else DENO_KV_SQLITE_PATH names, a file or a server's URL, else the library's
+ * default. To read, a file must be there already (a database in memory is always there, and empty). The token
+ * for a server is in the file of --access-token-file; without it the library takes that of the environment.
+ * Errors are reported. The caller closes *ret_db. */
 tp_cli_exit tp_cli_database_open(const tp_cli_context *context, tp_cli_access access, tuplet_db **ret_db);
 
 /* "strong" or "eventual"; a mistake is reported and false returned. */

@@ -8,8 +8,9 @@
 #include "report.h"
 
 static const tp_cli_command *const commands[] = {
-    &tp_cli_get,   &tp_cli_set,   &tp_cli_delete, &tp_cli_list,  &tp_cli_watch, &tp_cli_atomic,
-    &tp_cli_codec, &tp_cli_serve, &tp_cli_db,     &tp_cli_token, &tp_cli_help,  &tp_cli_version,
+    &tp_cli_get,    &tp_cli_set,     &tp_cli_delete, &tp_cli_list,    &tp_cli_watch,
+    &tp_cli_atomic, &tp_cli_enqueue, &tp_cli_listen, &tp_cli_codec,   &tp_cli_serve,
+    &tp_cli_db,     &tp_cli_token,   &tp_cli_help,   &tp_cli_version,
 };
 
 static const char overview_head[] = "Usage: tuplet [OPTION]... COMMAND [ARGUMENT]...\n"
@@ -20,10 +21,15 @@ static const char overview_head[] = "Usage: tuplet [OPTION]... COMMAND [ARGUMENT
 static const char overview_tail[] =
     "\n"
     "Options, before the command or after it (-V only before; serve knows no -j and -q):\n"
-    "  -d, --db PATH        the database: a file, or :memory:. Without it, the file that\n"
-    "                       DENO_KV_SQLITE_PATH or DENO_KV_DEFAULT_PATH names, or one of\n"
+    "  -d, --db PATH        the database: a file, :memory:, or the URL of a server, as in\n"
+    "                       https://kv.example.com/orders. Without it, what\n"
+    "                       DENO_KV_SQLITE_PATH or DENO_KV_DEFAULT_PATH names, or a file of\n"
     "                       the user's that belongs to the working directory\n"
     "      --sqlite-path P  the same as --db\n"
+    "      --url URL        the same as --db\n"
+    "      --access-token-file FILE\n"
+    "                       holds the access token of a server in its first line. When not\n"
+    "                       given, DENO_KV_ACCESS_TOKEN is the token\n"
     "  -j, --json           print JSON, one object on a line\n"
     "  -q, --quiet          do not print the versionstamps of commits\n"
     "  -h, --help           print help; also: tuplet COMMAND --help\n"

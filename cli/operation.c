@@ -19,6 +19,7 @@ static const struct {
     {"min", TP_CLI_OPERATION_MIN, "a key and a number"},
     {"max", TP_CLI_OPERATION_MAX, "a key and a number"},
     {"sum-value", TP_CLI_OPERATION_SUM_VALUE, "a key and a value"},
+    {"enqueue", TP_CLI_OPERATION_ENQUEUE, "a value"},
 };
 
 void tp_cli_operation_done(tp_cli_operation *operation) {
@@ -26,6 +27,7 @@ void tp_cli_operation_done(tp_cli_operation *operation) {
   tp_cli_value_done(&operation->value);
   tp_cli_value_done(&operation->minimum);
   tp_cli_value_done(&operation->maximum);
+  tp_cli_delivery_done(&operation->delivery);
 }
 
 static char *word_next(tp_cli_words *words) {
@@ -92,6 +94,27 @@ static tp_cli_exit parse_bounds(const char *where, tp_cli_words *words, tp_cli_o
   return TP_CLI_EXIT_OK;
 }
 
+static tp_cli_exit parse_delivery(const char *where, tp_cli_words *words, tp_cli_delivery *delivery) {
+  for (size_t before = SIZE_MAX; before != words->next;) {
+    before = words->next;
+    const char *argument = NULL;
+    tp_cli_exit code = TP_CLI_EXIT_OK;
+    int taken = option_next(words, "--delay", &argument);
+    if (taken < 0) return missing_argument(where, "--delay");
+    if (taken > 0) code = tp_cli_delivery_set_delay(&tp_cli_atomic, argument, delivery);
+    if (code != TP_CLI_EXIT_OK) return code;
+    taken = option_next(words, "--undelivered", &argument);
+    if (taken < 0) return missing_argument(where, "--undelivered");
+    if (taken > 0) code = tp_cli_delivery_add_key(where, argument, delivery);
+    if (code != TP_CLI_EXIT_OK) return code;
+    taken = option_next(words, "--backoff", &argument);
+    if (taken < 0) return missing_argument(where, "--backoff");
+    if (taken > 0) code = tp_cli_delivery_set_backoff(&tp_cli_atomic, argument, delivery);
+    if (code != TP_CLI_EXIT_OK) return code;
+  }
+  return TP_CLI_EXIT_OK;
+}
+
 static tp_cli_exit parse_versionstamp(const char *where, const char *text, tp_cli_operation *operation) {
   tuplet_error error = {0};
   operation->absent = strcmp(text, "null") == 0;
@@ -101,7 +124,7 @@ static tp_cli_exit parse_versionstamp(const char *where, const char *text, tp_cl
   return tp_cli_fail(where, &error);
 }
 
-/* The second operand and the options after it. */
+/* The last operand and the options after it. */
 static tp_cli_exit parse_rest(const char *where, const char *operand, tp_cli_words *words,
                               tp_cli_operation *operation) {
   tp_cli_exit code = TP_CLI_EXIT_OK;
@@ -117,6 +140,9 @@ static tp_cli_exit parse_rest(const char *where, const char *operand, tp_cli_wor
   case TP_CLI_OPERATION_SUM_VALUE:
     code = tp_cli_value_read(where, operand, strlen(operand), TP_CLI_FORMAT_TEXT, &operation->value);
     return code != TP_CLI_EXIT_OK ? code : parse_bounds(where, words, operation);
+  case TP_CLI_OPERATION_ENQUEUE:
+    code = tp_cli_value_read(where, operand, strlen(operand), TP_CLI_FORMAT_TEXT, &operation->value);
+    return code != TP_CLI_EXIT_OK ? code : parse_delivery(where, words, &operation->delivery);
   case TP_CLI_OPERATION_DELETE: break;
   }
   return code;
@@ -133,14 +159,15 @@ tp_cli_exit tp_cli_operation_parse(const char *where, tp_cli_words *words, tp_cl
     return tp_cli_fail_usage(&tp_cli_atomic, "%s: '%s' is not an operation", where, name);
 
   ret_operation->type = kinds[kind].type;
-  bool alone = ret_operation->type == TP_CLI_OPERATION_DELETE; /* the key is all there is */
-  const char *key = word_next(words);
-  const char *operand = key == NULL || alone ? key : word_next(words);
-  if (operand == NULL) {
+  bool has_key = ret_operation->type != TP_CLI_OPERATION_ENQUEUE;
+  bool has_more = ret_operation->type != TP_CLI_OPERATION_DELETE;
+  const char *key = has_key ? word_next(words) : NULL;
+  const char *operand = has_more ? word_next(words) : NULL;
+  if ((has_key && key == NULL) || (has_more && operand == NULL)) {
     return tp_cli_fail_usage(&tp_cli_atomic, "%s: %s needs %s", where, name, kinds[kind].operands);
   }
-  tp_cli_exit code = tp_cli_key_read(where, key, &ret_operation->key);
-  return code != TP_CLI_EXIT_OK || alone ? code : parse_rest(where, operand, words, ret_operation);
+  tp_cli_exit code = has_key ? tp_cli_key_read(where, key, &ret_operation->key) : TP_CLI_EXIT_OK;
+  return code != TP_CLI_EXIT_OK || !has_more ? code : parse_rest(where, operand, words, ret_operation);
 }
 
 tuplet_status tp_cli_operation_add(const tp_cli_operation *operation, tuplet_atomic *atomic,
@@ -158,6 +185,10 @@ tuplet_status tp_cli_operation_add(const tp_cli_operation *operation, tuplet_ato
   case TP_CLI_OPERATION_SUM: return tuplet_atomic_sum(atomic, key, operation->operand, error);
   case TP_CLI_OPERATION_MIN: return tuplet_atomic_min(atomic, key, operation->operand, error);
   case TP_CLI_OPERATION_MAX: return tuplet_atomic_max(atomic, key, operation->operand, error);
+  case TP_CLI_OPERATION_ENQUEUE: {
+    const tuplet_enqueue_options options = tp_cli_delivery_options(&operation->delivery);
+    return tuplet_atomic_enqueue(atomic, operation->value.value, &options, error);
+  }
   case TP_CLI_OPERATION_SUM_VALUE: break;
   }
   return tuplet_atomic_sum_value(

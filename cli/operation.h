@@ -6,6 +6,7 @@
  *   delete KEY
  *   sum|min|max KEY NUMBER
  *   sum-value KEY VALUE [--min VALUE] [--max VALUE] [--clamp]
+ *   enqueue VALUE [--delay TIME] [--undelivered KEY]... [--backoff LIST]
  */
 #ifndef TP_CLI_OPERATION_H
 #define TP_CLI_OPERATION_H
@@ -13,6 +14,7 @@
 #include <tuplet.h>
 
 #include "command.h"
+#include "delivery.h"
 #include "value.h"
 
 /* Words that are taken one after the other. */
@@ -31,6 +33,7 @@ typedef enum tp_cli_operation_type {
   TP_CLI_OPERATION_MIN,
   TP_CLI_OPERATION_MAX,
   TP_CLI_OPERATION_SUM_VALUE,
+  TP_CLI_OPERATION_ENQUEUE,
 } tp_cli_operation_type;
 
 /* Which members mean something depends on the type. A zeroed one may be ended. */
@@ -39,7 +42,7 @@ typedef struct tp_cli_operation {
   tuplet_owned key;
   bool absent;                      /* check: there must be no entry */
   tuplet_versionstamp versionstamp; /* check */
-  tp_cli_value value;               /* set, set-versionstamped, sum-value */
+  tp_cli_value value;               /* set, set-versionstamped, sum-value, enqueue */
   int64_t expire_in_ms;             /* set, set-versionstamped */
   uint64_t operand;                 /* sum, min, max */
   bool has_minimum;                 /* sum-value */
@@ -47,6 +50,7 @@ typedef struct tp_cli_operation {
   bool clamp;
   tp_cli_value minimum;
   tp_cli_value maximum;
+  tp_cli_delivery delivery; /* enqueue */
 } tp_cli_operation;
 
 void tp_cli_operation_done(tp_cli_operation *operation);

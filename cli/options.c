@@ -52,10 +52,12 @@ static int common_option(tp_cli_options *options, int found) {
   switch (found) {
   case 'd':
     if (optarg[0] == '\0') {
-      return stop(options, tp_cli_fail_usage(options->command, "--db needs the path of a file"));
+      return stop(options, tp_cli_fail_usage(options->command,
+                                             "--db needs the path of a file or the URL of a server"));
     }
     options->context->db_path = optarg;
     return 0;
+  case TP_CLI_OPTION_ACCESS_TOKEN_FILE: options->context->token_path = optarg; return 0;
   case 'j': options->context->json = true; return 0;
   case 'q': options->context->quiet = true; return 0;
   case 'h': return stop(options, tp_cli_help_print(options->context, options->command));

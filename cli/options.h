@@ -13,10 +13,20 @@
 /* The options that every command on a database takes, for its tables. */
 #define TP_CLI_COMMON_LONG                                                                                   \
   {"db", required_argument, NULL, 'd'}, {"sqlite-path", required_argument, NULL, 'd'},                       \
+      {"url", required_argument, NULL, 'd'},                                                                 \
+      {"access-token-file", required_argument, NULL, TP_CLI_OPTION_ACCESS_TOKEN_FILE},                       \
       {"json", no_argument, NULL, 'j'}, {"quiet", no_argument, NULL, 'q'}, {                                 \
     "help", no_argument, NULL, 'h'                                                                           \
   }
-#define TP_CLI_COMMON_SHORT "+:d:jqh"
+#define TP_CLI_COMMON_SHORT             "+:d:jqh"
+#define TP_CLI_OPTION_ACCESS_TOKEN_FILE 255
+
+/* Those about the database, for the --help of each; without the end of the last line. */
+#define TP_CLI_DATABASE_HELP                                                                                 \
+  "  -d, --db PATH          the database: a file, or a server's URL (http://, https://)\n"                   \
+  "      --access-token-file FILE\n"                                                                         \
+  "                         holds the server's access token in its first line; when\n"                       \
+  "                         not given, DENO_KV_ACCESS_TOKEN is the token"
 
 /* Values of options without a short form start here. */
 #define TP_CLI_OPTION_LONG_ONLY 256

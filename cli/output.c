@@ -34,8 +34,7 @@ void tp_cli_flush(tp_cli_context *context) {
   if (fflush(stdout) != 0) context->write_errno = errno != 0 ? errno : EIO;
 }
 
-/* A text as a JSON string. */
-static tp_cli_exit quote(const char *text, size_t size, tuplet_owned *ret_json) {
+tp_cli_exit tp_cli_json_quote(const char *text, size_t size, tuplet_owned *ret_json) {
   tuplet_error error = {0};
   tp_cli_exit code = TP_CLI_EXIT_OK;
   tuplet_tree *tree = tuplet_tree_new(NULL);
@@ -51,7 +50,7 @@ static tp_cli_exit quote(const char *text, size_t size, tuplet_owned *ret_json) 
 
 tp_cli_exit tp_cli_write_json_string(tp_cli_context *context, const char *text, size_t size) {
   tuplet_owned json = {0};
-  tp_cli_exit code = quote(text, size, &json);
+  tp_cli_exit code = tp_cli_json_quote(text, size, &json);
   if (code == TP_CLI_EXIT_OK) tp_cli_write(context, json.data, json.size);
   tuplet_owned_free(&json);
   return code;
@@ -86,8 +85,7 @@ static void entry_texts_done(entry_texts *texts) {
   tuplet_owned_free(&texts->quoted_value);
 }
 
-/* Whether a conversion to JSON failed because JSON has no such value. */
-static bool json_cannot(tuplet_status status) {
+bool tp_cli_json_cannot(tuplet_status status) {
   return status == TUPLET_INVALID || status == TUPLET_LIMIT;
 }
 
@@ -107,12 +105,12 @@ static tp_cli_exit entry_texts_init(const tuplet_entry *entry, bool key, bool va
   if (!json) return TP_CLI_EXIT_OK;
 
   status = tp_cli_key_to_json(texts->key.data, texts->key.size, &texts->key_json, &error);
-  if (status != TUPLET_OK && !json_cannot(status)) return tp_cli_fail("key", &error);
-  tp_cli_exit code = quote(texts->key.data, texts->key.size, &texts->quoted_key);
+  if (status != TUPLET_OK && !tp_cli_json_cannot(status)) return tp_cli_fail("key", &error);
+  tp_cli_exit code = tp_cli_json_quote(texts->key.data, texts->key.size, &texts->quoted_key);
   if (code != TP_CLI_EXIT_OK || !value) return code;
   status = tuplet_value_to_json(entry->value, NULL, &texts->value_json, &error);
-  if (status != TUPLET_OK && !json_cannot(status)) return tp_cli_fail("value", &error);
-  return quote(texts->value.data, texts->value.size, &texts->quoted_value);
+  if (status != TUPLET_OK && !tp_cli_json_cannot(status)) return tp_cli_fail("value", &error);
+  return tp_cli_json_quote(texts->value.data, texts->value.size, &texts->quoted_value);
 }
 
 /* Writes a member of an object unless it is empty. */

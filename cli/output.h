@@ -16,6 +16,12 @@ void tp_cli_write_hex_line(tp_cli_context *context, const void *data, size_t siz
 /* Hands what was written to the operating system, so that the reader of a pipe sees it now. */
 void tp_cli_flush(tp_cli_context *context);
 
+/* A text (WTF-8) as a JSON string, in memory. Errors are reported. */
+tp_cli_exit tp_cli_json_quote(const char *text, size_t size, tuplet_owned *ret_json);
+
+/* Whether a conversion to JSON failed because JSON has no such value. */
+bool tp_cli_json_cannot(tuplet_status status);
+
 /* Writes a text (WTF-8) as a JSON string. */
 tp_cli_exit tp_cli_write_json_string(tp_cli_context *context, const char *text, size_t size);
 

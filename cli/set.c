@@ -1,53 +1,22 @@
 /* set.c: `tuplet set`, stores a value. */
-#include <stdlib.h>
-#include <string.h>
-
 #include "database.h"
-#include "input.h"
 #include "options.h"
 #include "output.h"
 #include "report.h"
-#include "value.h"
+#include "source.h"
 
 typedef struct set_request {
   const char *key;
-  const char *value;      /* the argument, or NULL */
-  const char *value_path; /* where the value is to be read from when there is no argument */
-  tp_cli_format format;
+  tp_cli_source value;
   int64_t expire_in_ms;
 } set_request;
 
-/* What the operands say together with the options. */
-static tp_cli_exit parse_operands(const tp_cli_options *options, set_request *request) {
-  char **operands = tp_cli_operands(options);
-  int value_count = request->value_path != NULL ? 0 : 1;
-  if (options->operand_count < 1) return tp_cli_fail_usage(&tp_cli_set, "a key is missing");
-  if (options->operand_count < 1 + value_count) return tp_cli_fail_usage(&tp_cli_set, "a value is missing");
-  if (options->operand_count > 1 + value_count) {
-    return tp_cli_fail_usage(&tp_cli_set, "'%s' is one argument too many", operands[1 + value_count]);
-  }
-  request->key = operands[0];
-  if (value_count == 0) return TP_CLI_EXIT_OK;
-  if (strcmp(operands[1], "-") == 0) {
-    request->value_path = "-";
-  } else if (tp_cli_format_is_binary(request->format)) {
-    return tp_cli_fail_usage(&tp_cli_set, "bytes are read from --value-file (- is standard input)");
-  } else {
-    request->value = operands[1];
-  }
-  return TP_CLI_EXIT_OK;
-}
-
 static tp_cli_exit parse(tp_cli_context *context, int argc, char **argv, set_request *ret_request,
                          bool *ret_go) {
-  enum { EXPIRE_IN = TP_CLI_OPTION_LONG_ONLY, VALUE_FILE, ENCODING, RAW };
-  static const struct option long_options[] = {TP_CLI_COMMON_LONG,
-                                               {"expire-in", required_argument, NULL, EXPIRE_IN},
-                                               {"value-file", required_argument, NULL, VALUE_FILE},
-                                               {"encoding", required_argument, NULL, ENCODING},
-                                               {"raw", no_argument, NULL, RAW},
-                                               {0}};
-  set_request request = {.format = TP_CLI_FORMAT_TEXT, .expire_in_ms = TUPLET_NEVER};
+  enum { EXPIRE_IN = TP_CLI_OPTION_LONG_ONLY };
+  static const struct option long_options[] = {
+      TP_CLI_COMMON_LONG, TP_CLI_SOURCE_LONG, {"expire-in", required_argument, NULL, EXPIRE_IN}, {0}};
+  set_request request = {.expire_in_ms = TUPLET_NEVER};
   tp_cli_options options;
   tp_cli_options_init(&options, &tp_cli_set, context, argc, argv, long_options, TP_CLI_COMMON_SHORT);
   for (int option; (option = tp_cli_options_next(&options)) != TP_CLI_OPTION_END;) {
@@ -57,18 +26,17 @@ static tp_cli_exit parse(tp_cli_context *context, int argc, char **argv, set_req
         return TP_CLI_EXIT_USAGE;
       }
       break;
-    case VALUE_FILE: request.value_path = optarg; break;
-    case ENCODING:
-      if (!tp_cli_format_parse(optarg, &request.format)) {
-        return tp_cli_fail_usage(&tp_cli_set, "--encoding must be text, json, bytes, v8 or le64, not '%s'",
-                                 optarg);
-      }
+    case TP_CLI_OPTION_STOP: return options.exit;
+    default:
+      if (!tp_cli_source_option(&tp_cli_set, option, &request.value)) return TP_CLI_EXIT_USAGE;
       break;
-    case RAW: request.format = TP_CLI_FORMAT_BYTES; break;
-    default: return options.exit;
     }
   }
-  tp_cli_exit code = parse_operands(&options, &request);
+  if (options.operand_count < 1) return tp_cli_fail_usage(&tp_cli_set, "a key is missing");
+  char **operands = tp_cli_operands(&options);
+  request.key = operands[0];
+  tp_cli_exit code =
+      tp_cli_source_operands(&tp_cli_set, operands + 1, options.operand_count - 1, &request.value);
   if (code != TP_CLI_EXIT_OK) return code;
   *ret_request = request;
   *ret_go = true;
@@ -86,17 +54,9 @@ static tp_cli_exit run(tp_cli_context *context, int argc, char **argv) {
   tuplet_owned key = {0};
   tp_cli_value value = {0};
   tuplet_versionstamp versionstamp = {{0}};
-  char *input = NULL;
-  const char *data = request.value;
-  size_t size = data != NULL ? strlen(data) : 0;
   code = tp_cli_key_read("key", request.key, &key);
   if (code != TP_CLI_EXIT_OK) goto out;
-  if (data == NULL) {
-    code = tp_cli_input_read(request.value_path, &input, &size);
-    if (code != TP_CLI_EXIT_OK) goto out;
-    data = input;
-  }
-  code = tp_cli_value_read("value", data, size, request.format, &value);
+  code = tp_cli_source_read(&request.value, &value);
   if (code != TP_CLI_EXIT_OK) goto out;
   code = tp_cli_database_open(context, TP_CLI_WRITE, &db);
   if (code != TP_CLI_EXIT_OK) goto out;
@@ -110,7 +70,6 @@ out:
   tuplet_close(db);
   tp_cli_value_done(&value);
   tuplet_owned_free(&key);
-  free(input);
   return code;
 }
 
@@ -123,8 +82,7 @@ const tp_cli_command tp_cli_set = {
             "Stores a value, whatever was there, and prints the commit's versionstamp once\n"
             "the value is on disk. KEY and VALUE are JavaScript text; a VALUE of - is read\n"
             "from standard input. The file is made when it is not there.\n"
-            "\n"
-            "  -d, --db PATH          the database file\n"
+            "\n" TP_CLI_DATABASE_HELP "\n"
             "      --expire-in TIME   the entry is gone after this time: 500ms, 10s, 5m, 2h,\n"
             "                         7d, or milliseconds\n"
             "      --value-file FILE  read the value from FILE; - is standard input\n"

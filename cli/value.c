@@ -1,6 +1,7 @@
 /* value.c: keys and values as the command line writes them, turned into what the library takes. */
 #include "value.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "report.h"
@@ -38,6 +39,7 @@ const char *tp_cli_encoding_name(tuplet_encoding encoding) {
 
 void tp_cli_value_done(tp_cli_value *value) {
   tuplet_owned_free(&value->owned);
+  free(value->input);
 }
 
 tp_cli_exit tp_cli_key_read(const char *where, const char *text, tuplet_owned *ret_key) {

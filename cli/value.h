@@ -28,6 +28,7 @@ const char *tp_cli_encoding_name(tuplet_encoding encoding);
 typedef struct tp_cli_value {
   tuplet_value value;
   tuplet_owned owned;
+  char *input; /* what was read from a file */
 } tp_cli_value;
 
 void tp_cli_value_done(tp_cli_value *value);

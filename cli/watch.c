@@ -1,9 +1,9 @@
 /* watch.c: `tuplet watch`, the changes of some keys as they happen. */
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "database.h"
+#include "deadline.h"
 #include "options.h"
 #include "output.h"
 #include "report.h"
@@ -55,19 +55,6 @@ static tp_cli_exit parse(tp_cli_context *context, int argc, char **argv, watch_r
   return TP_CLI_EXIT_OK;
 }
 
-static int64_t monotonic_ms(void) {
-  struct timespec now;
-  (void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail for this clock */
-  return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-/* Milliseconds until the deadline, never negative; TUPLET_FOREVER without one. */
-static int64_t time_left_ms(int64_t deadline_ms) {
-  if (deadline_ms == TUPLET_FOREVER) return TUPLET_FOREVER;
-  int64_t left_ms = deadline_ms - monotonic_ms();
-  return left_ms > 0 ? left_ms : 0;
-}
-
 /* Prints the entries that differ from what was printed last; all of them the first time. */
 static tp_cli_exit write_changes(tp_cli_context *context, const tuplet_entries *entries, bool first,
                                  watch_state *states) {
@@ -88,16 +75,12 @@ static tp_cli_exit write_changes(tp_cli_context *context, const tuplet_entries *
 
 static tp_cli_exit follow(tp_cli_context *context, const watch_request *request, tuplet_watch *watch,
                           watch_state *states) {
-  int64_t deadline_ms = TUPLET_FOREVER;
-  if (request->timeout_ms != TUPLET_FOREVER) {
-    int64_t now_ms = monotonic_ms();
-    deadline_ms = request->timeout_ms > INT64_MAX - now_ms ? INT64_MAX : now_ms + request->timeout_ms;
-  }
+  int64_t deadline_ms = tp_cli_deadline_in(request->timeout_ms);
   tp_cli_exit result = TP_CLI_EXIT_OK;
   for (uint64_t given = 0; request->count == 0 || given < request->count; given++) {
     tuplet_error error = {0};
     const tuplet_entries *entries = NULL;
-    tuplet_status status = tuplet_watch_next(watch, time_left_ms(deadline_ms), &entries, &error);
+    tuplet_status status = tuplet_watch_next(watch, tp_cli_deadline_left_ms(deadline_ms), &entries, &error);
     if (status == TUPLET_TIMEOUT) {
       bool enough = request->count == 0 || result != TP_CLI_EXIT_OK;
       return enough ? result : TP_CLI_EXIT_ABSENT;
@@ -159,8 +142,7 @@ const tp_cli_command tp_cli_watch = {
             "the tab when there is no such entry. Then prints the line of a key again whenever\n"
             "it changes, whoever changes it. Changes that come faster than they can be printed\n"
             "are merged: what is printed last is what holds.\n"
-            "\n"
-            "  -d, --db PATH          the database file\n"
+            "\n" TP_CLI_DATABASE_HELP "\n"
             "      --count N          end after N states; what holds at the start is the first\n"
             "      --timeout TIME     end after this time: 500ms, 10s, 5m, 2h, 7d, or\n"
             "                         milliseconds\n"

@@ -16,7 +16,7 @@ MAN = Path(sys.argv[2])
 EXAMPLE = Path(sys.argv[3])
 
 # Those that tuplet(1) explains once, for all commands.
-COMMON = {"db", "sqlite-path", "json", "quiet", "help", "version"}
+COMMON = {"db", "sqlite-path", "url", "access-token-file", "json", "quiet", "help", "version"}
 NOT_IN_A_FILE = {"config", "help"}
 NOT_IN_THE_EXAMPLE = {"atomic-write-batch-timeout-ms"}
 

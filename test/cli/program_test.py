@@ -9,7 +9,7 @@ import unittest
 
 from harness import ABSENT, DATA, SYSTEM, TUPLET, USAGE, Cli, main
 
-COMMANDS = ("get", "set", "delete", "list", "watch", "atomic", "codec", "serve", "db", "token", "help", "version")
+COMMANDS = ("get", "set", "delete", "list", "watch", "atomic", "enqueue", "listen", "codec", "serve", "db", "token", "help", "version")
 
 
 class Help(Cli):
