@@ -5,8 +5,8 @@
 #ifndef TP_SERVER_QUEUE_LEASES_H
 #define TP_SERVER_QUEUE_LEASES_H
 
-#include "engine/engine.h"
 #include "server/auth.h"
+#include "store/store.h"
 
 #include <pthread.h>
 

@@ -11,7 +11,7 @@
 #ifndef TP_SERVER_WEBHOOK_POST_H
 #define TP_SERVER_WEBHOOK_POST_H
 
-#include "engine/engine.h"
+#include "store/store.h"
 
 #include <curl/curl.h>
 
