@@ -1,0 +1,429 @@
+// The C library with a database on a server: test/process/remote.c against a real server, over HTTP and HTTPS, through
+// restarts, through a proxy that loses answers, and against servers that misbehave.
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import http from "node:http";
+import net from "node:net";
+import { dirname, join } from "node:path";
+import { createInterface } from "node:readline";
+import test from "node:test";
+import { makeAuthority, makeCertificate } from "./lib/certificates.mjs";
+import { exchange, request1, Session } from "./lib/connect.mjs";
+import {
+  cleanEnvironment,
+  collectChecks,
+  eventually,
+  sleep,
+  startServer,
+  temporaryFolder,
+  TOKEN,
+  tuplet,
+  tupletPath,
+  within,
+} from "./lib/harness.mjs";
+
+const WAIT_MS = 60_000;
+
+/** Where Meson puts remote.c's program: beside the binary under test, unless the environment says otherwise. */
+function remotePath() {
+  const path = process.env.TUPLET_REMOTE ?? join(dirname(tupletPath()), "test", "process", "remote");
+  assert.ok(existsSync(path), `${path} is not there: it is built from test/process/remote.c`);
+  return path;
+}
+
+/** The program, running. */
+function spawnRemote(t, args, environment = {}) {
+  const child = spawn(remotePath(), args.map(String), {
+    env: cleanEnvironment({ DENO_KV_ACCESS_TOKEN: TOKEN, ...environment }),
+    stdio: ["pipe", "pipe", "pipe"],
+  });
+  t.after(() => child.kill("SIGKILL"));
+  child.stdin.on("error", () => {});
+  return child;
+}
+
+/** The program with its lines: next() waits for one, rest() for its end. */
+function startRemote(t, args, environment = {}) {
+  const child = spawnRemote(t, args, environment);
+  const lines = [];
+  let errors = "";
+  child.stderr.setEncoding("utf8").on("data", (text) => (errors += text));
+  createInterface({ input: child.stdout }).on("line", (line) => lines.push(line));
+  const exited = once(child, "close");
+  return {
+    lines,
+    input: child.stdin,
+    /** The first line that fits, of those that come. */
+    async line(fits) {
+      let found;
+      await eventually(WAIT_MS, `a line of ${args.join(" ")}; there are ${lines.length}`, () => {
+        found = lines.find(fits);
+        return found !== undefined || child.exitCode !== null;
+      });
+      assert.ok(found !== undefined, `it ended without it:\n${lines.join("\n")}\n${errors}`);
+      return found;
+    },
+    async end() {
+      const [code, signal] = await within(2 * WAIT_MS, `the end of ${args.join(" ")}`, exited);
+      assert.equal(signal ?? code, 0, `${lines.join("\n")}\n${errors}`);
+      return lines;
+    },
+  };
+}
+
+async function runRemote(t, args, environment) {
+  return await startRemote(t, args, environment).end();
+}
+
+const lastJson = (lines) => JSON.parse(lines.at(-1));
+
+/** What ["count"] holds, as tuplet itself says, once nobody uses the file. */
+async function countIn(path, key = "count") {
+  const { code, stdout, stderr } = await tuplet(["get", "--db", path, `["${key}"]`]);
+  assert.equal(code, 0, stderr);
+  return Number(/\((\d+)n\)/.exec(stdout)[1]);
+}
+
+/**
+ * A TCP proxy in front of a port. cuts(): asked whenever a client has sent something; true: what it sent is passed on,
+ * the answer is not, and the client's connection ends.
+ */
+async function startProxy(t, port, cuts) {
+  const sockets = new Set();
+  const proxy = net.createServer((client) => {
+    const server = net.connect(port, "127.0.0.1");
+    let cut = false;
+    for (const socket of [client, server]) {
+      sockets.add(socket);
+      socket.setNoDelay(true);
+      socket.on("error", () => {});
+      socket.on("close", () => sockets.delete(socket));
+    }
+    client.on("data", (data) => {
+      if (!cut && cuts(data)) cut = true;
+      server.write(data);
+    });
+    server.on("data", (data) => {
+      if (cut) client.destroy();
+      else client.write(data);
+    });
+    client.on("close", () => server.end());
+    server.on("close", () => client.destroy());
+  });
+  proxy.listen(0, "127.0.0.1");
+  await once(proxy, "listening");
+  t.after(() => {
+    for (const socket of sockets) socket.destroy();
+    proxy.close();
+  });
+  return `http://127.0.0.1:${proxy.address().port}`;
+}
+
+/** A server of our own that answers as `handle` says. */
+async function startFake(t, handle) {
+  const fake = http.createServer((request, response) => {
+    const chunks = [];
+    request.on("data", (chunk) => chunks.push(chunk));
+    request.on("end", () => handle(request, response, Buffer.concat(chunks)));
+  });
+  fake.listen(0, "127.0.0.1");
+  await once(fake, "listening");
+  t.after(() => {
+    fake.closeAllConnections();
+    fake.close();
+  });
+  return `http://127.0.0.1:${fake.address().port}`;
+}
+
+const metadata = (changes = {}) =>
+  JSON.stringify({
+    version: 3,
+    databaseId: "a1b2c3d4-0000-4000-8000-000000000000",
+    endpoints: [{ url: "/v2", consistency: "strong" }],
+    token: "a-session",
+    expiresAt: new Date(Date.now() + 3600_000).toISOString(),
+    ...changes,
+  });
+
+// ---- Everything, over each transport ----
+
+test("the C interface works over HTTP/1.1 in clear", async (t) => {
+  const folder = await temporaryFolder(t);
+  const server = await startServer(t, join(folder, "kv.sqlite3"));
+  await collectChecks(t, spawnRemote(t, [server.url, "checks"]), "remote.c");
+});
+
+test("the C interface works over TLS, with HTTP/2", async (t) => {
+  const folder = await temporaryFolder(t);
+  const authority = await makeAuthority(folder, "authority");
+  const made = await makeCertificate(folder, "server", authority);
+  const server = await startServer(t, join(folder, "kv.sqlite3"), {
+    args: ["--tls-cert", made.cert, "--tls-key", made.key, "--log-requests"],
+  });
+  const url = `https://localhost:${server.port}`;
+  await collectChecks(t, spawnRemote(t, [url, "checks"], { DENO_CERT: authority.cert }), "remote.c");
+  assert.match(server.stderr, /snapshot_read.*HTTP\/2|HTTP\/2.*snapshot_read/);
+  const refused = await runRemote(t, [url, "open"], { DENO_CERT: "" });
+  assert.match(refused.at(-1), /^cannot open: TUPLET_IO: .*certificate/);
+});
+
+// ---- Opening ----
+
+test("a wrong token, a missing one, a missing database and a missing server are told when opening", async (t) => {
+  const folder = await temporaryFolder(t);
+  const server = await startServer(t, join(folder, "kv.sqlite3"));
+  const open = async (url, environment) => (await runRemote(t, ["--timeout", 1500, url, "open"], environment)).at(-1);
+  assert.match(await open(server.url), /^open$/);
+  assert.equal(
+    await open(server.url, { DENO_KV_ACCESS_TOKEN: "another-token" }),
+    "cannot open: TUPLET_DENIED: Invalid access token.",
+  );
+  assert.match(await open(server.url, { DENO_KV_ACCESS_TOKEN: "" }), /TUPLET_DENIED: .*DENO_KV_ACCESS_TOKEN/);
+  assert.match(await open(`${server.url}/nowhere`), /TUPLET_INVALID: There is no database at this path\./);
+  assert.match(await open("http://user:password@127.0.0.1:1/"), /TUPLET_INVALID: .*password/);
+  await server.stop();
+  assert.match(await open(server.url), /TUPLET_IO: .*refused|Couldn't connect|Failed to connect/);
+});
+
+// ---- Sessions ----
+
+test("sessions that last a second or two are renewed without a pause in the work", async (t) => {
+  const folder = await temporaryFolder(t);
+  const path = join(folder, "kv.sqlite3");
+  const server = await startServer(t, path, { args: ["--session-lifetime", "2s"] });
+  const watching = startRemote(t, [server.url, "watch"]);
+  await watching.line((line) => line === "absent");
+  const counts = lastJson(await runRemote(t, [server.url, "count", 6, 4]));
+  assert.deepEqual({ unknown: counts.unknown, refused: counts.refused }, { unknown: 0, refused: 0 });
+  assert.ok(counts.committed > 0);
+  const write = await runRemote(t, [server.url, "many", 10]);
+  assert.equal(lastJson(write).written, 10);
+  await server.stop();
+  assert.equal(await countIn(path), counts.committed);
+});
+
+test("a thousand operations at once all complete", async (t) => {
+  const folder = await temporaryFolder(t);
+  const server = await startServer(t, join(folder, "kv.sqlite3"));
+  const { written, read } = lastJson(await runRemote(t, [server.url, "many", 1000]));
+  assert.deepEqual({ written, read }, { written: 1000, read: 1000 });
+});
+
+// ---- Troubles ----
+
+/** Counts while the server is killed and started again; what it reports must agree with what is there. */
+async function countThroughKills(t, what, key) {
+  const folder = await temporaryFolder(t);
+  const path = join(folder, "kv.sqlite3");
+  let server = await startServer(t, path);
+  const { port } = server;
+  const counting = startRemote(t, [server.url, ...what]);
+  await counting.line((line) => line === "counting");
+  for (let i = 0; i < 3; i++) {
+    await sleep(700);
+    await server.kill();
+    await sleep(300);
+    server = await startServer(t, path, { port });
+  }
+  const counts = lastJson(await counting.end());
+  await server.stop();
+  const value = await countIn(path, key);
+  assert.ok(counts.committed > 0);
+  assert.equal(counts.refused, 0, "what could be tried again was");
+  assert.ok(value >= counts.committed, `${value} are there, ${counts.committed} were reported`);
+  assert.ok(value <= counts.committed + counts.unknown, `${value} are there; ${JSON.stringify(counts)}`);
+  t.diagnostic(JSON.stringify({ value, ...counts }));
+}
+
+test("commits are reported right while the server is killed and started again", async (t) => {
+  await countThroughKills(t, ["count", 6, 8], "count");
+});
+
+test("commits with a check of what they change are repeated, and counted once", async (t) => {
+  await countThroughKills(t, ["guarded", 6], "guarded");
+});
+
+test("a write whose answer is lost is unknown, and was not sent twice", async (t) => {
+  const folder = await temporaryFolder(t);
+  const path = join(folder, "kv.sqlite3");
+  const server = await startServer(t, path);
+  let writes = 0;
+  let cut = 0;
+  const url = await startProxy(t, server.port, (data) => {
+    if (!data.includes("POST /v2/atomic_write")) return false;
+    if (++writes % 7 !== 0) return false;
+    cut++;
+    return true;
+  });
+  const counts = lastJson(await runRemote(t, [url, "count", 3, 1]));
+  await server.stop();
+  assert.ok(cut > 0);
+  assert.equal(counts.unknown, cut, "each that was cut, and no other");
+  assert.equal(counts.refused, 0);
+  assert.equal(await countIn(path), counts.committed + cut, "each was carried out once");
+});
+
+test("a guarded write whose answer is lost is repeated", async (t) => {
+  const folder = await temporaryFolder(t);
+  const path = join(folder, "kv.sqlite3");
+  const server = await startServer(t, path);
+  let writes = 0;
+  const url = await startProxy(t, server.port, (data) => data.includes("POST /v2/atomic_write") && ++writes % 7 === 6);
+  const counts = lastJson(await runRemote(t, [url, "guarded", 3]));
+  await server.stop();
+  assert.ok(counts.unknown > 0, "its repetition fails its check, from which nobody can know why");
+  assert.equal(counts.refused, 0);
+  assert.equal(await countIn(path, "guarded"), counts.committed + counts.unknown);
+});
+
+test("a watch loses no change while the server is killed and started again", async (t) => {
+  const folder = await temporaryFolder(t);
+  const path = join(folder, "kv.sqlite3");
+  let server = await startServer(t, path);
+  const { port } = server;
+  const watching = startRemote(t, [server.url, "watch"]);
+  await watching.line((line) => line === "absent");
+  const set = async (value) => {
+    const done = await tuplet(["set", "--db", path, '["watched"]', "--raw", "--value-file", "-"], { input: value });
+    assert.equal(done.code, 0, done.stderr);
+  };
+  await set("one");
+  await watching.line((line) => line === "state one");
+  await server.kill();
+  await set("two"); // while nobody serves
+  server = await startServer(t, path, { port });
+  await watching.line((line) => line === "state two");
+  await set("end");
+  const lines = await watching.end();
+  assert.deepEqual(lines.filter((line) => line.startsWith("state")), ["state one", "state two", "state end"]);
+  assert.deepEqual(lines.filter((line) => line.startsWith("failed")), []);
+});
+
+test("closing takes no more than seconds when the server does not answer, and completes everything", async (t) => {
+  const folder = await temporaryFolder(t);
+  const server = await startServer(t, join(folder, "kv.sqlite3"));
+  const closing = startRemote(t, [server.url, "close-under-way"]);
+  await closing.line((line) => line === "ready");
+  server.child.kill("SIGSTOP");
+  closing.input.write("\n");
+  const { left, closing_ms } = lastJson(await closing.end());
+  server.child.kill("SIGCONT");
+  assert.equal(left, 0);
+  assert.ok(closing_ms < 20_000, `${closing_ms} ms`);
+});
+
+test("each allocation may fail", async (t) => {
+  const server = await startServer(t, ":memory:");
+  const { allocations } = lastJson(await runRemote(t, [server.url, "out-of-memory"]));
+  assert.ok(allocations > 20, `${allocations} were made`);
+});
+
+// ---- The queue ----
+
+test("messages come to a listener, and again when they fail", async (t) => {
+  const folder = await temporaryFolder(t);
+  const path = join(folder, "kv.sqlite3");
+  const server = await startServer(t, path);
+  const listening = startRemote(t, [server.url, "listen", 3]);
+  await listening.line((line) => line === "listening");
+  const node = spawn(process.execPath, [
+    "--input-type=module",
+    "-e",
+    `import { openKv } from "@deno/kv";
+     const kv = await openKv(process.argv[1], { accessToken: ${JSON.stringify(TOKEN)} });
+     for (const payload of ["first", { second: 2n }, "to fail"]) await kv.enqueue(payload);
+     kv.close();`,
+    server.url,
+  ], { cwd: import.meta.dirname ?? dirname(new URL(import.meta.url).pathname), stdio: ["ignore", "inherit", "inherit"] });
+  const [code] = await once(node, "close");
+  assert.equal(code, 0);
+  const lines = (await listening.end()).filter((line) => line.startsWith("message"));
+  assert.deepEqual(lines.sort(), [
+    'message 1 TUPLET_OK "first"',
+    'message 1 TUPLET_OK "to fail"',
+    "message 1 TUPLET_OK {second: 2n}",
+    'message 2 TUPLET_OK "to fail"',
+  ]);
+});
+
+test("a server without a queue over the network says so", async (t) => {
+  const url = await startFake(t, (request, response) => response.end(metadata()));
+  const lines = await runRemote(t, [url, "listen", 1]);
+  assert.match(lines.at(-1), /^failed TUPLET_UNSUPPORTED .*no queue over the network/);
+});
+
+// ---- Servers that misbehave ----
+
+test("answers that are no answers are errors", async (t) => {
+  const open = async (url) => (await runRemote(t, ["--timeout", 1000, url, "open"])).at(-1);
+  const answering = (body) => startFake(t, (request, response) => response.end(body));
+  assert.match(await open(await answering("no JSON")), /TUPLET_MALFORMED: .*not JSON/);
+  assert.match(await open(await answering(metadata({ version: 9 }))), /TUPLET_UNSUPPORTED: .*version 9/);
+  assert.match(await open(await answering(metadata({ endpoints: [] }))), /TUPLET_MALFORMED: .*endpoint/);
+  assert.match(await open(await answering(metadata({ token: "a\r\nb: c" }))), /TUPLET_MALFORMED: .*token/);
+  assert.match(await open(await answering(metadata({ expiresAt: "soon" }))), /TUPLET_MALFORMED: .*expires/);
+  assert.match(await open(await answering("x".repeat(1 << 20))), /TUPLET_MALFORMED|TUPLET_IO/);
+  assert.match(await open(`${await startFake(t, (request, response) => response.writeHead(500).end())}`), /TUPLET_IO/);
+});
+
+test("the exchange follows redirects, the data path does not", async (t) => {
+  const seen = [];
+  const real = await startFake(t, (request, response) => {
+    seen.push([request.method, request.url, request.headers.authorization]);
+    if (request.url === "/db") response.end(metadata());
+    else response.writeHead(307, { location: "/elsewhere" }).end();
+  });
+  const moved = await startFake(t, (request, response) => response.writeHead(308, { location: `${real}/db` }).end());
+  assert.equal((await runRemote(t, [`${real}/db`, "open"])).at(-1), "open");
+  const counts = lastJson(await runRemote(t, ["--timeout", 1000, `${real}/db`, "count", 1, 1]));
+  assert.equal(counts.committed, 0);
+  assert.ok(counts.refused > 0);
+  assert.ok(!seen.some(([, url]) => url === "/elsewhere"));
+  await runRemote(t, ["--timeout", 1000, moved, "open"]);
+  const [method, url, authorization] = seen.at(-1);
+  assert.deepEqual([method, url], ["POST", "/db"]);
+  assert.equal(authorization, undefined, "another server does not get the token");
+});
+
+test("a write is sent again after a refusal that says when, and not after an error that does not", async (t) => {
+  let writes = 0;
+  const handle = (status, headers) => (request, response) => {
+    if (request.url === "/") response.end(metadata());
+    else if (++writes === 1) response.writeHead(status, headers).end("no");
+    else response.end(Buffer.from([0x08, 0x01, 0x12, 0x0a, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0]));
+  };
+  const count = async (status, headers) => {
+    writes = 0;
+    return lastJson(await runRemote(t, [await startFake(t, handle(status, headers)), "count", 1, 1]));
+  };
+  assert.equal((await count(503, { "retry-after": "0" })).unknown, 0);
+  assert.equal((await count(429, { "retry-after": "0" })).unknown, 0);
+  assert.equal((await count(503, {})).unknown, 1);
+  assert.equal((await count(502, {})).unknown, 1);
+  assert.equal((await count(507, {})).refused, 1);
+  assert.equal((await count(400, {})).refused, 1);
+});
+
+test("a session that the server does not take any more is replaced", async (t) => {
+  const server = await startServer(t, ":memory:");
+  let exchanges = 0;
+  const url = await startFake(t, async (request, response, body) => {
+    if (request.url === "/") {
+      const real = JSON.parse((await exchange(request1, server.url, TOKEN)).body);
+      exchanges++;
+      response.end(metadata({ ...real, token: exchanges === 1 ? "stale" : real.token }));
+      return;
+    }
+    const { status, body: answer } = await request1(server.url, {
+      path: request.url,
+      headers: request.headers,
+      body,
+    });
+    response.writeHead(status).end(answer);
+  });
+  const { written, read } = lastJson(await runRemote(t, [url, "many", 20]));
+  assert.deepEqual({ written, read, exchanges }, { written: 20, read: 20, exchanges: 2 });
+});
