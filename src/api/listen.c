@@ -204,7 +204,10 @@ tuplet_status tuplet_listen(tuplet_db *db, const tuplet_listen_options *given,
   const tp_queue_listening config = {options.in_flight_max, on_message, listener};
   status = tp_store_listen(db->store, &config, &listener->inner, error);
   if (status == TUPLET_OK && callback != NULL) status = start_threads(listener, options.thread_count, error);
-  if (status != TUPLET_OK) tuplet_listener_close(listener);
+  if (status != TUPLET_OK) {
+    *ret_listener = NULL;
+    tuplet_listener_close(listener);
+  }
   return status;
 }
 

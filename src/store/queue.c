@@ -17,7 +17,8 @@ enum {
   TURN_LEASES_MAX = 1000, /* likewise, so that no writer waits long behind it */
   RETRY_MS = 1000,     /* after a turn that failed (a full disk, a busy neighbour) or that came to nothing */
   WAIT_MS_MAX = 60000, /* the wall clock may be set meanwhile */
-  ARENA_CHUNK_SIZE = 16 * 1024
+  TURN_CHUNK_SIZE = 16 * 1024,
+  DELIVERY_CHUNK_SIZE = 512 /* enough for the end of a message that was handled */
 };
 
 /* WAITING -> FINISHING -> gone, or WAITING -> WANTED -> FINISHING -> gone
@@ -49,6 +50,7 @@ struct tp_queue_listener {
   tp_queue_listener *next;   /* in a ring */
   tp_queue_listening config;
   uint32_t in_flight;
+  bool is_closing; /* somebody waits for on_message to return */
   bool is_closed;
   bool is_called; /* on_message runs */
 };
@@ -61,6 +63,7 @@ struct tp_queue {
 
   /* The thread's: */
   tp_queue_turn turn;
+  size_t delivered_count; /* of the turn's messages */
   tp_arena arena;
 
   pthread_mutex_t mutex; /* guards what follows, and deliveries and listeners */
@@ -197,7 +200,7 @@ static void finish(tp_delivery *base, tp_finish_outcome outcome,
   if (is_now) submit_finish(item);
 }
 
-/* NULL when out of memory: then the lease runs out. */
+/* With the memory that it takes to say that it was handled. NULL when out of memory. */
 static delivery *new_delivery(tp_queue *queue, const tp_message *message) {
   delivery *item = tp_alloc(queue->allocator, sizeof *item + message->id.size + message->payload.size);
   if (item == NULL) return NULL;
@@ -212,7 +215,11 @@ static delivery *new_delivery(tp_queue *queue, const tp_message *message) {
                      .queue = queue,
                      .lease_id = {id, message->id.size},
                      .lease_until_ms = message->lease_until_ms};
-  tp_arena_init(&item->arena, queue->allocator, ARENA_CHUNK_SIZE);
+  tp_arena_init(&item->arena, queue->allocator, DELIVERY_CHUNK_SIZE);
+  if (tp_arena_alloc(&item->arena, 1) == NULL) {
+    tp_free(queue->allocator, item);
+    return NULL;
+  }
   return item;
 }
 
@@ -269,10 +276,11 @@ static delivery *take_leases_back(tp_queue *queue) {
   return wanted;
 }
 
-/* Hands a message to a listener, or back to the queue when none is there any more. */
-static void deliver(tp_queue *queue, const tp_message *message) {
+/* Hands a message to a listener, or back to the queue when none is there any more. False when out of memory.
+ */
+static bool deliver(tp_queue *queue, const tp_message *message) {
   delivery *item = new_delivery(queue, message);
-  if (item == NULL) return;
+  if (item == NULL) return false;
   link_delivery(queue, item);
   tp_queue_listener *listener = choose_listener(queue);
   if (listener != NULL) {
@@ -289,10 +297,11 @@ static void deliver(tp_queue *queue, const tp_message *message) {
   else
     submit_finish(item);
   (void)pthread_mutex_lock(&queue->mutex);
-  if (listener == NULL) return;
+  if (listener == NULL) return true;
   listener->is_called = false;
-  (void)pthread_cond_broadcast(&queue->wake);
+  if (listener->is_closing) (void)pthread_cond_broadcast(&queue->wake);
   free_if_unused(listener);
+  return true;
 }
 
 static bool has_come(int64_t moment_ms, int64_t now_ms) {
@@ -309,8 +318,25 @@ static void hold_off(tp_queue *queue) {
   queue->retry_until_ns = tp_clock_monotonic_ns(&queue->clock) + (int64_t)RETRY_MS * 1000000;
 }
 
-static void after_turn(tp_queue *queue, int64_t due_before_ms) {
+/* Hands out what the turn has leased and is not handed out yet. What finds no memory waits for some, as long
+ * as its lease lasts. */
+static void deliver_all(tp_queue *queue) {
   const tp_queue_turn *turn = &queue->turn;
+  while (queue->delivered_count < turn->message_count) {
+    if (deliver(queue, &turn->messages[queue->delivered_count])) {
+      queue->delivered_count++;
+    } else if (tp_clock_unix_ms(&queue->clock) >= turn->lease_until_ms) {
+      queue->delivered_count = turn->message_count;
+    } else {
+      hold_off(queue);
+      return;
+    }
+  }
+}
+
+static void after_turn(tp_queue *queue, int64_t due_before_ms) {
+  tp_queue_turn *turn = &queue->turn;
+  if (turn->status != TUPLET_OK) turn->message_count = 0;
   delivery *wanted = take_leases_back(queue);
   if (came_to_nothing(turn)) hold_off(queue);
   if (turn->status == TUPLET_OK) {
@@ -329,8 +355,8 @@ static void after_turn(tp_queue *queue, int64_t due_before_ms) {
     }
     (void)pthread_mutex_lock(&queue->mutex);
   }
-  for (size_t i = 0; turn->status == TUPLET_OK && i < turn->message_count; i++)
-    deliver(queue, &turn->messages[i]);
+  queue->delivered_count = 0;
+  deliver_all(queue);
 }
 
 static void run_turn(tp_queue *queue, bool renews) {
@@ -347,6 +373,7 @@ static void run_turn(tp_queue *queue, bool renews) {
   bool is_all = false, is_ending = false;
   if (renews && !gather_leases(queue, now_ms, &is_all, &is_ending)) {
     hold_off(queue);
+    queue->must_look = true;
     return;
   }
   if (is_ending) hold_off(queue); /* it soon has its end */
@@ -388,6 +415,7 @@ static int64_t next_turn_ns(tp_queue *queue, bool *ret_renews) {
     if (renew_ns <= 0) *ret_renews = true;
     if (renew_ns < wait_ns) wait_ns = renew_ns;
   }
+  if (queue->delivered_count < queue->turn.message_count) wait_ns = 0;
   int64_t retry_ns = queue->retry_until_ns - now_ns;
   return retry_ns > wait_ns ? retry_ns : wait_ns;
 }
@@ -409,6 +437,8 @@ static void *run(void *context) {
     int64_t wait_ns = next_turn_ns(queue, &renews);
     if (wait_ns > 0)
       wait_for(queue, wait_ns);
+    else if (queue->delivered_count < queue->turn.message_count)
+      deliver_all(queue);
     else
       run_turn(queue, renews);
   }
@@ -490,6 +520,7 @@ void tp_queue_listener_close(tp_queue_listener *listener) {
   }
   (void)pthread_mutex_lock(&queue->mutex);
   remove_listener(queue, listener);
+  listener->is_closing = true;
   while (listener->is_called) (void)pthread_cond_wait(&queue->wake, &queue->mutex);
   listener->is_closed = true;
   free_if_unused(listener);
@@ -517,7 +548,7 @@ tuplet_status tp_queue_new(const tuplet_allocator *allocator, tp_clock clock, tp
                       .engine = engine,
                       .next_due_ms = TP_EXPIRES_NEVER,
                       .next_run_out_ms = TP_EXPIRES_NEVER};
-  tp_arena_init(&queue->arena, allocator, ARENA_CHUNK_SIZE);
+  tp_arena_init(&queue->arena, allocator, TURN_CHUNK_SIZE);
   int rc = pthread_mutex_init(&queue->mutex, NULL);
   if (rc == 0) {
     rc = init_wake(queue);
