@@ -38,7 +38,7 @@ struct tp_server {
   uint32_t worker_count;
   uint32_t worker_room; /* of `workers` */
   tp_endpoints *endpoints;
-  tp_webhooks *webhooks; /* NULL: there are none */
+  tp_webhooks *webhooks; /* the housekeeping loop's while the server serves; NULL: there are none */
 };
 
 static uint32_t processor_count(void) {
@@ -139,6 +139,7 @@ void tp_server_reload_tokens(tp_server *server) {
 
 typedef struct housekeeping_call {
   tp_server *server;
+  const tp_webhook_config *webhook;
   tuplet_status status;
   tuplet_error *error;
 } housekeeping_call;
@@ -155,6 +156,14 @@ static void run_stop_sweeping(void *context) {
   tp_server *server = context;
   tp_timer_free(server->sweep_timer);
   server->sweep_timer = NULL;
+}
+
+static void run_start_webhooks(void *context) {
+  housekeeping_call *call = context;
+  tp_server *server = call->server;
+  tp_service *service = &server->service;
+  call->status = tp_webhooks_start(server->allocator, server->clock, call->webhook, service->databases,
+                                   service->log, &service->webhook_counts, &server->webhooks, call->error);
 }
 
 /* Only when all workers serve, since it calls them. */
@@ -331,10 +340,10 @@ static tuplet_status start_looking_at_tokens(tp_server *server, tuplet_error *er
 }
 
 static tuplet_status start_webhooks(tp_server *server, const tp_server_config *config, tuplet_error *error) {
-  tp_service *service = &server->service;
   if (config->webhook.target_count == 0) return TUPLET_OK;
-  return tp_webhooks_start(config->allocator, config->clock, &config->webhook, service->databases,
-                           config->log, &service->webhook_counts, &server->webhooks, error);
+  housekeeping_call call = {.server = server, .webhook = &config->webhook, .error = error};
+  tp_loop_call(server->housekeeping, run_start_webhooks, &call);
+  return call.status;
 }
 
 static void close_all(const int *descriptors, size_t count) {

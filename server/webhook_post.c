@@ -9,6 +9,9 @@
 
 enum { CONNECT_TIMEOUT_MS = 10000, ID_SIZE_MAX = 1024 };
 
+/* A payload has 64 KiB; as JSON it is larger than this only if it holds something many times over. */
+#define JSON_SIZE_MAX ((size_t)1024 * 1024)
+
 /* ---- The body ---- */
 
 typedef struct payload_form {
@@ -40,7 +43,9 @@ static tuplet_status choose_form(const tuplet_allocator *allocator, tuplet_bytes
     }
   } else if (status == TUPLET_OK) {
     status = tuplet_tree_print_json(root, allocator, ret_owned, error);
-    if (status == TUPLET_OK) {
+    if (status == TUPLET_OK && ret_owned->size > JSON_SIZE_MAX) {
+      tuplet_owned_free(ret_owned);
+    } else if (status == TUPLET_OK) {
       *ret_form = &json_form;
       *ret_body = (tuplet_bytes){ret_owned->data, ret_owned->size};
     }

@@ -112,8 +112,13 @@ test("each message is posted once, in a form that its consumer can read", async 
   await enqueueBytes(session, []);
   const empty = (await consumer.count(5)).slice(3).map(({ body }) => body.toString()).sort();
   assert.deepEqual(empty, ["", '""']);
+  let manyTimes = ["many times over"];
+  for (let i = 0; i < 19; i++) manyTimes = [manyTimes, manyTimes];
+  await enqueue(session, [manyTimes]);
+  assert.equal((await consumer.count(6))[5].headers["tuplet-payload"], "v8", "as JSON it has 10 MB");
+  assert.ok(consumer.posts[5].body.length < 1000);
   await emptied(server);
-  assert.equal(consumer.posts.length, 5);
+  assert.equal(consumer.posts.length, 6);
 });
 
 test("what is not answered with 2xx comes again as its schedule says, and at its end stands under its keys", async (t) => {
