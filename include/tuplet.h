@@ -892,6 +892,61 @@ TUPLET_API tuplet_status tuplet_watch_next(tuplet_watch *watch, int64_t timeout_
 /* Ends the watch. A pending tuplet_watch_next_async completes with TUPLET_CLOSED. NULL is fine. */
 TUPLET_API void tuplet_watch_close(tuplet_watch *watch);
 
+/* What changed in a watched range since the delivery before. */
+typedef struct tuplet_changes {
+  bool must_reread;          /* what changed cannot be told: list the range again; there are no items */
+  const tuplet_entry *items; /* in key order, each key once, all as of one moment; exists is false for those
+                                that were deleted or have expired */
+  size_t count;
+  tuplet_versionstamp versionstamp; /* whatever was committed up to it has been told */
+} tuplet_changes;
+
+/* Start from TUPLET_RANGE_WATCH_OPTIONS_INIT. */
+typedef struct tuplet_range_watch_options {
+  size_t struct_size;
+  uint32_t changes_max; /* how many changed keys are remembered until they are fetched; 0: 1000 */
+} tuplet_range_watch_options;
+
+#define TUPLET_RANGE_WATCH_CHANGES_DEFAULT 1000
+#define TUPLET_RANGE_WATCH_CHANGES_MAX     10000
+#define TUPLET_RANGE_WATCH_OPTIONS_INIT                                                                      \
+  { sizeof(tuplet_range_watch_options), 0 }
+
+typedef struct tuplet_range_watch tuplet_range_watch;
+
+/* Watches all keys that a selector selects, those to come as well. selector and options are read during this
+ * call only; options may be NULL. The caller ends *ret_watch with tuplet_range_watch_close. Errors:
+ * TUPLET_INVALID (the selector), TUPLET_LIMIT, TUPLET_UNSUPPORTED, TUPLET_CLOSED, TUPLET_NOMEM.
+ *
+ * To follow a range, list it whenever must_reread is true, as it is with the first delivery, and apply the
+ * items of every other one. Nothing is missed between the two: the list is made after the delivery, and what
+ * is committed after the delivery's versionstamp is told later. What the list has seen already is told again:
+ *
+ *   while (tuplet_range_watch_next(watch, TUPLET_FOREVER, &changes, &error) == TUPLET_OK) {
+ *     if (changes->must_reread) replace_copy(db, &selector);  // tuplet_list_open, _next, _close
+ *     for (size_t i = 0; i < changes->count; i++) apply(&changes->items[i]);
+ *   }
+ *
+ * After each delivery with items the copy is what a list would give as of its versionstamp.
+ *
+ * must_reread comes again when more than changes_max keys, or 4 MiB of keys and values, changed before they
+ * were fetched; when another handle or process wrote to the same file, which tells nobody what it wrote; and
+ * after an error. So a range is best watched by the process that writes it, or through a server. */
+TUPLET_API tuplet_status tuplet_range_watch_open(tuplet_db *db, const tuplet_selector *selector,
+                                                 const tuplet_range_watch_options *options,
+                                                 tuplet_range_watch **ret_watch, tuplet_error *error);
+
+/* Waits until something in the range has changed since this watch gave something last, and gives that.
+ * Changes that come faster than they are fetched are merged: a key that changed twice is given once, one that
+ * came and went as deleted. *ret_changes is valid until the next call with this watch. Returns TUPLET_OK, or
+ * TUPLET_TIMEOUT after timeout_ms milliseconds. Errors: as tuplet_get; TUPLET_CLOSED when the database is
+ * closed meanwhile. */
+TUPLET_API tuplet_status tuplet_range_watch_next(tuplet_range_watch *watch, int64_t timeout_ms,
+                                                 const tuplet_changes **ret_changes, tuplet_error *error);
+
+/* Ends the watch. A pending tuplet_range_watch_next_async completes with TUPLET_CLOSED. NULL is fine. */
+TUPLET_API void tuplet_range_watch_close(tuplet_range_watch *watch);
+
 /* ---- Queues ------------------------------------------------------------------------------------------- */
 
 /* A database has one queue. A message is delivered at least once, to one listener at a time, of whatever
@@ -1010,6 +1065,9 @@ typedef void (*tuplet_commit_callback)(void *context, tuplet_status status, cons
 typedef void (*tuplet_watch_callback)(
     void *context, tuplet_status status, const tuplet_entries *entries,
     const tuplet_error *error); /* entries: until the next call with the watch */
+typedef void (*tuplet_range_watch_callback)(
+    void *context, tuplet_status status, const tuplet_changes *changes,
+    const tuplet_error *error); /* changes: until the next call with the watch */
 
 TUPLET_API tuplet_status tuplet_get_async(tuplet_db *db, tuplet_key key, tuplet_consistency consistency,
                                           tuplet_entry_callback callback, void *context, tuplet_error *error);
@@ -1040,6 +1098,9 @@ TUPLET_API tuplet_status tuplet_message_nack_async(tuplet_message *message, tupl
 /* One at a time per watch. */
 TUPLET_API tuplet_status tuplet_watch_next_async(tuplet_watch *watch, tuplet_watch_callback callback,
                                                  void *context, tuplet_error *error);
+TUPLET_API tuplet_status tuplet_range_watch_next_async(tuplet_range_watch *watch,
+                                                       tuplet_range_watch_callback callback, void *context,
+                                                       tuplet_error *error);
 
 #ifdef __cplusplus
 }

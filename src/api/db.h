@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 
 typedef struct tp_watch_dispatcher tp_watch_dispatcher;
+typedef struct tp_watcher tp_watcher;
 
 /* Lives until tuplet_close and until its last list and watch are closed. */
 struct tuplet_db {
@@ -17,7 +18,7 @@ struct tuplet_db {
   atomic_bool closed;
   atomic_size_t references; /* the handle's own, and one for each list and watch */
   pthread_mutex_t mutex;    /* guards what follows */
-  tuplet_watch *watches;
+  tp_watcher *watchers;     /* watches of both kinds */
   tuplet_listener *listeners;
   tp_watch_dispatcher *dispatcher; /* calls the callbacks of watches; made at the first need */
 };
