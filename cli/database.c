@@ -35,7 +35,10 @@ tp_cli_exit tp_cli_database_open(const tp_cli_context *context, tp_cli_access ac
   if (context->token_path != NULL) code = read_token(context->token_path, &token, &token_size);
   if (code != TP_CLI_EXIT_OK) return code;
   options.access_token = token;
-  if (tuplet_open(path, &options, ret_db, &error) != TUPLET_OK) code = tp_cli_fail(NULL, &error);
+  if (tuplet_open(path, &options, ret_db, &error) != TUPLET_OK) {
+    (void)tp_cli_fail(NULL, &error);
+    code = TP_CLI_EXIT_SYSTEM; /* whatever is wrong with it, it is the database */
+  }
   if (token != NULL) explicit_bzero(token, token_size);
   free(token);
   return code;

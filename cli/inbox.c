@@ -2,6 +2,7 @@
 #include "inbox.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,6 +79,18 @@ static void *fetch(void *context) {
   return NULL;
 }
 
+/* Signals are for the thread that waits for them. */
+static int start_thread(tp_cli_inbox *inbox) {
+  sigset_t all;
+  sigset_t before;
+  (void)sigfillset(&all);
+  int rc = pthread_sigmask(SIG_SETMASK, &all, &before);
+  if (rc != 0) return rc;
+  rc = pthread_create(&inbox->thread, NULL, fetch, inbox);
+  (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+  return rc;
+}
+
 static tuplet_status fail(tuplet_error *error, const char *what, int number) {
   error->status = TUPLET_NOMEM;
   (void)snprintf(error->message, sizeof error->message, "%s: %s", what, strerror(number));
@@ -102,7 +115,7 @@ tuplet_status tp_cli_inbox_open(tp_cli_inbox *inbox, tuplet_db *db, uint32_t in_
   }
   status = tuplet_listen(db, &options, NULL, NULL, &inbox->listener, error);
   if (status != TUPLET_OK) goto fail_listen;
-  rc = pthread_create(&inbox->thread, NULL, fetch, inbox);
+  rc = start_thread(inbox);
   if (rc == 0) return TUPLET_OK;
   status = fail(error, "starting a thread", rc);
   tuplet_listener_close(inbox->listener);

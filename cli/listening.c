@@ -30,6 +30,7 @@ typedef enum listening_phase {
   GOING_ON,
   FINISHING, /* nothing new begins; what runs may end */
   LEAVING,   /* what runs has been told to end; what it has not handled goes back */
+  HURRYING,  /* what runs is killed; nothing else is waited for */
 } listening_phase;
 
 typedef struct listening {
@@ -62,7 +63,7 @@ static void add_unless_ignored(sigset_t *set, int number) {
   (void)sigaddset(set, number);
 }
 
-/* From here on the signals come through signal_fd, to this thread and to none that is started later. */
+/* From here on the signals come through signal_fd. Other threads, the library's, leave them alone anyway. */
 static tp_cli_exit take_signals(listening *all) {
   sigset_t set;
   (void)sigemptyset(&set);
@@ -87,8 +88,8 @@ static void signal_jobs(const listening *all, int number) {
 
 /* Asked to end: the first time commands may do so in order, the second time not. */
 static void leave(listening *all) {
-  signal_jobs(all, all->phase == LEAVING ? SIGKILL : SIGTERM);
-  all->phase = LEAVING;
+  all->phase = all->phase < LEAVING ? LEAVING : HURRYING;
+  signal_jobs(all, all->phase == LEAVING ? SIGTERM : SIGKILL);
 }
 
 static void finish(listening *all) {
@@ -101,7 +102,7 @@ static void finish_with(listening *all, tp_cli_exit code) {
 }
 
 static bool is_over(const listening *all) {
-  return all->phase != GOING_ON && all->running == 0 && all->ending == 0;
+  return all->phase != GOING_ON && all->running == 0 && (all->ending == 0 || all->phase == HURRYING);
 }
 
 /* ---- The ends of messages ---- */
@@ -246,7 +247,7 @@ static bool was_not_run(int status) {
 static void look_at_job(listening *all, tp_cli_letter *letter, int status) {
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
     end_letter(all, letter, true);
-  } else if (all->phase == LEAVING) {
+  } else if (all->phase >= LEAVING) {
     tp_cli_inbox_keep(letter); /* it is us who broke it off */
   } else if (was_not_run(status)) {
     tp_cli_inbox_keep(letter); /* no message can help it */
@@ -344,19 +345,18 @@ tp_cli_exit tp_cli_listening_run(tp_cli_context *context, const tp_cli_listen_re
   all->context = context;
   all->request = request;
   all->deadline_ms = tp_cli_deadline_in(request->timeout_ms);
-  tp_cli_exit code = take_signals(all);
+  all->signal_fd = -1;
+  tp_cli_exit code = tp_cli_database_open(context, TP_CLI_WRITE, &db);
   if (code != TP_CLI_EXIT_OK) goto out;
-  code = tp_cli_database_open(context, TP_CLI_WRITE, &db);
-  if (code != TP_CLI_EXIT_OK) goto out_signals;
   tuplet_error error = {0};
   if (tp_cli_inbox_open(&all->inbox, db, request->in_flight_max, &error) != TUPLET_OK) {
     code = tp_cli_fail(NULL, &error);
-    goto out_signals;
+    goto out;
   }
-  code = go_on(all);
+  code = take_signals(all); /* not before: a server may be long in answering, and a signal is to end that */
+  if (code == TP_CLI_EXIT_OK) code = go_on(all);
   tp_cli_inbox_close(&all->inbox);
-out_signals:
-  (void)close(all->signal_fd);
+  if (all->signal_fd >= 0) (void)close(all->signal_fd);
 out:
   free(all);
   return code;

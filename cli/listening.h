@@ -18,8 +18,7 @@ typedef struct tp_cli_listen_request {
 } tp_cli_listen_request;
 
 /* Opens the database and listens until the request is fulfilled, the time is over, or a signal asks for the
- * end. What is not handled then goes back into the queue. Errors are reported. No other thread may run yet:
- * those that the library starts are to leave the signals alone. */
+ * end. What is not handled then goes back into the queue. Errors are reported. */
 tp_cli_exit tp_cli_listening_run(tp_cli_context *context, const tp_cli_listen_request *request);
 
 #endif
