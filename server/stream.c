@@ -15,7 +15,8 @@ static bool count_on(const tp_worker *worker, tp_http_request *request) {
   tp_service *service = worker->service;
   uint32_t *of_connection = tp_http_request_tally(request);
   if (of_connection != NULL && *of_connection >= service->bounds.watches_per_connection_max) {
-    tp_answer_too_many(request, 1000, "This connection has as many watches as one may have; end one before.");
+    tp_answer_too_many(request, 1000,
+                       "This connection has as many watches and listeners as one may have; end one before.");
     return false;
   }
   size_t before = atomic_fetch_add(&service->watch_count, 1);
@@ -23,8 +24,9 @@ static bool count_on(const tp_worker *worker, tp_http_request *request) {
     (void)atomic_fetch_sub(&service->watch_count, 1);
     tuplet_error error;
     tuplet_status status =
-        worker->stopping ? tp_fail(&error, TUPLET_CLOSED, "The server is shutting down.")
-                         : tp_fail(&error, TUPLET_BUSY, "There are %zu watches, as many as may be.", before);
+        worker->stopping
+            ? tp_fail(&error, TUPLET_CLOSED, "The server is shutting down.")
+            : tp_fail(&error, TUPLET_BUSY, "There are %zu watches and listeners, as many as may be.", before);
     tp_answer_failure(worker, request, status, &error);
     return false;
   }

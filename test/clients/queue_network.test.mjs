@@ -247,6 +247,25 @@ test("with its token a listener ends", async (t) => {
   assert.equal((await (await Listener.open(t, other)).next()).payload, "held");
 });
 
+test("a database that is listened to stays open, and a listener ends when it is renamed", async (t) => {
+  const folder = await temporaryFolder(t);
+  const db = async (...words) => {
+    const done = await tuplet(["db", ...words, "--data-dir", folder]);
+    assert.equal(done.code, 0, done.stderr);
+  };
+  await db("create", "one");
+  const args = ["--data-dir", folder, "--database-idle-timeout", "100ms", "--open-databases-max", "2"];
+  const server = await startServer(t, null, { args });
+  const session = await Session.open(request1, server.url, TOKEN, "/one");
+  const listener = await Listener.open(t, session);
+  await enqueue(session, ["later"], { delayMs: 1500 });
+  assert.equal((await listener.next()).payload, "later");
+  await db("rename", "one", "two");
+  await eventually(SOON_MS, "the listener's end", () => listener.isEnded);
+  const again = await Listener.open(t, await Session.open(request2, server.url, TOKEN, "/two"));
+  assert.equal((await again.next()).payload, "later");
+});
+
 for (const [name, request] of Object.entries(TRANSPORTS)) {
   test(`a server that ends returns what its listeners have (${name})`, async (t) => {
     const { path, server, session } = await startSession(t, { request });

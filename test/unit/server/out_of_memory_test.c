@@ -78,6 +78,9 @@ static tuplet_status start(tp_auth **ret_auth, tp_server **ret_server) {
   config.metrics_address = any_port[0];
   config.log_requests = true;
   config.stats = &stats;
+  static const char *const nobody[] = {"http://127.0.0.1:9/"};
+  config.webhook =
+      (tp_webhook_config){.targets = nobody, .target_count = 1, .concurrency = 2, .timeout_ms = 1000};
   memcpy(config.database_id, database_id, sizeof database_id);
   tp_auth *auth = NULL;
   tuplet_status status = tp_engine_stats_init(&stats, &allocator, NULL);
