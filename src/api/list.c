@@ -190,13 +190,21 @@ static tuplet_status take_batch(tuplet_list *list, tuplet_error *error) {
   return status;
 }
 
-/* Calls the callback that waits. False when it closed the list. */
+static void finish_blocking_next(void *context, tuplet_status status, const tuplet_entry *entry,
+                                 const tuplet_error *error);
+
+/* Calls the callback that waits. False when the list is not to be touched any more: it closed it, or has
+ * given it back to the thread that waits in tuplet_list_next. */
 static bool deliver(tuplet_list *list, tuplet_status status, const tuplet_error *error) {
   list_delivery delivery = {false};
   tuplet_list_callback callback = list->callback;
   list->callback = NULL;
-  list->delivery = &delivery; // cppcheck-suppress autoVariables
   const tuplet_entry *entry = status == TUPLET_OK ? &list->batch.items[list->next_index++] : NULL;
+  if (callback == finish_blocking_next) {
+    callback(list->context, status, entry, error);
+    return false;
+  }
+  list->delivery = &delivery; // cppcheck-suppress autoVariables
   callback(list->context, status, entry, error);
   if (!delivery.closed) list->delivery = NULL;
   return !delivery.closed;
