@@ -10,7 +10,7 @@
 #define TP_DATA_PATH "/v2"
 
 /* What this server can beyond the protocol; clients that know it ask for it. */
-#define TP_EXCHANGE_EXTENSIONS "queue/1"
+#define TP_EXCHANGE_EXTENSIONS "queue/1, watch-range/1"
 
 /* What somebody is told who may not open a database, whether there is one or not. */
 #define TP_EXCHANGE_FORBIDDEN "This access token may not open this database."

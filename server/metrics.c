@@ -34,6 +34,7 @@ static const struct {
     {"POST", "/v2/snapshot_read", TP_OPERATION_SNAPSHOT_READ},
     {"POST", "/v2/atomic_write", TP_OPERATION_ATOMIC_WRITE},
     {"POST", "/v2/watch", TP_OPERATION_WATCH},
+    {"POST", "/v2/watch_range", TP_OPERATION_WATCH},
     {"POST", "/v2/queue_listen", TP_OPERATION_QUEUE_LISTEN},
     {"POST", "/v2/queue_finish", TP_OPERATION_QUEUE_FINISH},
     {"POST", NULL, TP_OPERATION_EXCHANGE},

@@ -5,7 +5,8 @@
  *   POST /v2/snapshot_read     the data path: session, version and database are checked here
  *   POST /v2/atomic_write
  *   POST /v2/watch
- *   POST /v2/queue_listen      our extension
+ *   POST /v2/watch_range       our extensions
+ *   POST /v2/queue_listen
  *   POST /v2/queue_finish
  *   POST any other path        the metadata exchange, if a database has that path
  */
@@ -19,6 +20,7 @@
 #include "server/monitor.h"
 #include "server/queue_stream.h"
 #include "server/requests.h"
+#include "server/watch_range_stream.h"
 #include "server/watch_stream.h"
 
 #include <stddef.h>
@@ -56,6 +58,7 @@ static const data_route routes[] = {
     {TP_DATA_PATH "/snapshot_read", tp_datapath_read},
     {TP_DATA_PATH "/atomic_write", tp_datapath_write},
     {TP_DATA_PATH "/watch", tp_watch_stream_start},
+    {TP_DATA_PATH "/watch_range", tp_watch_range_stream_start},
     {TP_DATA_PATH "/queue_listen", tp_queue_stream_start},
     {TP_DATA_PATH "/queue_finish", tp_queue_finish_handle},
 };

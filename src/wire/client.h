@@ -27,6 +27,9 @@ void tp_watch_encode(tp_buffer *out, const tuplet_bytes *keys, size_t key_count)
 void tp_queue_listen_encode(tp_buffer *out, uint32_t in_flight_max);
 void tp_queue_finish_encode(tp_buffer *out, tuplet_bytes id, bool success);
 
+/* Of the extension watch-range/1. */
+void tp_watch_range_encode(tp_buffer *out, tuplet_bytes start, tuplet_bytes end, uint32_t changes_max);
+
 /* ---- Answers ------------------------------------------------------------------------------------------ */
 
 /* Results live in `arena`, with the bounds of tp_snapshot_read_decode. Errors of all: TUPLET_MALFORMED (not
@@ -56,5 +59,23 @@ tuplet_status tp_atomic_write_output_decode(tuplet_bytes message, tp_arena *aren
 /* A QueueMessage. *ret_message: id, payload and attempt. */
 tuplet_status tp_queue_message_decode(tuplet_bytes message, tp_arena *arena, tp_message *ret_message,
                                       tuplet_error *error);
+
+/* A WatchRangeOutput. A change's row is NULL where there is no entry any more; keys lie in the range, in
+ * order. */
+typedef struct tp_range_change {
+  tuplet_bytes key;
+  const tp_row *row;
+} tp_range_change;
+
+typedef struct tp_range_changes {
+  bool must_reread;
+  const tp_range_change *items;
+  size_t count;
+  tuplet_versionstamp versionstamp;
+} tp_range_changes;
+
+tuplet_status tp_watch_range_output_decode(tuplet_bytes message, tp_arena *arena, tuplet_bytes start,
+                                           tuplet_bytes end, tp_range_changes *ret_changes,
+                                           tuplet_error *error);
 
 #endif

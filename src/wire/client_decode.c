@@ -168,3 +168,39 @@ tuplet_status tp_queue_message_decode(tuplet_bytes message, tp_arena *arena, tp_
                               .attempt = decoded->attempt};
   return TUPLET_OK;
 }
+
+/* ---- WatchRangeOutput ---- */
+
+static tuplet_status decode_change(const Com__Deno__Kv__Datapath__RangeChange *change, tp_arena *arena,
+                                   tp_range_change *ret_change, tuplet_error *error) {
+  *ret_change = (tp_range_change){.key = tp_wire_view(change->deleted_key)};
+  if (change->entry == NULL) return TUPLET_OK;
+  tp_row *row = tp_arena_alloc(arena, sizeof *row);
+  if (row == NULL) return tp_fail_nomem(error);
+  *ret_change = (tp_range_change){.key = tp_wire_view(change->entry->key), .row = row};
+  return decode_row(change->entry, row, error);
+}
+
+tuplet_status tp_watch_range_output_decode(tuplet_bytes message, tp_arena *arena, tuplet_bytes start,
+                                           tuplet_bytes end, tp_range_changes *ret_changes,
+                                           tuplet_error *error) {
+  void *unpacked;
+  tuplet_status status =
+      parse(&com__deno__kv__datapath__watch_range_output__descriptor, message, arena, &unpacked, error);
+  if (status != TUPLET_OK) return status;
+  const Com__Deno__Kv__Datapath__WatchRangeOutput *output = unpacked;
+  tp_range_change *items = tp_arena_alloc_array_zeroed(arena, output->n_changes, sizeof *items);
+  if (items == NULL) return tp_fail_nomem(error);
+  *ret_changes = (tp_range_changes){output->must_reread, items, output->n_changes, {{0}}};
+  if (!read_versionstamp(output->versionstamp, &ret_changes->versionstamp) ||
+      (output->must_reread && output->n_changes > 0))
+    return tp_fail(error, TUPLET_MALFORMED, "the server sent something that tells no changes of a range");
+  for (size_t i = 0; i < output->n_changes && status == TUPLET_OK; i++) {
+    status = decode_change(output->changes[i], arena, &items[i], error);
+    bool fits = compare(items[i].key, start) >= 0 && compare(items[i].key, end) < 0 &&
+                (i == 0 || compare(items[i - 1].key, items[i].key) < 0);
+    if (status == TUPLET_OK && !fits)
+      status = tp_fail(error, TUPLET_MALFORMED, "the server told a change of a key that was not asked for");
+  }
+  return status;
+}

@@ -155,3 +155,9 @@ void tp_queue_finish_encode(tp_buffer *out, tuplet_bytes id, bool success) {
   put_bytes_unless_empty(out, 1, id);
   put_number_unless_zero(out, 2, success);
 }
+
+void tp_watch_range_encode(tp_buffer *out, tuplet_bytes start, tuplet_bytes end, uint32_t changes_max) {
+  put_bytes_unless_empty(out, 1, start);
+  put_bytes_unless_empty(out, 2, end);
+  put_number_unless_zero(out, 3, changes_max);
+}

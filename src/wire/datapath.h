@@ -38,6 +38,10 @@ tuplet_status tp_queue_listen_decode(tuplet_bytes message, tp_arena *arena, uint
 tuplet_status tp_queue_finish_decode(tuplet_bytes message, tp_arena *arena, tuplet_bytes *ret_id,
                                      bool *ret_success, tuplet_error *error);
 
+/* Of the extension watch-range/1. The limits of changes_max are the store's to check. */
+tuplet_status tp_watch_range_decode(tuplet_bytes message, tp_arena *arena, tuplet_bytes *ret_start,
+                                    tuplet_bytes *ret_end, uint32_t *ret_changes_max, tuplet_error *error);
+
 /* ---- Answers ------------------------------------------------------------------------------------------ */
 
 /* All append to `out`, whose sticky failure tells about memory. */
@@ -66,5 +70,9 @@ void tp_watch_output_key(tp_buffer *out, bool changed, const tp_row *row);
 /* A QueueMessage. */
 void tp_queue_message_encode(tp_buffer *out, tuplet_bytes id, tuplet_bytes payload, uint32_t attempt,
                              uint32_t lease_ms);
+
+/* A WatchRangeOutput: every change in key order (row NULL where there is no entry any more), then its end. */
+void tp_watch_range_output_change(tp_buffer *out, tuplet_bytes key, const tp_row *row);
+void tp_watch_range_output_end(tp_buffer *out, bool must_reread, const tuplet_versionstamp *versionstamp);
 
 #endif

@@ -253,3 +253,18 @@ tuplet_status tp_queue_finish_decode(tuplet_bytes message, tp_arena *arena, tupl
   *ret_success = finish->success;
   return TUPLET_OK;
 }
+
+/* ---- Ranges ---- */
+
+tuplet_status tp_watch_range_decode(tuplet_bytes message, tp_arena *arena, tuplet_bytes *ret_start,
+                                    tuplet_bytes *ret_end, uint32_t *ret_changes_max, tuplet_error *error) {
+  void *unpacked;
+  tuplet_status status =
+      tp_wire_unpack(&com__deno__kv__datapath__watch_range__descriptor, message, arena, &unpacked, error);
+  if (status != TUPLET_OK) return status;
+  const Com__Deno__Kv__Datapath__WatchRange *range = unpacked;
+  *ret_start = tp_wire_view(range->start);
+  *ret_end = tp_wire_view(range->end);
+  *ret_changes_max = range->changes_max;
+  return TUPLET_OK;
+}

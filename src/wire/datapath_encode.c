@@ -117,3 +117,21 @@ void tp_queue_message_encode(tp_buffer *out, tuplet_bytes id, tuplet_bytes paylo
   tp_wire_put_number(out, 3, attempt);
   tp_wire_put_number(out, 4, lease_ms);
 }
+
+/* ---- WatchRangeOutput ---- */
+
+void tp_watch_range_output_change(tp_buffer *out, tuplet_bytes key, const tp_row *row) {
+  tp_wire_put_tag(out, 2, TP_WIRE_BYTES);
+  if (row == NULL) {
+    tp_wire_put_varint(out, tp_wire_bytes_field_size(key.size));
+    tp_wire_put_bytes(out, 2, key.data, key.size);
+  } else {
+    tp_wire_put_varint(out, tp_wire_bytes_field_size(entry_size(row)));
+    put_entry(out, 1, row);
+  }
+}
+
+void tp_watch_range_output_end(tp_buffer *out, bool must_reread, const tuplet_versionstamp *versionstamp) {
+  if (must_reread) tp_wire_put_number(out, 1, true);
+  tp_wire_put_bytes(out, 3, versionstamp->bytes, sizeof versionstamp->bytes);
+}

@@ -116,9 +116,18 @@ export class WatchStream {
   #buffered = Buffer.alloc(0);
 
   static open(session, ...keys) {
+    return WatchStream.start(session, "watch", protobuf.watch(...keys));
+  }
+
+  /** Of a range, by the extension. options: start, end, changesMax. */
+  static openRange(session, options) {
+    return WatchStream.start(session, "watch_range", protobuf.watchRange(options));
+  }
+
+  static start(session, what, body) {
     const opened = new Promise((done, fail) => {
       const { hostname, port } = new URL(session.url);
-      const path = `${session.endpoint}/watch`;
+      const path = `${session.endpoint}/${what}`;
       const request = http.request({
         hostname,
         port,
@@ -128,7 +137,7 @@ export class WatchStream {
         agent: false,
       });
       request.on("error", fail).on("response", (response) => done(new WatchStream(request, response)));
-      request.end(protobuf.watch(...keys));
+      request.end(body);
     });
     return within(ANSWER_TIMEOUT_MS, "the answer to the watch", opened);
   }
@@ -145,11 +154,15 @@ export class WatchStream {
   }
 
   /** The next frame that is no keep-alive, decoded. */
-  async output() {
+  async output(decode = protobuf.decodeWatchOutput) {
     for (;;) {
       const frame = await this.frame();
-      if (frame.length > 0) return protobuf.decodeWatchOutput(frame);
+      if (frame.length > 0) return decode(frame);
     }
+  }
+
+  changes() {
+    return this.output(protobuf.decodeWatchRangeOutput);
   }
 
   async #next() {

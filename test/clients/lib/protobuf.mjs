@@ -52,6 +52,8 @@ export const atomicWrite = ({ checks = [], mutations = [], enqueues = [] }) =>
 
 export const watch = (...keys) => message({ 1: keys.map((key) => message({ 1: key })) });
 
+export const watchRange = ({ start, end, changesMax }) => message({ 1: start, 2: end, 3: changesMax });
+
 export const queueListen = ({ maxInFlight } = {}) => message({ 1: maxInFlight });
 export const queueFinish = ({ id, success }) => message({ 1: id, 2: success });
 
@@ -129,6 +131,19 @@ export function decodeWatchOutput(bytes) {
     return { changed: number(output, 1) === 1, entry: output[2] ? decodeEntry(output[2][0]) : null };
   });
   return { status: number(fields, 1), keys };
+}
+
+export function decodeWatchRangeOutput(bytes) {
+  const fields = decode(bytes);
+  const changes = (fields[2] ?? []).map((change) => {
+    const { 1: entry, 2: deletedKey } = decode(change);
+    return entry ? decodeEntry(entry[0]) : { key: deletedKey[0], isDeleted: true };
+  });
+  return {
+    mustReread: number(fields, 1) === 1,
+    changes,
+    versionstamp: (fields[3]?.[0] ?? Buffer.alloc(0)).toString("hex"),
+  };
 }
 
 export function decodeQueueMessage(bytes) {
