@@ -14,6 +14,7 @@ import { makeAuthority, makeCertificate } from "./lib/certificates.mjs";
 import { exchange, request1, Session } from "./lib/connect.mjs";
 import {
   cleanEnvironment,
+  CLIENTS,
   collectChecks,
   eventually,
   sleep,
@@ -335,9 +336,10 @@ test("messages come to a listener, and again when they fail", async (t) => {
     `import { openKv } from "@deno/kv";
      const kv = await openKv(process.argv[1], { accessToken: ${JSON.stringify(TOKEN)} });
      for (const payload of ["first", { second: 2n }, "to fail"]) await kv.enqueue(payload);
-     kv.close();`,
+     kv.close();
+     process.exit(0);`, // now: fetch would keep its connections for some seconds
     server.url,
-  ], { cwd: import.meta.dirname ?? dirname(new URL(import.meta.url).pathname), stdio: ["ignore", "inherit", "inherit"] });
+  ], { cwd: CLIENTS, env: cleanEnvironment(), stdio: ["ignore", "ignore", "inherit"] });
   const [code] = await once(node, "close");
   assert.equal(code, 0);
   const lines = (await listening.end()).filter((line) => line.startsWith("message"));
@@ -415,6 +417,10 @@ test("a session that the server does not take any more is replaced", async (t) =
       const real = JSON.parse((await exchange(request1, server.url, TOKEN)).body);
       exchanges++;
       response.end(metadata({ ...real, token: exchanges === 1 ? "stale" : real.token }));
+      return;
+    }
+    if (request.headers.authorization === "Bearer stale") { // the server itself would slow such clients down
+      response.writeHead(401).end("The session token has expired.");
       return;
     }
     const { status, body: answer } = await request1(server.url, {

@@ -56,10 +56,10 @@ static size_t take_some(tp_remote_stream *stream, const uint8_t *data, size_t si
   return taken;
 }
 
-static void note_open(tp_remote_stream *stream) {
-  if (stream->is_open) return;
+static void on_begin(tp_remote_transfer *transfer) {
+  tp_remote_stream *stream = stream_of_transfer(transfer);
+  stream->heard_at_ns = stream->opened_at_ns = tp_remote_now_ns(stream->remote);
   stream->is_open = true;
-  stream->opened_at_ns = stream->heard_at_ns;
   stream->unauthorized = 0;
   if (stream->on_open != NULL) stream->on_open(stream);
 }
@@ -67,7 +67,6 @@ static void note_open(tp_remote_stream *stream) {
 static bool on_data(tp_remote_transfer *transfer, tuplet_bytes data) {
   tp_remote_stream *stream = stream_of_transfer(transfer);
   stream->heard_at_ns = tp_remote_now_ns(stream->remote);
-  note_open(stream);
   const uint8_t *next = data.data;
   bool is_well = true;
   for (size_t left = data.size; is_well && left > 0;) {
@@ -210,6 +209,7 @@ static void on_timer(tp_remote_timer *timer) {
 /* ---- From outside ---- */
 
 void tp_remote_stream_start(tp_remote_stream *stream) {
+  stream->transfer.on_begin = on_begin;
   stream->transfer.on_data = on_data;
   stream->transfer.on_end = on_end;
   stream->waiting.on_session = on_session;

@@ -49,12 +49,16 @@ static int on_seek(void *context, curl_off_t offset, int origin) {
 
 /* ---- What it brings ---- */
 
+static long status_of(const tp_remote_transfer *transfer) {
+  long status = 0;
+  (void)curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+  return status;
+}
+
 static size_t on_body(char *data, size_t size, size_t count, void *context) {
   tp_remote_transfer *transfer = context;
   size_t total = size * count;
-  long status = 0;
-  (void)curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
-  if (status != 200) {
+  if (status_of(transfer) != 200) {
     size_t room = REASON_SIZE_MAX - transfer->answer.size;
     tp_buffer_append(&transfer->answer, data, total < room ? total : room);
     return total;
@@ -116,6 +120,8 @@ static size_t on_header(char *line, size_t size, size_t count, void *context) {
     transfer->has_queue = false;
     tp_buffer_clear(&transfer->answer);
   }
+  bool is_last = total == 2 && memcmp(line, "\r\n", 2) == 0;
+  if (is_last && transfer->on_begin != NULL && status_of(transfer) == 200) transfer->on_begin(transfer);
   tuplet_bytes retry_after = value_of(line, total, "retry-after:");
   if (retry_after.size > 0) transfer->retry_after_ms = parse_retry_after(retry_after);
   tuplet_bytes extensions = value_of(line, total, "tuplet-extensions:");
@@ -214,7 +220,8 @@ static void let_go(tp_remote_transfer *transfer) {
 tuplet_status tp_remote_transfer_start(tp_remote_transfer *transfer, const tp_remote_client *client,
                                        const tp_remote_request *request, tuplet_error *error) {
   assert(!tp_remote_transfer_is_running(transfer));
-  *transfer = (tp_remote_transfer){.on_data = transfer->on_data,
+  *transfer = (tp_remote_transfer){.on_begin = transfer->on_begin,
+                                   .on_data = transfer->on_data,
                                    .on_end = transfer->on_end,
                                    .answer = transfer->answer,
                                    .retry_after_ms = -1,

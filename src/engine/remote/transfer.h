@@ -32,8 +32,10 @@ typedef struct tp_remote_request {
 
 typedef struct tp_remote_transfer tp_remote_transfer;
 struct tp_remote_transfer {
-  /* Filled by its owner. on_data (NULL: gathered in `answer`) gets the body of an answer of status 200 as it
+  /* Filled by its owner. on_begin (may be NULL) tells that an answer of status 200 begins, on_data (NULL:
+   * gathered in `answer`) gets the body of an answer of status 200 as it
    * comes; false ends the transfer. on_end comes once, when the transfer has ended by itself. */
+  void (*on_begin)(tp_remote_transfer *transfer);
   bool (*on_data)(tp_remote_transfer *transfer, tuplet_bytes data);
   void (*on_end)(tp_remote_transfer *transfer);
 
