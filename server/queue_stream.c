@@ -185,7 +185,17 @@ static void run_wake(tp_loop_item *loop_item) {
 
 /* ---- The start ---- */
 
-static const tp_stream_kind queue_kind = {"listener", on_writable, on_end};
+static const tp_stream_kind queue_kind = {"listener", on_writable, on_end, .needs_write = true};
+
+/* The request is answered when false is returned. */
+static bool check_right(tp_worker *worker, tp_http_request *request, const tp_session *session,
+                        tp_database *database) {
+  if (session->may_write) return true;
+  tp_database_release(worker->service->databases, database);
+  tp_http_respond_text(request, 403,
+                       "Who may only read cannot listen to the queue: that takes messages out of it.");
+  return false;
+}
 
 static void refuse(tp_worker *worker, tp_http_request *request, tp_database *database, tuplet_status status,
                    const tuplet_error *error) {
@@ -214,12 +224,7 @@ void tp_queue_stream_start(tp_worker *worker, tp_http_request *request, const tp
   tuplet_error error = {0};
   uint32_t in_flight_max;
   queue_stream *stream;
-  if (!session->may_write) {
-    tp_database_release(worker->service->databases, database);
-    tp_http_respond_text(request, 403,
-                         "Who may only read cannot listen to the queue: that takes messages out of it.");
-    return;
-  }
+  if (!check_right(worker, request, session, database)) return;
   tuplet_status status = tp_queue_listen_decode(tp_http_request_body(request), tp_http_request_arena(request),
                                                 &in_flight_max, &error);
   if (status == TUPLET_OK) status = new_stream(worker, &stream, &error);
@@ -287,6 +292,7 @@ static void finish_finish(tp_completion *completion) {
 void tp_queue_finish_handle(tp_worker *worker, tp_http_request *request, const tp_session *session,
                             tp_database *database) {
   tp_service *service = worker->service;
+  if (!check_right(worker, request, session, database)) return;
   tuplet_error error = {0};
   tuplet_bytes id;
   bool success = false;

@@ -163,7 +163,8 @@ static void check(tp_stream *stream) {
   int64_t now_ms = tp_clock_unix_ms(&service->clock);
   if (!tp_database_is_leaving(stream->database) &&
       tp_auth_session_check(service->auth, &stream->session, (tuplet_bytes){name, strlen(name)}, now_ms) ==
-          TUPLET_OK)
+          TUPLET_OK &&
+      (stream->session.may_write || !stream->kind->needs_write))
     tp_timer_start(stream->expiry, (uint64_t)(stream->session.expires_at_ms - now_ms), 0);
   else
     tp_stream_end(stream, false);

@@ -17,6 +17,7 @@ typedef struct tp_stream_kind {
   /* The stream is over: lets go of what it has beside the base. It is called when nothing keeps the stream
    * busy, and before the request is finished. */
   void (*on_end)(tp_stream *stream);
+  bool needs_write; /* who may only read cannot have it (any more) */
 } tp_stream_kind;
 
 /* Embedded, as its first member, in what the kind adds. Belongs to its loop's thread. */

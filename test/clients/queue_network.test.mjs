@@ -1,6 +1,7 @@
 // The queue over the network: messages for listeners on other machines, and the ends of their handling.
 
 import assert from "node:assert/strict";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import test from "node:test";
 import { deserialize } from "node:v8";
@@ -108,7 +109,7 @@ test("who may only read cannot listen, and cannot finish what others have", asyn
     await enqueue(first, ["mine"]);
     const message = await listener.next();
     assert.equal(await finish(second, message.id), 404, "another token's");
-    assert.equal(await finish(reading, message.id), 404);
+    assert.equal(await finish(reading, message.id), 403);
     const renewed = await Session.open(request, server.url, one);
     assert.equal(await finish(renewed, message.id), 200, "the same token's, with a newer session");
   }
@@ -228,6 +229,19 @@ test("with its session a listener ends, and its messages go to others", async (t
   await eventually(SOON_MS, "the listener's end", () => listener.isEnded);
   const again = await Listener.open(t, await Session.open(request2, server.url, TOKEN));
   assert.equal((await again.next()).payload, "held");
+});
+
+test("with its token's right to write a listener ends", async (t) => {
+  const folder = await temporaryFolder(t);
+  const file = join(folder, "tokens");
+  const token = (await tuplet(["token", "create", "--quiet", "--tokens-file", file, "one"])).stdout.trim();
+  const server = await startServer(t, join(folder, "kv.sqlite"), { args: ["--tokens-file", file] });
+  const session = await Session.open(request1, server.url, token);
+  const listener = await Listener.open(t, session);
+  await writeFile(file, (await readFile(file, "utf8")).replaceAll("read-write", "read-only"));
+  server.child.kill("SIGHUP");
+  await eventually(SOON_MS, "the listener's end", () => listener.isEnded);
+  assert.equal((await Listener.open(t, session)).status, 403);
 });
 
 test("with its token a listener ends", async (t) => {
