@@ -211,16 +211,44 @@ static void without_a_data_folder_it_is_below_home(void **state) {
   assert_non_null(strstr(d->error.message, "HOME"));
 }
 
-/* ---- What cannot be opened ---- */
+/* ---- Servers ---- */
 
-static void urls_are_refused(void **state) {
+static tuplet_status open_url(database *d, const char *url, const char *token) {
+  tuplet_open_options options = TUPLET_OPEN_OPTIONS_INIT;
+  options.access_token = token;
+  options.timeout_ms = 300;
+  return tuplet_open(url, &options, &d->db, &d->error);
+}
+
+static void a_url_needs_an_access_token(void **state) {
   database *d = *state;
-  static const char *const urls[] = {"http://localhost:4512", "https://api.deno.com/databases/1/connect"};
+  static const char *const urls[] = {"http://localhost:1", "HTTPS://localhost:1/databases/1/connect"};
+  assert_int_equal(unsetenv("DENO_KV_ACCESS_TOKEN"), 0);
   for (size_t i = 0; i < COUNT_OF(urls); i++) {
-    EXPECT(d, TUPLET_UNSUPPORTED, tuplet_open(urls[i], NULL, &d->db, &d->error));
+    EXPECT(d, TUPLET_DENIED, open_url(d, urls[i], NULL));
     assert_non_null(strstr(d->error.message, urls[i]));
+    assert_non_null(strstr(d->error.message, "DENO_KV_ACCESS_TOKEN"));
   }
 }
+
+static void what_cannot_be_sent_is_refused(void **state) {
+  database *d = *state;
+  EXPECT(d, TUPLET_INVALID, open_url(d, "http://localhost:1", "a token\r\nx: y"));
+  assert_null(strstr(d->error.message, "a token"));
+  EXPECT(d, TUPLET_INVALID, open_url(d, "http://user:secret@localhost:1", "a-token"));
+  assert_null(strstr(d->error.message, "secret"));
+  EXPECT(d, TUPLET_INVALID, open_url(d, "http://", "a-token"));
+  EXPECT(d, TUPLET_INVALID, open_url(d, "http://localhost:port", "a-token"));
+}
+
+static void a_server_that_is_not_there_is_an_error(void **state) {
+  database *d = *state;
+  EXPECT(d, TUPLET_IO, open_url(d, "http://127.0.0.1:1/", "a-token"));
+  assert_non_null(strstr(d->error.message, "http://127.0.0.1:1/"));
+  assert_null(d->db);
+}
+
+/* ---- What cannot be opened ---- */
 
 static void an_error_names_the_file(void **state) {
   database *d = *state;
@@ -334,7 +362,9 @@ int main(void) {
       ON_FOLDER(no_path_means_the_one_of_the_environment),
       ON_FOLDER(each_working_directory_has_its_own_default),
       ON_FOLDER(without_a_data_folder_it_is_below_home),
-      ON_FOLDER(urls_are_refused),
+      ON_FOLDER(a_url_needs_an_access_token),
+      ON_FOLDER(what_cannot_be_sent_is_refused),
+      ON_FOLDER(a_server_that_is_not_there_is_an_error),
       ON_FOLDER(an_error_names_the_file),
       ON_FOLDER(options_of_an_older_header_are_completed),
       ON_FOLDER(options_of_a_newer_header_are_read_as_far_as_known),
