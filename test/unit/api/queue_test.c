@@ -5,6 +5,7 @@
 #include "support/latch.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <time.h>
 
 enum { LONG_MS = 60000 }; /* far longer than anything here takes: only a hang reaches it */
@@ -303,6 +304,141 @@ static void closing_the_database_ends_who_waits_and_what_is_held(void **state) {
   tuplet_listener_close(listener);
 }
 
+/* ---- With much of everything ---- */
+
+/* A callback that ends each message in its turn, now or later, or leaves it to who closes. */
+typedef struct restless {
+  latch begun;
+  atomic_int number;
+  atomic_int held_count;
+  tuplet_message *held[64];
+} restless;
+
+static void handle_restlessly(void *context, tuplet_message *message) {
+  restless *r = context;
+  int number = atomic_fetch_add(&r->number, 1);
+  if (number % 4 == 0) {
+    (void)tuplet_message_ack(message, NULL);
+  } else if (number % 4 == 1) {
+    (void)tuplet_message_ack_async(message, NULL, NULL, NULL);
+  } else if (number % 4 == 2) {
+    (void)tuplet_message_nack_async(message, NULL, NULL, NULL);
+  } else {
+    int slot = atomic_fetch_add(&r->held_count, 1);
+    if (slot < (int)COUNT_OF(r->held))
+      r->held[slot] = message;
+    else
+      (void)tuplet_message_ack_async(message, NULL, NULL, NULL);
+  }
+  latch_add(&r->begun);
+}
+
+static void closing_in_the_midst_of_it_waits_for_callbacks_and_loses_nothing(void **state) {
+  database *d = *state;
+  enum { ROUNDS = 12, MESSAGES = 60 };
+  tuplet_enqueue_options never_dead = TUPLET_ENQUEUE_OPTIONS_INIT;
+  static const uint32_t backoff_ms[] = {0, 0, 0, 0, 0};
+  never_dead.backoff_ms = backoff_ms;
+  never_dead.backoff_count = COUNT_OF(backoff_ms);
+  for (int round = 0; round < ROUNDS; round++) {
+    restless r = {.begun = LATCH_INIT};
+    tuplet_listen_options options = TUPLET_LISTEN_OPTIONS_INIT;
+    options.thread_count = 4;
+    options.in_flight_max = 16;
+    tuplet_listener *listener = NULL;
+    EXPECT(d, TUPLET_OK, tuplet_listen(d->db, &options, handle_restlessly, &r, &listener, &d->error));
+    for (int i = 0; i < MESSAGES; i++) enqueue(d, d->db, i, &never_dead);
+    assert_true(latch_wait(&r.begun, (size_t)(1 + round)));
+    bool by_database = round == ROUNDS - 1 && !in_memory(d);
+    if (by_database)
+      tuplet_close(d->db);
+    else
+      tuplet_listener_close(listener);
+    size_t begun = latch_count(&r.begun);
+    for (int i = 0; i < atomic_load(&r.held_count) && i < (int)COUNT_OF(r.held); i++)
+      EXPECT(d, TUPLET_NOT_FOUND, tuplet_message_ack(r.held[i], &d->error));
+    assert_int_equal(latch_count(&r.begun), begun); /* none was called after it had returned */
+    if (!by_database) continue;
+    tuplet_listener_close(listener);
+    d->db = open_another(d);
+  }
+  /* What was left is there at once. */
+  tuplet_listener *listener = listen_to(d, d->db, 0);
+  tuplet_message *message = NULL;
+  while (tuplet_listener_next(listener, 100, &message, &d->error) == TUPLET_OK)
+    EXPECT(d, TUPLET_OK, tuplet_message_ack(message, &d->error));
+  tuplet_listener_close(listener);
+}
+
+static void fill(database *d, int count) {
+  enum { PER_COMMIT = 1000 };
+  tuplet_value value;
+  tuplet_owned owned;
+  EXPECT(d, TUPLET_OK, tuplet_value_from_text("7", 1, NULL, &value, &owned, &d->error));
+  for (int i = 0; i < count; i += PER_COMMIT) {
+    tuplet_atomic *atomic = tuplet_atomic_new(d->db);
+    for (int k = 0; k < PER_COMMIT; k++)
+      EXPECT(d, TUPLET_OK, tuplet_atomic_enqueue(atomic, value, NULL, &d->error));
+    EXPECT(d, TUPLET_OK, tuplet_atomic_commit(atomic, NULL, &d->error));
+    tuplet_atomic_free(atomic);
+  }
+  tuplet_owned_free(&owned);
+}
+
+static void count_ended(void *context, tuplet_status status, const tuplet_error *error) {
+  (void)error;
+  if (status == TUPLET_OK) latch_add(context);
+}
+
+static void end_at_once(void *context, tuplet_message *message) {
+  (void)tuplet_message_ack_async(message, count_ended, context, NULL);
+}
+
+/* What a message of a long queue takes exactly is for bench/queue to measure. */
+static void a_long_queue_is_handled_as_a_short_one(void **state) {
+  database *d = *state;
+  enum { MESSAGES = 50000 };
+  fill(d, MESSAGES);
+  latch ended = LATCH_INIT;
+  tuplet_listener *listener = NULL;
+  int64_t begun_ms = now_ms();
+  EXPECT(d, TUPLET_OK, tuplet_listen(d->db, NULL, end_at_once, &ended, &listener, &d->error));
+  assert_true(latch_wait(&ended, 1000));
+  int64_t first_ms = now_ms() - begun_ms;
+  tuplet_listener_close(listener);
+  EXPECT(d, TUPLET_OK, tuplet_listen(d->db, NULL, end_at_once, &ended, &listener, &d->error));
+  assert_true(latch_wait(&ended, MESSAGES));
+  tuplet_listener_close(listener);
+  assert_true(first_ms < 20000); /* not as if it went through all of them for each */
+  listener = listen_to(d, d->db, 0);
+  expect_none(d, listener, 50);
+  tuplet_listener_close(listener);
+}
+
+static int64_t processor_time_ms(void) {
+  struct timespec used;
+  (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+  return used.tv_sec * INT64_C(1000) + used.tv_nsec / 1000000;
+}
+
+static void who_waits_for_messages_costs_no_processor_time(void **state) {
+  database *d = *state;
+  enum { WAIT_MS = 2500 };
+  tuplet_enqueue_options later = TUPLET_ENQUEUE_OPTIONS_INIT;
+  later.delay_ms = LONG_MS;
+  tuplet_listener *listener = listen_to(d, d->db, 0);
+  enqueue(d, d->db, 1, NULL);
+  EXPECT(d, TUPLET_OK, tuplet_message_ack(next_message(d, listener), &d->error));
+  enqueue(d, d->db, 2, &later);
+  expect_none(d, listener, 500);
+  int64_t begun_ms = processor_time_ms();
+  expect_none(d, listener, WAIT_MS);
+  int64_t used_ms = processor_time_ms() - begun_ms;
+  tuplet_listener_close(listener);
+  if (used_ms > WAIT_MS / 50) print_error("%d ms of the processor\n", (int)used_ms);
+  assert_true(used_ms <= WAIT_MS / 50); /* polling every millisecond takes more, with sanitizers or without */
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       ON_BOTH(messages_come_in_the_order_they_are_due),
@@ -315,6 +451,9 @@ int main(void) {
       ON_BOTH(an_atomic_operation_enqueues_whole_or_not_at_all),
       ON_MEMORY(mistakes_are_told),
       ON_BOTH(closing_the_database_ends_who_waits_and_what_is_held),
+      ON_BOTH(closing_in_the_midst_of_it_waits_for_callbacks_and_loses_nothing),
+      ON_FILE(a_long_queue_is_handled_as_a_short_one),
+      ON_BOTH(who_waits_for_messages_costs_no_processor_time),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
