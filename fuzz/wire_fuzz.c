@@ -1,5 +1,6 @@
-/* wire_fuzz.c: the data path's requests, from any bytes. The first byte chooses the message. What was decoded
- * must hold to what the store relies on, and every byte of it must be readable. */
+/* wire_fuzz.c: the data path's requests and answers, from any bytes. The first byte chooses the message. What
+ * was decoded must hold to what the store relies on, and every byte of it must be readable. */
+#include "wire/client.h"
 #include "wire/datapath.h"
 
 #include <assert.h>
@@ -74,17 +75,56 @@ static void fuzz_queue_finish(tuplet_bytes message, tp_arena *arena) {
   touch(id);
 }
 
+static void fuzz_read_output(tuplet_bytes message, tp_arena *arena) {
+  const tp_read_range ranges[2] = {{.start = {"", 0}, .end = {"\xff", 1}, .limit = 3, .reverse = true},
+                                   {.start = {"\x02", 1}, .end = {"\x03", 1}, .limit = 2}};
+  for (size_t count = 0; count <= 2; count++) {
+    const tp_range_rows *rows;
+    bool is_strong;
+    if (tp_snapshot_read_output_decode(message, arena, ranges, count, &rows, &is_strong, NULL) != TUPLET_OK)
+      continue;
+    for (size_t i = 0; i < count; i++) {
+      assert(rows[i].row_count <= ranges[i].limit);
+      for (size_t j = 0; j < rows[i].row_count; j++) {
+        touch(rows[i].rows[j].key);
+        touch(rows[i].rows[j].value);
+        assert(rows[i].rows[j].expires_at_ms == TP_EXPIRES_NEVER);
+      }
+    }
+  }
+}
+
+static void fuzz_write_output(tuplet_bytes message, tp_arena *arena) {
+  static const tp_check checks[3];
+  uint32_t failed[3];
+  tp_write write = {.checks = checks, .check_count = 3, .failed_checks = failed};
+  if (tp_atomic_write_output_decode(message, arena, &write, NULL) != TUPLET_CONFLICT) return;
+  assert(write.failed_check_count <= 3);
+  for (size_t i = 0; i < write.failed_check_count; i++) assert(failed[i] < 3);
+}
+
+static void fuzz_queue_message(tuplet_bytes message, tp_arena *arena) {
+  tp_message decoded;
+  if (tp_queue_message_decode(message, arena, &decoded, NULL) != TUPLET_OK) return;
+  assert(decoded.id.size > 0 && decoded.payload.size <= 65536 && decoded.attempt > 0);
+  touch(decoded.id);
+  touch(decoded.payload);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (size == 0) return 0;
   tuplet_bytes message = {data + 1, size - 1};
   tp_arena arena;
   tp_arena_init(&arena, NULL, 4096);
-  switch (data[0] % 5) {
+  switch (data[0] % 8) {
   case 0: fuzz_read(message, &arena); break;
   case 1: fuzz_write(message, &arena); break;
   case 2: fuzz_watch(message, &arena); break;
   case 3: fuzz_queue_listen(message, &arena); break;
-  default: fuzz_queue_finish(message, &arena); break;
+  case 4: fuzz_queue_finish(message, &arena); break;
+  case 5: fuzz_read_output(message, &arena); break;
+  case 6: fuzz_write_output(message, &arena); break;
+  default: fuzz_queue_message(message, &arena); break;
   }
   tp_arena_done(&arena);
   return 0;
