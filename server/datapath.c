@@ -5,6 +5,7 @@
 #include "server/datapath.h"
 
 #include "base/status.h"
+#include "codec/limits.h"
 #include "server/answer.h"
 #include "server/completion.h"
 #include "server/monitor.h"
@@ -92,8 +93,13 @@ void tp_datapath_read(tp_worker *worker, tp_http_request *request, const tp_sess
 
 /* ---- Writes ---- */
 
+/* The answer's memory is there before anything is written: who is told 503 may send the write again. */
+enum { WRITE_ANSWER_SIZE_MAX = 512 };
+_Static_assert(WRITE_ANSWER_SIZE_MAX > 64 + TP_LIMIT_ATOMIC_CHECKS_MAX, "an index of a check is one byte");
+
 typedef struct write_operation {
   tp_write write; /* first, so that the one is found from the other */
+  tp_buffer answer;
   tp_completion completion;
   tp_worker *worker;
   tp_http_request *request;
@@ -105,22 +111,20 @@ static void write_on_done(tp_write *write) {
   tp_completion_done(&operation->completion);
 }
 
-static void answer_write(tp_worker *worker, tp_http_request *request, const tp_write *write) {
-  tp_buffer body;
-  tp_buffer_init(&body, worker->service->allocator);
+static void answer_write(tp_worker *worker, tp_http_request *request, const tp_write *write,
+                         tp_buffer *answer) {
   switch (write->status) {
-  case TUPLET_OK: tp_atomic_write_output_success(&body, &write->versionstamp); break;
+  case TUPLET_OK: tp_atomic_write_output_success(answer, &write->versionstamp); break;
   case TUPLET_CONFLICT:
-    tp_atomic_write_output_check_failure(&body, write->failed_checks, write->failed_check_count);
+    tp_atomic_write_output_check_failure(answer, write->failed_checks, write->failed_check_count);
     break;
-  case TUPLET_READ_ONLY: tp_atomic_write_output_disabled(&body); break;
+  case TUPLET_READ_ONLY: tp_atomic_write_output_disabled(answer); break;
   default: tp_answer_failure(worker, request, write->status, &write->error); return;
   }
-  if (body.failed)
+  if (answer->failed)
     answer_nomem(worker, request);
   else
-    tp_answer_bytes(request, TP_CONTENT_PROTOBUF, tp_buffer_view(&body));
-  tp_buffer_done(&body);
+    tp_answer_bytes(request, TP_CONTENT_PROTOBUF, tp_buffer_view(answer));
 }
 
 static void write_finish(tp_completion *completion) {
@@ -130,7 +134,9 @@ static void write_finish(tp_completion *completion) {
   if (strcmp(tp_database_name(service->databases, operation->database), TP_DATABASE_DEFAULT_NAME) == 0)
     tp_monitor_note_write(service->monitor, operation->write.status);
   tp_database_release(service->databases, operation->database);
-  answer_write(operation->worker, operation->request, &operation->write);
+  tp_buffer answer = operation->answer; /* the operation goes with its request */
+  answer_write(operation->worker, operation->request, &operation->write, &answer);
+  tp_buffer_done(&answer);
 }
 
 void tp_datapath_write(tp_worker *worker, tp_http_request *request, const tp_session *session,
@@ -141,7 +147,12 @@ void tp_datapath_write(tp_worker *worker, tp_http_request *request, const tp_ses
   tuplet_status status = operation == NULL ? tp_fail_nomem(&error)
                                            : tp_atomic_write_decode(tp_http_request_body(request), arena,
                                                                     &operation->write, &error);
+  tp_buffer answer;
+  tp_buffer_init(&answer, worker->service->allocator);
+  if (status == TUPLET_OK && tp_buffer_reserve(&answer, WRITE_ANSWER_SIZE_MAX) == NULL)
+    status = tp_fail_nomem(&error);
   if (status == TUPLET_OK && session->may_write) {
+    operation->answer = answer;
     operation->write.on_done = write_on_done;
     operation->worker = worker;
     operation->request = request;
@@ -153,7 +164,8 @@ void tp_datapath_write(tp_worker *worker, tp_http_request *request, const tp_ses
   }
   tp_database_release(worker->service->databases, database);
   if (status == TUPLET_OK)
-    answer_write(worker, request, &(tp_write){.status = TUPLET_READ_ONLY});
+    answer_write(worker, request, &(tp_write){.status = TUPLET_READ_ONLY}, &answer);
   else
     tp_answer_failure(worker, request, status, &error);
+  tp_buffer_done(&answer);
 }
