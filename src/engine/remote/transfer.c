@@ -118,9 +118,11 @@ static size_t on_header(char *line, size_t size, size_t count, void *context) {
   if (total >= 5 && memcmp(line, "HTTP/", 5) == 0) { /* the next answer, after a redirect or a 1xx */
     transfer->retry_after_ms = -1;
     transfer->has_queue = false;
+    transfer->has_head = false;
     tp_buffer_clear(&transfer->answer);
   }
-  bool is_last = total == 2 && memcmp(line, "\r\n", 2) == 0;
+  bool is_last = total > 0 && line[total - 1] == '\n' && (total == 1 || (total == 2 && line[0] == '\r'));
+  if (is_last) transfer->has_head = true;
   if (is_last && transfer->on_begin != NULL && status_of(transfer) == 200) transfer->on_begin(transfer);
   tuplet_bytes retry_after = value_of(line, total, "retry-after:");
   if (retry_after.size > 0) transfer->retry_after_ms = parse_retry_after(retry_after);
@@ -258,6 +260,8 @@ static void note_result(tp_remote_transfer *transfer, CURLcode code) {
   (void)curl_easy_getinfo(easy, CURLINFO_HTTP_VERSION, &version);
   (void)curl_easy_getinfo(easy, CURLINFO_PRETRANSFER_TIME_T, &sent_us);
   (void)curl_easy_getinfo(easy, CURLINFO_STARTTRANSFER_TIME_T, &answered_us);
+  /* libcurl is content with an answer that breaks off among its headers. */
+  if (code == CURLE_OK && !transfer->has_head) transfer->code = CURLE_PARTIAL_FILE;
   transfer->is_http2 = version == CURL_HTTP_VERSION_2_0;
   transfer->latency_us = answered_us > sent_us ? answered_us - sent_us : 0;
   /* A server cannot act on a request whose body it does not have to the end. */

@@ -58,6 +58,7 @@ struct tp_remote_transfer {
   CURL *easy; /* NULL: not running */
   struct curl_slist *headers;
   size_t body_taken;
+  bool has_head; /* all headers of the answer have come */
 };
 
 /* Begins it. Errors: TUPLET_NOMEM, TUPLET_INVALID (the URL): then on_end does not come. */
