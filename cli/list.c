@@ -6,25 +6,17 @@
 #include "database.h"
 #include "options.h"
 #include "output.h"
+#include "range.h"
 #include "report.h"
 #include "value.h"
 
 typedef struct list_request {
-  const char *prefix;
-  const char *start;
-  const char *end;
+  tp_cli_range_texts range;
   uint64_t limit; /* 0: none */
   tuplet_list_options options;
   tp_cli_entry_form form;
   bool show_cursor;
 } list_request;
-
-/* The encoded keys of a selector, which points to them. */
-typedef struct list_range {
-  tuplet_owned owned[3];
-  tuplet_key keys[3];
-  tuplet_selector selector;
-} list_range;
 
 enum { PREFIX = TP_CLI_OPTION_LONG_ONLY, START, END, LIMIT, BATCH_SIZE, CURSOR, SHOW_CURSOR, CONSISTENCY };
 
@@ -34,9 +26,9 @@ static bool take_option(int option, list_request *request, const tp_cli_options 
   uint64_t number = 0;
   *ret_code = TP_CLI_EXIT_USAGE;
   switch (option) {
-  case PREFIX: request->prefix = optarg; return true;
-  case START: request->start = optarg; return true;
-  case END: request->end = optarg; return true;
+  case PREFIX: request->range.prefix = optarg; return true;
+  case START: request->range.start = optarg; return true;
+  case END: request->range.end = optarg; return true;
   case LIMIT: return tp_cli_number_parse(&tp_cli_list, "--limit", optarg, 1, INT64_MAX, &request->limit);
   case BATCH_SIZE:
     if (!tp_cli_number_parse(&tp_cli_list, "--batch-size", optarg, 1, 1000, &number)) return false;
@@ -76,31 +68,14 @@ static tp_cli_exit parse(tp_cli_context *context, int argc, char **argv, list_re
     return tp_cli_fail_usage(&tp_cli_list, "'%s' is one argument too many", operands[1]);
   }
   if (options.operand_count == 1) {
-    if (request->prefix != NULL) return tp_cli_fail_usage(&tp_cli_list, "the prefix is given twice");
-    request->prefix = operands[0];
+    if (request->range.prefix != NULL) return tp_cli_fail_usage(&tp_cli_list, "the prefix is given twice");
+    request->range.prefix = operands[0];
   }
   /* Everything, unless both ends of the range are given. */
-  if (request->prefix == NULL && (request->start == NULL || request->end == NULL)) request->prefix = "[]";
+  if (request->range.prefix == NULL && (request->range.start == NULL || request->range.end == NULL))
+    request->range.prefix = "[]";
   *ret_go = true;
   return TP_CLI_EXIT_OK;
-}
-
-static tp_cli_exit range_init(const list_request *request, list_range *range) {
-  const char *texts[3] = {request->prefix, request->start, request->end};
-  static const char *const names[3] = {"prefix", "start", "end"};
-  const tuplet_key **members[3] = {&range->selector.prefix, &range->selector.start, &range->selector.end};
-  for (size_t i = 0; i < 3; i++) {
-    if (texts[i] == NULL) continue;
-    tp_cli_exit code = tp_cli_key_read(names[i], texts[i], &range->owned[i]);
-    if (code != TP_CLI_EXIT_OK) return code;
-    range->keys[i] = tuplet_key_of(tuplet_view(range->owned[i].data, range->owned[i].size));
-    *members[i] = &range->keys[i];
-  }
-  return TP_CLI_EXIT_OK;
-}
-
-static void range_done(list_range *range) {
-  for (size_t i = 0; i < 3; i++) tuplet_owned_free(&range->owned[i]);
 }
 
 /* What comes after the last entry: "" when there is nothing more. */
@@ -152,11 +127,11 @@ static tp_cli_exit run(tp_cli_context *context, int argc, char **argv) {
   if (!go) return code;
 
   tuplet_error error = {0};
-  list_range range = {0};
+  tp_cli_range range = {0};
   tuplet_db *db = NULL;
   tuplet_list *list = NULL;
   char *cursor = NULL;
-  code = range_init(&request, &range);
+  code = tp_cli_range_init(&request.range, &range);
   if (code != TP_CLI_EXIT_OK) goto out;
   code = tp_cli_database_open(context, TP_CLI_READ, &db);
   if (code != TP_CLI_EXIT_OK) goto out;
@@ -175,7 +150,7 @@ out:
   free(cursor);
   tuplet_list_close(list);
   tuplet_close(db);
-  range_done(&range);
+  tp_cli_range_done(&range);
   return code;
 }
 

@@ -66,7 +66,35 @@ class Watch(Cli):
         self.tuplet("set", '["a"]', "2")
         self.assertEqual(process.wait(), SYSTEM)
 
+    def test_a_range(self):
+        process, lines = self.watch("--prefix", '["r"]')
+        for text in ('["r", 2]\t2', '["r", 1]\t1', '["r", 2]\t3'):
+            self.tuplet("set", *text.split("\t"))
+            self.assertEqual(lines.next(), text)
+        self.tuplet("set", '["other"]', "0")
+        self.tuplet("delete", '["r", 1]')
+        self.assertEqual(lines.next(), '["r", 1]\t')
+        self.tuplet("set", '["r", 3]', "4", "--expire-in", "1s")
+        self.assertEqual([lines.next(), lines.next()], ['["r", 3]\t4', '["r", 3]\t'])
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(process.wait(), -signal.SIGTERM)
+
+    def test_a_range_begins_with_what_is_there(self):
+        for i in range(3):
+            self.tuplet("set", f'["r", {i}]', str(i))
+        process, lines = self.watch("--json", "--count", "2", "--start", '["r", 1]', "--end", '["r", 3]')
+        self.assertEqual([json.loads(lines.next())["key"] for _ in range(2)], [["r", 1], ["r", 2]])
+        self.tuplet("delete", '["r", 0]')
+        self.tuplet("delete", '["r", 2]')
+        self.assertEqual(json.loads(lines.next()),
+                         {"key": ["r", 2], "keyText": '["r", 2]', "value": None, "versionstamp": None})
+        self.assertEqual(process.wait(), 0)
+        self.assertEqual(self.tuplet("watch", "--timeout", "50ms", "--prefix", "[]", "--count", "2", code=ABSENT),
+                         '["a"]\t1\n["r", 1]\t1\n')
+
     def test_mistakes(self):
+        self.tuplet("watch", "--prefix", '["a"]', '["b"]', code=USAGE)
+        self.tuplet("watch", "--start", '["a"]', code=DATA)
         self.tuplet("watch", code=USAGE)
         self.tuplet("watch", "--count", "0", '["a"]', code=USAGE)
         self.tuplet("watch", "--timeout", "soon", '["a"]', code=USAGE)
