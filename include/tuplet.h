@@ -984,8 +984,7 @@ TUPLET_API tuplet_status tuplet_atomic_enqueue(tuplet_atomic *atomic, tuplet_val
 typedef struct tuplet_message {
   const char *id;       /* the same each time it comes; ended by a NUL */
   tuplet_value payload; /* V8 */
-  uint32_t
-      attempt; /* from 1; a message that Deno handled before counts from there only as far as Deno tells */
+  uint32_t attempt;     /* from 1; attempts of Deno's are not counted */
 } tuplet_message;
 
 typedef struct tuplet_listener tuplet_listener;
