@@ -369,7 +369,7 @@ test("what listeners have not finished counts as memory, which is bounded", asyn
   await enqueue(session, numbers(300).map((i) => `${i} ${large}`));
   const greedy = await Listener.open(t, session, { maxInFlight: 1000 });
   await eventually(SOON_MS, "the end of what asks for too much", () => greedy.isClosed);
-  assert.match(server.stderr, /a listener was ended/);
+  await eventually(SOON_MS, "the log's line", () => /a listener was ended/.test(server.stderr));
   const modest = await Listener.open(t, session, { maxInFlight: 10 });
   const seen = new Set();
   await eventually(60_000, "all messages", async () => {

@@ -7,7 +7,16 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import test from "node:test";
 import { request1, request2, Session } from "./lib/connect.mjs";
-import { CLIENTS, eventually, run, spawnDeno, startServer, temporaryFolder, TOKEN, within } from "./lib/harness.mjs";
+import {
+  CLIENTS,
+  eventually,
+  run,
+  spawnDeno,
+  startServer,
+  temporaryFolder,
+  TOKEN,
+  within,
+} from "./lib/harness.mjs";
 import { enqueue, Listener } from "./lib/queue.mjs";
 
 const SOON_MS = 60_000;

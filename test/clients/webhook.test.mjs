@@ -137,16 +137,18 @@ test("what is not answered with 2xx comes again as its schedule says, and at its
   await enqueue(session, ["refused"], { backoffSchedule: [10], keysIfUndelivered: [pb.stringKey("dead")] });
   await eventually(SOON_MS, "the dead letter", async () => await session.get(pb.stringKey("dead")));
   assert.equal(consumer.posts.length, 5);
-  assert.match(server.stderr, /was not taken by its webhook.*reason="the answer was 5\d\d"/);
+  const told = () => /was not taken by its webhook.*reason="the answer was 5\d\d"/.test(server.stderr);
+  await eventually(SOON_MS, "the log's line", told);
 });
 
 test("a redirect is not followed", async (t) => {
   const consumer = await Consumer.start(t);
   const { session } = await startPosting(t, consumer.url);
-  consumer.answer = (_request, response) => response.writeHead(307, { location: `${consumer.url}/other` }).end();
-  await enqueue(session, ["one"], { backoffSchedule: [], keysIfUndelivered: [pb.stringKey("dead")] });
-  await eventually(SOON_MS, "the second attempt", () => consumer.posts.length >= 1);
-  assert.ok(consumer.posts.every(({ path }) => path === "/"));
+  consumer.answer = (_request, response) =>
+    response.writeHead(307, { location: `${consumer.url}/other` }).end();
+  await enqueue(session, ["one"], { backoffSchedule: [10], keysIfUndelivered: [pb.stringKey("dead")] });
+  await eventually(SOON_MS, "the dead letter", async () => await session.get(pb.stringKey("dead")));
+  assert.deepEqual(consumer.posts.map(({ path }) => path), ["/", "/"]);
 });
 
 test("an answer that does not come in time is none", async (t) => {
@@ -228,7 +230,9 @@ test("a consumer that dies and comes back misses nothing", async (t) => {
     if (handled.size < 100) take(request, response, post);
     else request.socket.destroy();
   };
-  await enqueue(session, numbers(300), { backoffSchedule: [200, 500, 1000, 1000, 1000, 1000, 1000, 1000, 5000] });
+  await enqueue(session, numbers(300), {
+    backoffSchedule: [200, 500, 1000, 1000, 1000, 1000, 1000, 1000, 5000],
+  });
   await eventually(SOON_MS, "the first hundred", () => handled.size === 100);
   await first.stop();
   const second = await Consumer.start(t, { port: first.port });
@@ -312,17 +316,28 @@ test("over TLS the consumer shows that it is the one, and the token goes to it a
 
   const wary = await startPosting(t, consumer.url, ["--queue-webhook-token", secret]);
   await enqueue(wary.session, ["not for anybody"], {
-    backoffSchedule: [],
+    backoffSchedule: [10],
     keysIfUndelivered: [pb.stringKey("dead")],
   });
-  await eventually(SOON_MS, "the failure", () => /was not taken by its webhook.*certificate/i.test(wary.server.stderr));
+  await eventually(
+    SOON_MS,
+    "the failure",
+    () => /was not taken by its webhook.*certificate/i.test(wary.server.stderr),
+  );
   assert.equal(consumer.posts.length, 1);
 });
 
 test("what cannot be meant is refused at the start", async (t) => {
   const folder = await temporaryFolder(t);
   const refuse = async (pattern, ...args) => {
-    const { code, stderr } = await tuplet(["serve", "--db", join(folder, "kv"), "--addr", "127.0.0.1:0", ...args]);
+    const { code, stderr } = await tuplet([
+      "serve",
+      "--db",
+      join(folder, "kv"),
+      "--addr",
+      "127.0.0.1:0",
+      ...args,
+    ]);
     assert.notEqual(code, 0, args.join(" "));
     assert.match(stderr, pattern, args.join(" "));
   };
@@ -333,7 +348,13 @@ test("what cannot be meant is refused at the start", async (t) => {
   await refuse(/name/, "--queue-webhook", "Orders!=https://example.org/");
   await refuse(/--read-only/, "--read-only", "--queue-webhook", "https://example.org/");
   await refuse(/needs --queue-webhook/, "--queue-webhook-token", "long-enough-token");
-  await refuse(/cannot be read/, "--queue-webhook", "https://example.org/", "--queue-webhook-ca", join(folder, "no"));
+  await refuse(
+    /cannot be read/,
+    "--queue-webhook",
+    "https://example.org/",
+    "--queue-webhook-ca",
+    join(folder, "no"),
+  );
   const told = await tuplet(["serve", "--queue-webhook", "https://me:sesame@example.org/"]);
   assert.ok(!told.stderr.includes("sesame"));
 });

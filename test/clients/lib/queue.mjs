@@ -10,7 +10,9 @@ const ANSWER_TIMEOUT_MS = 20_000;
 
 /** A value as V8 writes it; newer versions of V8 than Node's, as Deno's, write text as this one does. */
 function decodeValue(bytes) {
-  return deserialize(bytes[0] === 0xff && bytes[1] > 15 ? Buffer.from([0xff, 15, ...bytes.subarray(2)]) : bytes);
+  return deserialize(
+    bytes[0] === 0xff && bytes[1] > 15 ? Buffer.from([0xff, 15, ...bytes.subarray(2)]) : bytes,
+  );
 }
 
 /** A listener. It keeps what comes in `messages`, whose payloads are decoded, until they are taken. */
