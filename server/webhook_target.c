@@ -14,8 +14,7 @@ static size_t name_size(const char *text) {
 }
 
 /* TUPLET_OK with an empty text when the URL has no such part. */
-static tuplet_status get_part(CURLU *url, CURLUPart part, char *ret_text, size_t size,
-                              tuplet_error *error) {
+static tuplet_status get_part(CURLU *url, CURLUPart part, char *ret_text, size_t size, tuplet_error *error) {
   char *text = NULL;
   CURLUcode code = curl_url_get(url, part, &text, 0);
   ret_text[0] = '\0';
