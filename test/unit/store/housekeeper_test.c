@@ -23,6 +23,8 @@ typedef struct noting_engine {
   uint32_t left;         /* rows that are due */
   tuplet_status failure; /* of the first sweep; TUPLET_OK: none */
   bool foreign_changes;
+  void (*on_change)(void *context); /* when it was asked to tell of changes */
+  void *on_change_context;
 } noting_engine;
 
 static void sweep(tp_engine *base, tp_sweep *asked) {
@@ -55,6 +57,27 @@ static tuplet_status poll_foreign_changes(tp_engine *base, bool *ret_changed, bo
   latch_add(&engine->polled);
   return TUPLET_OK;
 }
+
+static tuplet_status notice_changes(tp_engine *base, void (*on_change)(void *context), void *context,
+                                    tuplet_error *error) {
+  (void)error;
+  noting_engine *engine = (noting_engine *)(void *)base; /* its first member */
+  (void)pthread_mutex_lock(&engine->mutex);
+  engine->on_change = on_change;
+  engine->on_change_context = context;
+  (void)pthread_mutex_unlock(&engine->mutex);
+  return TUPLET_OK;
+}
+
+static void notice_stop(tp_engine *base) {
+  noting_engine *engine = (noting_engine *)(void *)base; /* its first member */
+  engine->on_change = NULL;
+}
+
+static const tp_engine_ops telling_ops = {.sweep = sweep,
+                                          .poll_foreign_changes = poll_foreign_changes,
+                                          .notice_changes = notice_changes,
+                                          .notice_stop = notice_stop};
 
 static const tp_engine_ops noting_ops = {.sweep = sweep, .poll_foreign_changes = poll_foreign_changes};
 
@@ -172,6 +195,38 @@ static void others_changes_wake_all_who_watch(void **state) {
   stop(f);
 }
 
+/* A change is told when it begins to be written, and can be seen when the disk has it. */
+static void what_is_told_is_looked_for_until_it_can_be_seen(void **state) {
+  fixture *f = *state;
+  enum { LOOKS = 10, SOON_MS = 5000 }; /* once a second, as without being told, would take twice as long */
+  f->engine.base = (tp_engine){.ops = &telling_ops, .shared = true};
+  start(f, true);
+  latch woken = LATCH_INIT;
+  tp_hub_member member = {.wake = wake, .context = &woken};
+  tp_hub_subscription subscription = {.member = &member, .key = {"k", 1}};
+  member.subscriptions = &subscription;
+  member.subscription_count = 1;
+  assert_int_equal(tp_watch_hub_join(&f->hub, &member, &f->error), TUPLET_OK);
+  tp_watch_hub_looking(&f->hub, &member);
+  tp_housekeeper_note_watch(&f->housekeeper);
+  assert_true(latch_wait(&f->engine.polled, 1));
+  (void)pthread_mutex_lock(&f->engine.mutex);
+  assert_non_null(f->engine.on_change); /* it asked before it looked */
+  f->engine.on_change(f->engine.on_change_context);
+  (void)pthread_mutex_unlock(&f->engine.mutex);
+  tp_clock clock = tp_clock_system();
+  int64_t told_ns = tp_clock_monotonic_ns(&clock);
+  assert_true(latch_wait(&f->engine.polled, 1 + LOOKS));
+  assert_true(tp_clock_monotonic_ns(&clock) - told_ns < (int64_t)SOON_MS * 1000000);
+  (void)pthread_mutex_lock(&f->engine.mutex);
+  f->engine.foreign_changes = true;
+  (void)pthread_mutex_unlock(&f->engine.mutex);
+  assert_true(latch_wait(&woken, 2));
+  tp_watch_hub_leave(&f->hub, &member);
+  stop(f);
+  assert_null(f->engine.on_change);
+}
+
 static void what_is_not_shared_is_not_looked_at(void **state) {
   fixture *f = *state;
   start(f, true);
@@ -198,6 +253,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(a_database_that_is_only_read_is_not_swept, set_up, tear_down),
       cmocka_unit_test_setup_teardown(after_a_failure_the_sweep_rests, set_up, tear_down),
       cmocka_unit_test_setup_teardown(others_changes_wake_all_who_watch, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(what_is_told_is_looked_for_until_it_can_be_seen, set_up, tear_down),
       cmocka_unit_test_setup_teardown(what_is_not_shared_is_not_looked_at, set_up, tear_down),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
