@@ -277,12 +277,19 @@ static tuplet_status load_access_token(tp_serve_config *config, tuplet_error *er
   return check_access_token(config->access_token_file, text, error);
 }
 
-static tuplet_status check_together(const tp_serve_config *config, tuplet_error *error) {
+static bool is_set(const config_reading *reading, const char *name) {
+  return reading->sources[tp_option_find(name, strlen(name))] != SOURCE_NONE;
+}
+
+static tuplet_status check_together(const config_reading *reading, tuplet_error *error) {
+  const tp_serve_config *config = reading->config;
   if ((config->tls_cert == NULL) != (config->tls_key == NULL))
     return tp_fail(error, TUPLET_INVALID, "--tls-cert and --tls-key go together; %s is missing.",
                    config->tls_cert == NULL ? "--tls-cert" : "--tls-key");
   if (config->tls_client_ca != NULL && config->tls_cert == NULL)
     return tp_fail(error, TUPLET_INVALID, "--tls-client-ca needs --tls-cert and --tls-key.");
+  if (is_set(reading, "tls-client-mode") && config->tls_client_ca == NULL)
+    return tp_fail(error, TUPLET_INVALID, "--tls-client-mode needs --tls-client-ca, whom to trust.");
   if (config->create_databases && config->data_dir == NULL)
     return tp_fail(error, TUPLET_INVALID, "--create-databases needs --data-dir, the folder to make them in.");
   return TUPLET_OK;
@@ -296,7 +303,7 @@ static tuplet_status read_everything(config_reading *reading, int argc, char **a
   if (status == TUPLET_OK && config->config_file != NULL)
     status = read_file(reading, config->config_file, error);
   if (status == TUPLET_OK) status = load_access_token(config, error);
-  if (status == TUPLET_OK) status = check_together(config, error);
+  if (status == TUPLET_OK) status = check_together(reading, error);
   return status;
 }
 
