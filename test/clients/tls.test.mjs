@@ -2,7 +2,7 @@
 // connected, certificates that clients show, and what is refused.
 
 import assert from "node:assert/strict";
-import { copyFile, readFile, writeFile } from "node:fs/promises";
+import { chmod, copyFile, readFile, writeFile } from "node:fs/promises";
 import https from "node:https";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -296,6 +296,22 @@ test("a new certificate by SIGHUP, while a watch of Deno's stays open", async (t
   assert.equal(await within(ANSWER_TIMEOUT_MS, "the end of Deno's program", exited), 0);
   assert.deepEqual(values, [null, 1, 2, 3]);
   assert.equal(connections(), before); /* it has had one connection all the time */
+});
+
+test("an expired certificate and a key that everybody may read are told of", async (t) => {
+  const server = await startSecureServer(t);
+  const { place } = server;
+  assert.match(server.stderr, /level=info msg="TLS certificate: CN=first, valid until /);
+  assert.doesNotMatch(server.stderr, /The TLS key can be read/);
+  await chmod(place.key, 0o644);
+  await reload(server, /level=warning .*The TLS key can be read by everybody/);
+  await install(place, await makeCertificate(place.folder, "late", place.authority, { days: -1 }));
+  await reload(server, /level=error .*stays as it was: .*cert\.pem has expired on /);
+  assert.equal(await nameShown(server), "first");
+  const options = ["--tls-cert", place.cert, "--tls-key", place.key];
+  const late = await startServer(t, join(place.folder, "late.sqlite"), { args: options });
+  assert.match(late.stderr, /level=warning .*CN=late, is valid only from /);
+  assert.equal(await nameShown(late), "late");
 });
 
 test("certificates of clients, required and optional", async (t) => {
