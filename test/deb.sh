@@ -116,9 +116,9 @@ inside find /var/lib/tuplet -name '*.sqlite*' | grep -q . || fail 'the databases
 say 'a program with the library'
 inside sh -c 'apt-get -qq -y --no-install-recommends install gcc libc6-dev pkg-config /packages/lib*.deb' >"$work/log" 2>&1 ||
   fail "apt-get: $(tail -n 20 "$work/log")"
-cp examples/hello.c "$root/tmp/"
+cp examples/hello.c "$root/packages/"
 # shellcheck disable=SC2016
-inside sh -c 'cd /tmp && gcc hello.c $(pkg-config --cflags --libs tuplet) -o hello && ./hello' || fail 'it does not compile or run'
+inside sh -c 'cd /packages && gcc hello.c $(pkg-config --cflags --libs tuplet) -o hello && ./hello' || fail 'it does not compile or run'
 
 if command -v lintian >/dev/null; then
   say 'lintian'
