@@ -74,7 +74,8 @@ def ask(program, *arguments):
 
 def first_clause(text):
     """What fits beside an option on a screen."""
-    clause = re.split(r"[;(]|\. |: ", text.strip())[0].strip().rstrip(".,")
+    text = re.sub(r"^of [a-z]+(, [a-z]+)*( and [a-z]+)?: ", "", text.strip())
+    clause = re.split(r"[;(]|\. |: ", text)[0].strip().rstrip(".,")
     if clause.count('"') % 2 == 1:
         clause = clause[:clause.rindex('"')].strip().rstrip(",")
     return clause if len(clause) <= 60 else clause[:59].rsplit(" ", 1)[0].rstrip(",") + " …"
@@ -102,6 +103,7 @@ def ask(program, *arguments):
 
 def first_clause(text):
     """What fits beside an option on a screen."""
+    text = re.sub(r"^of [a-z]+(, [a-z]+)*( and [a-z]+)?: ", "", text.strip())
     clause = re.split(r"[;:(]|\. ", text.strip())[0].strip().rstrip(".,")
     return clause if len(clause) <= 60 else clause[:59].rsplit(" ", 1)[0].rstrip(",") + " …"
 
