@@ -13,6 +13,10 @@
  */
 enum { OPENER_COUNT = 4, CLOSER_COUNT = 2 };
 
+/* How long a database waits for another to be let go of, when as many are open as may be: most are in use for
+ * no longer than a request takes. */
+enum { ROOM_WAIT_MS = 1000 };
+
 int64_t tp_collection_now_ms(const tp_collection *collection) {
   return tp_clock_monotonic_ns(&collection->clock) / 1000000;
 }
@@ -64,6 +68,7 @@ out_free:
 
 void tp_collection_stop(tp_collection *collection) {
   (void)pthread_mutex_lock(&collection->mutex);
+  while (collection->parked != NULL) tp_collection_unpark_first(collection);
   collection->stopping = true;
   (void)pthread_mutex_unlock(&collection->mutex);
   tp_clerk_stop(collection->openers); /* whose jobs may wait for closings */
@@ -237,9 +242,11 @@ void tp_collection_acquire(tp_collection *collection, tp_database_wait *wait) {
 static void remove_user(tp_volume *volume) {
   assert(volume->user_count > 0);
   volume->user_count--;
-  if (volume->user_count == 0 && volume->state == TP_VOLUME_OPEN && atomic_load(&volume->base.leaving) &&
-      !volume->collection->stopping)
+  if (volume->user_count > 0 || volume->state != TP_VOLUME_OPEN || volume->collection->stopping) return;
+  if (atomic_load(&volume->base.leaving))
     tp_volume_begin_close(volume);
+  else
+    tp_collection_unpark_first(volume->collection);
 }
 
 void tp_collection_release(tp_collection *collection, tp_database *database) {
@@ -284,6 +291,7 @@ bool tp_collection_sweep(tp_collection *collection) {
   bool in_use = false;
   (void)pthread_mutex_lock(&collection->mutex);
   if (!collection->stopping) {
+    tp_collection_unpark_older(collection, tp_collection_now_ms(collection) - ROOM_WAIT_MS);
     close_idle(collection);
     check_wanted(collection);
   }

@@ -367,12 +367,55 @@ static void when_all_are_in_use_one_more_is_refused(void **state) {
   static const char *const names[OPEN_MAX] = {"a", "b", "c"};
   for (size_t i = 0; i < OPEN_MAX; i++) used[i] = open_it(f, make(f, names[i]));
   database_id other = make(f, "d");
-  EXPECT(f, TUPLET_BUSY, use(f, other));
-  assert_non_null(strstr(f->error.message, "try again later"));
+  wait_for asked = {.base = {.on_done = on_database}, .done = LATCH_INIT};
+  tp_databases_acquire(f->databases, other.bytes, &asked.base);
+  for (int i = 0; i < 60000 && latch_count(&asked.done) == 0; i++) {
+    (void)usleep(1000);
+    pass(f, 100);
+    (void)tp_databases_sweep(f->databases);
+  }
+  assert_true(latch_wait(&asked.done, 1));
+  assert_int_equal(asked.base.status, TUPLET_BUSY);
+  assert_non_null(strstr(asked.base.error.message, "try again later"));
   tp_database_release(f->databases, used[1]);
   EXPECT(f, TUPLET_OK, use(f, other));
   tp_database_release(f->databases, used[0]);
   tp_database_release(f->databases, used[2]);
+}
+
+static void one_that_is_let_go_of_makes_room_for_who_waits(void **state) {
+  fixture *f = *state;
+  tp_database *used[OPEN_MAX];
+  static const char *const names[OPEN_MAX] = {"a", "b", "c"};
+  for (size_t i = 0; i < OPEN_MAX; i++) used[i] = open_it(f, make(f, names[i]));
+  wait_for asked[2];
+  static const char *const others[] = {"d", "e"};
+  for (size_t i = 0; i < COUNT_OF(asked); i++) {
+    asked[i] = (wait_for){.base = {.on_done = on_database}, .done = LATCH_INIT};
+    tp_databases_acquire(f->databases, make(f, others[i]).bytes, &asked[i].base);
+  }
+  (void)tp_databases_sweep(f->databases); /* no time has passed */
+  for (size_t i = 0; i < COUNT_OF(asked); i++) assert_int_equal(latch_count(&asked[i].done), 0);
+  for (size_t i = 0; i < OPEN_MAX; i++) tp_database_release(f->databases, used[i]);
+  for (size_t i = 0; i < COUNT_OF(asked); i++) {
+    assert_true(latch_wait(&asked[i].done, 1));
+    assert_int_equal(asked[i].base.status, TUPLET_OK);
+    tp_database_release(f->databases, asked[i].base.database);
+  }
+  assert_in_range(files_open(f), 1, OPEN_MAX);
+}
+
+static void who_waits_for_room_when_the_server_ends_is_told(void **state) {
+  fixture *f = *state;
+  tp_database *used[OPEN_MAX];
+  static const char *const names[OPEN_MAX] = {"a", "b", "c"};
+  for (size_t i = 0; i < OPEN_MAX; i++) used[i] = open_it(f, make(f, names[i]));
+  wait_for asked = {.base = {.on_done = on_database}, .done = LATCH_INIT};
+  tp_databases_acquire(f->databases, make(f, "d").bytes, &asked.base);
+  tp_databases_stop(f->databases);
+  assert_int_equal(latch_count(&asked.done), 1);
+  assert_int_equal(asked.base.status, TUPLET_CLOSED);
+  for (size_t i = 0; i < OPEN_MAX; i++) tp_database_release(f->databases, used[i]);
 }
 
 static void who_waits_when_the_server_ends_is_told(void **state) {
@@ -679,6 +722,8 @@ int main(void) {
       TEST(a_database_that_is_not_used_is_closed),
       TEST(for_one_more_the_one_unused_for_longest_is_closed),
       TEST(when_all_are_in_use_one_more_is_refused),
+      TEST(one_that_is_let_go_of_makes_room_for_who_waits),
+      TEST(who_waits_for_room_when_the_server_ends_is_told),
       TEST(who_waits_when_the_server_ends_is_told),
       TEST(a_renamed_database_is_found_by_its_id_and_its_new_name),
       TEST(a_deleted_database_is_not_found_and_the_next_of_its_name_is_another),
