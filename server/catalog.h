@@ -88,9 +88,10 @@ tuplet_status tp_catalog_find(const tp_catalog *catalog, const char *name,
  * system call. */
 int64_t tp_catalog_changed_ns(const tp_catalog *catalog);
 
-/* Makes a database; from: a Deno KV file whose content it gets, as of now, NULL: none. TUPLET_OK, or
- * TUPLET_CONFLICT: the name is taken. Errors: TUPLET_INVALID (the name), TUPLET_READ_ONLY, TUPLET_FULL,
- * TUPLET_IO, TUPLET_NOMEM, and of `from`: TUPLET_FORMAT, TUPLET_CORRUPT, TUPLET_BUSY. */
+/* Makes a database, which root makes for the owner of the data directory; from: a Deno KV file whose content
+ * it gets, as of now, NULL: none. TUPLET_OK, or TUPLET_CONFLICT: the name is taken. Errors: TUPLET_INVALID
+ * (the name), TUPLET_READ_ONLY, TUPLET_FULL, TUPLET_IO, TUPLET_NOMEM, and of `from`: TUPLET_FORMAT,
+ * TUPLET_CORRUPT, TUPLET_BUSY. */
 tuplet_status tp_catalog_create(const tp_catalog *catalog, const char *name, const char *from,
                                 uint8_t ret_id[TP_AUTH_DATABASE_ID_SIZE], tuplet_error *error);
 

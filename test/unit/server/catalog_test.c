@@ -200,6 +200,19 @@ static void only_the_owner_may_enter_and_read(void **state) {
   assert_int_equal(count_things(f), 1);
 }
 
+static void what_root_makes_belongs_to_the_owner_of_the_data_directory(void **state) {
+  fixture *f = *state;
+  struct stat attributes;
+  uid_t owner = geteuid() == 0 ? 4512 : geteuid(); /* others can only have their own */
+  assert_int_equal(chown(f->path, owner, (gid_t)-1), 0);
+  (void)create(f, "shop");
+  static const char *const made[] = {"shop", "shop/id", "shop/kv.sqlite3"};
+  for (size_t i = 0; i < COUNT_OF(made); i++) {
+    assert_int_equal(stat(below(f, made[i]), &attributes), 0);
+    assert_int_equal(attributes.st_uid, owner);
+  }
+}
+
 static void a_name_that_is_taken_is_not_given_again(void **state) {
   fixture *f = *state;
   database_id first = create(f, "shop");
@@ -698,6 +711,7 @@ int main(void) {
       TEST(what_is_made_is_found_and_listed_by_name),
       TEST(an_empty_catalog_lists_nothing),
       TEST(only_the_owner_may_enter_and_read),
+      TEST(what_root_makes_belongs_to_the_owner_of_the_data_directory),
       TEST(a_name_that_is_taken_is_not_given_again),
       TEST(a_renamed_database_keeps_its_id),
       TEST(a_deleted_database_is_gone_and_the_next_of_its_name_is_another),
