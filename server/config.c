@@ -126,7 +126,8 @@ static tuplet_status set(config_reading *reading, const tp_option *option, const
   case TP_OPTION_UNSUPPORTED:
     return tp_fail(
         error, TUPLET_INVALID,
-        "%s is denokv's and not supported: tuplet serves its own files, not the backups of Deno Deploy.",
+        "%s is denokv's and not supported: tuplet does not follow the backups of Deno Deploy in S3; `denokv "
+        "pitr` makes a file of them that it serves.",
         name);
   case TP_OPTION_ADDRESSES: return add_address(reading->config, name, text, error);
   case TP_OPTION_CHOICE: return set_choice(option, name, text, member, error);
