@@ -192,6 +192,24 @@ static void beyond_it_serves_those_that_hold_little(void **state) {
   tp_http_conn_free(quick);
 }
 
+/* A connection that held too much may go on when others have given memory back, though nothing happens on it.
+ */
+static void goes_on_when_others_have_given_memory_back(void **state) {
+  client *c = *state;
+  use_budget(&c->f, BIG_SIZE / 2, 100);
+  client_open(c, 10);
+  size_t big = client_ask(c, "GET", "/big", NULL), other = client_ask(c, "GET", "/empty", NULL);
+  client_talk(c);
+  assert_int_equal(c->answers[other].status, 0);
+  c->f.budget.memory_max = SIZE_MAX; /* as good as if others had */
+  c->f.wake_count = 0;
+  tp_http_conn_expire_receiving(c->f.conn, 0, 1000, 1000);
+  assert_int_equal(c->f.wake_count, 1);
+  client_talk(c);
+  assert_int_equal(c->answers[other].status, 204);
+  assert_int_equal(c->answers[big].status, 200);
+}
+
 /* Large heads that never come to an end of their bodies, on one connection. */
 static void charges_many_heads(void **state) {
   client *c = *state;
@@ -224,6 +242,7 @@ int main(void) {
       CLIENT_TEST(charges_streams_that_wait_for_a_window),
       TEST(charges_what_is_sent_ahead),
       TEST(beyond_it_serves_those_that_hold_little),
+      CLIENT_TEST(goes_on_when_others_have_given_memory_back),
       CLIENT_TEST(charges_many_heads),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
