@@ -11,7 +11,7 @@
 
 /* Openings are mostly waiting for a disk; a few at a time keep it busy, and a slow one does not hold up all.
  */
-enum { OPENER_COUNT = 4, CLOSER_COUNT = 2 };
+enum { OPENER_COUNT = 4, CLOSER_COUNT = 4 };
 
 /* How long a database waits for another to be let go of, when as many are open as may be: most are in use for
  * no longer than a request takes. */
@@ -66,12 +66,24 @@ out_free:
   return tp_fail_nomem(error);
 }
 
+/* Closes what was not used after until_ms and is not in use. With the mutex held. */
+static void close_unused(tp_collection *collection, int64_t until_ms) {
+  for (tp_volume *volume = collection->oldest; volume != NULL;) {
+    tp_volume *newer = volume->newer;
+    if (volume->user_count == 0 && volume->used_at_ms <= until_ms) tp_volume_begin_close(volume);
+    volume = newer;
+  }
+}
+
 void tp_collection_stop(tp_collection *collection) {
   (void)pthread_mutex_lock(&collection->mutex);
   while (collection->parked != NULL) tp_collection_unpark_first(collection);
   collection->stopping = true;
   (void)pthread_mutex_unlock(&collection->mutex);
   tp_clerk_stop(collection->openers); /* whose jobs may wait for closings */
+  (void)pthread_mutex_lock(&collection->mutex);
+  close_unused(collection, INT64_MAX); /* several at a time, as long as there are threads for it */
+  (void)pthread_mutex_unlock(&collection->mutex);
   tp_clerk_stop(collection->closers);
   collection->openers = NULL;
   collection->closers = NULL;
@@ -259,16 +271,6 @@ void tp_collection_release(tp_collection *collection, tp_database *database) {
 
 /* ---- Housekeeping ---- */
 
-/* With the mutex held. */
-static void close_idle(tp_collection *collection) {
-  int64_t until_ms = tp_collection_now_ms(collection) - collection->idle_timeout_ms;
-  for (tp_volume *volume = collection->oldest; volume != NULL;) {
-    tp_volume *newer = volume->newer;
-    if (volume->user_count == 0 && volume->used_at_ms <= until_ms) tp_volume_begin_close(volume);
-    volume = newer;
-  }
-}
-
 /* Notes who is wanted by others. With the mutex held, but not while the system is asked. */
 static void check_wanted(tp_collection *collection) {
   size_t count = 0;
@@ -292,7 +294,7 @@ bool tp_collection_sweep(tp_collection *collection) {
   (void)pthread_mutex_lock(&collection->mutex);
   if (!collection->stopping) {
     tp_collection_unpark_older(collection, tp_collection_now_ms(collection) - ROOM_WAIT_MS);
-    close_idle(collection);
+    close_unused(collection, tp_collection_now_ms(collection) - collection->idle_timeout_ms);
     check_wanted(collection);
   }
   for (tp_volume *volume = collection->oldest; volume != NULL && !collection->stopping;) {
