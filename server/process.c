@@ -2,9 +2,8 @@
 #include "server/process.h"
 
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stddef.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -33,12 +32,13 @@ static uint64_t count_descriptors(DIR *folder) {
 
 static void read_memory(int memory, tp_process_usage *usage) {
   char text[128];
-  uint64_t virtual_pages = 0, resident_pages = 0;
   ssize_t size = memory < 0 ? -1 : pread(memory, text, sizeof text - 1, 0);
   if (size <= 0) return;
   text[size] = '\0';
-  if (sscanf(text, "%" SCNu64 " %" SCNu64, &virtual_pages, &resident_pages) != 2) return;
+  char *rest; /* two numbers, and more */
   uint64_t page_size = (uint64_t)sysconf(_SC_PAGESIZE);
+  uint64_t virtual_pages = strtoull(text, &rest, 10);
+  uint64_t resident_pages = strtoull(rest, &rest, 10);
   usage->virtual_size = virtual_pages * page_size;
   usage->resident_size = resident_pages * page_size;
 }

@@ -17,8 +17,8 @@
 enum { WAIT_S = 60, PAGE_SIZE = 4096 };
 
 typedef struct fixture {
-  char folder[64];
-  char path[96];
+  char folder[128];
+  char path[160];
   tp_engine_stats stats;
   tp_store *store;
   tuplet_error error;
@@ -40,8 +40,8 @@ static int set_up(void **state) {
   fixture *f = calloc(1, sizeof *f);
   if (f == NULL) return -1;
   *state = f;
-  (void)snprintf(f->folder, sizeof f->folder, "%s/tuplet-stats-XXXXXX",
-                 getenv("TMPDIR") != NULL && strlen(getenv("TMPDIR")) < 30 ? getenv("TMPDIR") : "/tmp");
+  const char *parent = getenv("TMPDIR");
+  (void)snprintf(f->folder, sizeof f->folder, "%s/tuplet-test-XXXXXX", parent != NULL ? parent : "/tmp");
   if (mkdtemp(f->folder) == NULL) return -1;
   (void)snprintf(f->path, sizeof f->path, "%s/kv.sqlite", f->folder);
   return tp_engine_stats_init(&f->stats, NULL, &f->error) == TUPLET_OK ? 0 : -1;
@@ -53,7 +53,7 @@ static int tear_down(void **state) {
   tp_store_close(f->store);
   tp_engine_stats_done(&f->stats);
   for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
-    char path[128];
+    char path[176];
     (void)snprintf(path, sizeof path, "%s%s", f->path, endings[i]);
     (void)unlink(path);
   }
