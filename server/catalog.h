@@ -69,6 +69,8 @@ bool tp_catalog_is_read_only(const tp_catalog *catalog);
 typedef struct tp_catalog_entry {
   char name[TP_DATABASE_NAME_SIZE_MAX + 1];
   uint8_t id[TP_AUTH_DATABASE_ID_SIZE];
+  int64_t
+      id_changed_ns; /* of listed ones: when its file `id` came to be there, unix; that of a copy is later */
 } tp_catalog_entry;
 
 /* All databases, in order of their names; the caller ends the array with tp_catalog_list_free. What has
@@ -79,8 +81,8 @@ tuplet_status tp_catalog_list(const tp_catalog *catalog,
                               tp_catalog_entry **ret_entries, size_t *ret_count, tuplet_error *error);
 void tp_catalog_list_free(const tp_catalog *catalog, tp_catalog_entry *entries);
 
-/* The id of the database of that name. TUPLET_OK, or TUPLET_NOT_FOUND. Errors: TUPLET_IO, TUPLET_FORMAT (the
- * folder is no database), TUPLET_NOMEM. */
+/* The id of the database of that name. TUPLET_OK, or TUPLET_NOT_FOUND. Errors: TUPLET_INVALID (the name),
+ * TUPLET_IO, TUPLET_FORMAT (the folder is no database). */
 tuplet_status tp_catalog_find(const tp_catalog *catalog, const char *name,
                               uint8_t ret_id[TP_AUTH_DATABASE_ID_SIZE], tuplet_error *error);
 

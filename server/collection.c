@@ -82,7 +82,8 @@ void tp_collection_stop(tp_collection *collection) {
   (void)pthread_mutex_unlock(&collection->mutex);
   tp_clerk_stop(collection->openers); /* whose jobs may wait for closings */
   (void)pthread_mutex_lock(&collection->mutex);
-  close_unused(collection, INT64_MAX); /* several at a time, as long as there are threads for it */
+  if (collection->closers != NULL)
+    close_unused(collection, INT64_MAX); /* several at a time, as long as there are threads for it */
   (void)pthread_mutex_unlock(&collection->mutex);
   tp_clerk_stop(collection->closers);
   collection->openers = NULL;

@@ -26,11 +26,12 @@ struct tp_volume {
   tp_clerk_job job;
   tp_database_wait *waits; /* those who asked for it and are not told yet, the last first */
   size_t user_count;
-  int64_t used_at_ms; /* monotonic */
-  uint64_t seen;      /* the number of the last reading of the data directory that met it */
-  bool checking;      /* the sweep looks at its hold, which must stay */
-  bool has_waited;    /* for room, since parked_at_ms (monotonic) */
-  bool gives_up;      /* it has waited for long enough */
+  int64_t used_at_ms;    /* monotonic */
+  int64_t id_changed_ns; /* see tp_catalog_entry; as of the first reading */
+  uint64_t seen;         /* the number of the last reading of the data directory that met it */
+  bool checking;         /* the sweep looks at its hold, which must stay */
+  bool has_waited;       /* for room, since parked_at_ms (monotonic) */
+  bool gives_up;         /* it has waited for long enough */
   int64_t parked_at_ms;
   tp_volume *next_parked;
   tp_volume *older, *newer; /* of those that are OPEN, in order of use */

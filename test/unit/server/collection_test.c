@@ -280,6 +280,24 @@ static void a_copied_folder_does_not_stand_in_for_the_original(void **state) {
   tp_database_release(f->databases, opened);
 }
 
+static void at_the_start_the_older_of_two_folders_of_one_id_is_the_original(void **state) {
+  fixture *f = *state;
+  stop(f);
+  plant(f, "m-original", 1);
+  (void)usleep(50000); /* more than the step of the file system's time */
+  plant(f, "a-copy", 1);
+  plant(f, "z-copy", 1);
+  start(f);
+  assert_int_equal(known(f), 1);
+  database_id id;
+  EXPECT(f, TUPLET_OK, exchange(f, "m-original", false, &id));
+  EXPECT(f, TUPLET_FORMAT, exchange(f, "a-copy", false, &id));
+  EXPECT(f, TUPLET_FORMAT, exchange(f, "z-copy", false, &id));
+  tp_database *opened = open_it(f, id);
+  assert_string_equal(tp_database_name(f->databases, opened), "m-original");
+  tp_database_release(f->databases, opened);
+}
+
 static void thousands_are_known_and_few_are_open(void **state) {
   fixture *f = *state;
   enum { COUNT = 2000, USED = 40 };
@@ -717,6 +735,7 @@ int main(void) {
       TEST(an_id_that_is_not_known_is_looked_for_at_most_once_a_second),
       TEST(more_than_are_allowed_are_not_made),
       TEST(a_copied_folder_does_not_stand_in_for_the_original),
+      TEST(at_the_start_the_older_of_two_folders_of_one_id_is_the_original),
       TEST(thousands_are_known_and_few_are_open),
       TEST(a_database_is_opened_when_it_is_used_and_then_had_at_once),
       TEST(a_database_that_is_not_used_is_closed),
