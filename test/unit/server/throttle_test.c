@@ -60,7 +60,7 @@ static void even_who_failed_all_day_is_forgiven(void **state) {
   tp_throttle *throttle = *state;
   for (int i = 0; i < 100000; i++) (void)fail_once(throttle, "192.0.2.1", 0);
   assert_true(tp_throttle_would_hold(throttle, view("192.0.2.1"), 60000));
-  assert_false(tp_throttle_would_hold(throttle, view("192.0.2.1"), 17 * 60000));
+  assert_false(tp_throttle_would_hold(throttle, view("192.0.2.1"), (int64_t)17 * 60000));
 }
 
 static void a_clock_that_stands_still_or_jumps_far_does_no_harm(void **state) {

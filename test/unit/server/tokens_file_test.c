@@ -28,9 +28,9 @@ uid_t geteuid(void) {
   return pretends ? user : getuid();
 }
 
-int fstat(int descriptor, struct stat *attributes) {
-  int result = fstatat(descriptor, "", attributes, AT_EMPTY_PATH);
-  if (pretends) attributes->st_uid = owner;
+int fstat(int fd, struct stat *buf) {
+  int result = fstatat(fd, "", buf, AT_EMPTY_PATH);
+  if (pretends) buf->st_uid = owner;
   return result;
 }
 
