@@ -183,6 +183,7 @@ static void expect(const fixture *f, const char *method, const char *path, const
   http_response response = call(f, method, path, headers, body);
   assert_int_equal(response.status, status);
   tp_buffer_append_byte(&response.body, '\0');
+  assert_non_null(response.body.data);
   if (strstr((const char *)response.body.data, text) == NULL)
     fail_msg("'%s' does not say '%s'", (const char *)response.body.data, text);
   tp_buffer_done(&response.body);
