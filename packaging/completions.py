@@ -169,7 +169,8 @@ def taking(root):
 BASH = """\
 # bash completion for tuplet; made by the build from `tuplet help`.
 _tuplet() {
-  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} command='' word skip='' i options='' words='' IFS=$' \\t\\n'
+  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} IFS=$' \\t\\n'
+  local command='' word skip='' i options='' words=''
   COMPREPLY=()
   # Readline takes --name=value apart into three words.
   if [[ $cur == = ]]; then cur=''; elif [[ $prev == = ]]; then prev=${COMP_WORDS[COMP_CWORD-2]}; fi
@@ -276,7 +277,8 @@ def zsh_function(command):
 
 def zsh(root):
     functions = "\n".join(zsh_function(command) for command in all_commands(root))
-    return f"#compdef tuplet\n# zsh completion for tuplet; made by the build from `tuplet help`.\n\n{functions}\n_tuplet \"$@\"\n"
+    head = "#compdef tuplet\n# zsh completion for tuplet; made by the build from `tuplet help`.\n"
+    return f"{head}\n{functions}\n_tuplet \"$@\"\n"
 
 
 # ---- fish ----
