@@ -336,7 +336,11 @@ static size_t judge(tp_http_conn *conn, llhttp_errno_t error, const char *data, 
      * preface, nearly. */
     bool is_over = http1->is_unknown ? !tp_http1_lines_are_in_first(&http1->lines)
                                      : !tp_http1_lines_are_open(&http1->lines);
-    if (is_too_large || is_over) reject(conn, !is_too_large ? 400 : http1->has_target ? 431 : 414);
+    if (is_over) {
+      reject(conn, 400);
+    } else if (is_too_large) {
+      reject(conn, http1->has_target ? 431 : 414);
+    }
   }
   return size;
 }
