@@ -149,9 +149,9 @@ enum { USERS = 6, DATABASES = 2 * OPEN_MAX, TURNS = 60 };
 typedef struct user {
   fixture *f;
   const database_id *ids;
-  unsigned number;
   size_t served;
   size_t busy;
+  unsigned number;
   tuplet_status status; /* what must not have come */
 } user;
 

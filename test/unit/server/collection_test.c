@@ -164,7 +164,7 @@ static void a_database_that_is_not_used_is_closed(void **state) {
   assert_null(tp_databases_acquire_open(f->databases, shop.bytes));
   EXPECT(f, TUPLET_OK, use(f, shop));
 
-  pass(f, 10 * IDLE_TIMEOUT_MS);
+  pass(f, (int64_t)10 * IDLE_TIMEOUT_MS);
   tp_database_release(f->databases, busy);
   (void)tp_databases_sweep(f->databases);
   wait_for_files_open(f, 1); /* the one that was in use until now */
@@ -267,20 +267,25 @@ static void who_waits_when_the_server_ends_is_told(void **state) {
 
 /* ---- Visits ---- */
 
+typedef struct names_seen {
+  char names[200];
+} names_seen;
+
 static void on_visit(void *context, const char *name, tp_store *store) {
-  char *seen = context;
+  names_seen *seen = context;
+  size_t size = strlen(seen->names);
   assert_non_null(store);
-  strcat(seen, name);
+  (void)snprintf(seen->names + size, sizeof seen->names - size, "%s", name);
 }
 
 static void those_that_are_open_are_visited_and_not_kept_open_by_it(void **state) {
   fixture *f = *state;
-  char seen[200] = "";
+  names_seen seen = {""};
   EXPECT(f, TUPLET_OK, use(f, make(f, "shop")));
   (void)make(f, "blog");
   pass(f, IDLE_TIMEOUT_MS);
-  EXPECT(f, TUPLET_OK, tp_databases_visit(f->databases, on_visit, seen, &f->error));
-  assert_string_equal(seen, "shop");
+  EXPECT(f, TUPLET_OK, tp_databases_visit(f->databases, on_visit, &seen, &f->error));
+  assert_string_equal(seen.names, "shop");
   (void)tp_databases_sweep(f->databases);
   wait_for_files_open(f, 0);
 }
