@@ -101,7 +101,9 @@ static void check_watches(tp_server *server) {
 
 static void on_sweep(void *context) {
   tp_server *server = context;
-  uint64_t count = tp_server_connections(server).connections + atomic_load(&server->service.watch_count);
+  enum { HELD_SIZE = 256 * 1024 }; /* so much that waits for clients counts as one of them */
+  uint64_t count = tp_server_connections(server).connections + atomic_load(&server->service.watch_count) +
+                   atomic_load(&server->service.budget.memory) / HELD_SIZE;
   (void)tp_trim_look(&server->trim, count);
   if (tp_databases_sweep(server->service.databases)) check_watches(server);
 }
