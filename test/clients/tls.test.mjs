@@ -3,13 +3,12 @@
 
 import assert from "node:assert/strict";
 import { chmod, copyFile, readFile, writeFile } from "node:fs/promises";
-import https from "node:https";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import test from "node:test";
 import tls from "node:tls";
 import { makeAuthority, makeCertificate } from "./lib/certificates.mjs";
-import { exchange, Session } from "./lib/connect.mjs";
+import { exchange, requestOver, Session } from "./lib/connect.mjs";
 import {
   eventually,
   run,
@@ -45,30 +44,6 @@ async function startSecureServer(t, args = []) {
 async function install(place, { cert, key }) {
   await copyFile(cert, place.cert);
   await copyFile(key, place.key);
-}
-
-/** As request1 of lib/connect.mjs, over TLS. */
-function requestOver(ca) {
-  return (url, { method = "POST", path = "/", headers = {}, body } = {}) => {
-    const answer = new Promise((done, fail) => {
-      const { hostname, port } = new URL(url);
-      const request = https.request(
-        { hostname, port, method, path, headers, ca, agent: false },
-        (response) => {
-          const chunks = [];
-          response.on("data", (chunk) => chunks.push(chunk)).on("error", fail);
-          response.on(
-            "end",
-            () =>
-              done({ status: response.statusCode, headers: response.headers, body: Buffer.concat(chunks) }),
-          );
-        },
-      );
-      request.on("error", fail);
-      request.end(body);
-    });
-    return within(ANSWER_TIMEOUT_MS, "the answer", answer);
-  };
 }
 
 /** The handshakes that the server has logged: { tls, alpn, ... } of each that succeeded. */
