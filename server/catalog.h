@@ -49,9 +49,9 @@ tuplet_status tp_database_name_check(tuplet_bytes name, tuplet_error *error);
 typedef struct tp_catalog tp_catalog;
 
 typedef enum tp_catalog_mode {
-  TP_CATALOG_MAKE, /* the folder is made when it is not there */
-  TP_CATALOG_CHANGE /* it must be there */,
-  TP_CATALOG_READ /* it must be there, and nothing in it is changed: what would is TUPLET_READ_ONLY */
+  TP_CATALOG_MAKE,   /* the folder is made when it is not there */
+  TP_CATALOG_CHANGE, /* it must be there */
+  TP_CATALOG_READ    /* it must be there, and nothing in it is changed: what would is TUPLET_READ_ONLY */
 } tp_catalog_mode;
 
 /* Errors: TUPLET_IO (also when the path is no folder), TUPLET_NOMEM. */
