@@ -271,6 +271,7 @@ static void write_stats_head(tp_cli_context *context, int width) {
 }
 
 static void write_stats(tp_cli_context *context, int width, const tp_catalog_survey *survey) {
+  long long in_queue = (long long)survey->queued + (long long)survey->delivering;
   char id[TP_DATABASE_ID_TEXT_SIZE];
   char stamp[TUPLET_VERSIONSTAMP_TEXT_SIZE];
   char line[LINE_SIZE];
@@ -286,9 +287,9 @@ static void write_stats(tp_cli_context *context, int width, const tp_catalog_sur
         (unsigned long long)survey->log_size, stamp, survey->is_served ? "true" : "false");
   else
     (void)snprintf(line, sizeof line, "%-*s  %s  %10lld  %10lld  %10lld  %12llu  %12llu  %s  %s\n", width,
-                   survey->entry.name, id, (long long)survey->entries, (long long)survey->expiring,
-                   (long long)(survey->queued + survey->delivering), (unsigned long long)survey->size,
-                   (unsigned long long)survey->log_size, stamp, survey->is_served ? "yes" : "no");
+                   survey->entry.name, id, (long long)survey->entries, (long long)survey->expiring, in_queue,
+                   (unsigned long long)survey->size, (unsigned long long)survey->log_size, stamp,
+                   survey->is_served ? "yes" : "no");
   tp_cli_write_text(context, line);
 }
 

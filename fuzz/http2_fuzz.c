@@ -46,6 +46,7 @@ static void on_request(void *context, tp_http_request *request) {
   tp_http_request_set_events(request, &events);
   s->kept[s->kept_count++] = request;
   tp_http_respond_start(request, 200, NULL, 0);
+  if (tp_http_request_target(request).size % 2 == 0) tp_http_respond_endless(request);
   tp_http_respond_write(request, tp_http_request_target(request));
 }
 
@@ -68,7 +69,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   bool shuts_down = data[0] % 2 == 0;
   server s = {0};
   tp_http_budget budget;
-  tp_http_budget_init(&budget, 1000, 5);
+  tp_http_budget_init(&budget, 1000, 3);
   tp_http_conn_config config = {.limits = tp_http_limits_default(),
                                 .budget = &budget,
                                 .on_head = on_head,
@@ -77,6 +78,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   config.limits.head_size_max = 300;
   config.limits.body_size_max = 200;
   config.limits.bodies_size_free = 100;
+  config.limits.held_size_free = 50;
   config.limits.streams_max = 5;
   if (tp_http_conn_new(&config, &s.conn, NULL) != TUPLET_OK) abort();
   tp_http_conn_receive(s.conn, (tuplet_bytes){preface, sizeof preface - 1});
@@ -85,14 +87,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     tp_http_conn_receive(s.conn, (tuplet_bytes){data + i, rest < step ? rest : step});
     collect(&s);
     if (i / step % 4 == 3) end_one(&s);
+    tp_http_conn_expire_receiving(s.conn, i, 300, 500); /* a millisecond for each byte */
+    collect(&s);
   }
-  tp_http_conn_expire_receiving(s.conn, 0, 0, 0);
+  tp_http_conn_expire_receiving(s.conn, size + 500, 300, 500);
   if (shuts_down) tp_http_conn_shutdown(s.conn);
   collect(&s);
   if (shuts_down) tp_http_conn_expire_shutdown(s.conn);
   collect(&s);
   if (tp_http_conn_progress(s.conn).handling != s.kept_count) abort();
   tp_http_conn_free(s.conn);
-  if (s.kept_count != 0 || atomic_load(&budget.memory) != 0) abort();
+  if (s.kept_count != 0 || atomic_load(&budget.memory) != 0 || atomic_load(&budget.requests) != 0) abort();
   return 0;
 }

@@ -11,7 +11,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static tp_tls_context *context; /* made once: a key takes longer than an input */
@@ -39,9 +38,7 @@ static X509 *make_certificate(EVP_PKEY *key) {
   return certificate;
 }
 
-int LLVMFuzzerInitialize(int *argc, char ***argv) {
-  (void)argc;
-  (void)argv;
+static void make_context(void) {
   char cert_path[64], key_path[64];
   EVP_PKEY *key = EVP_EC_gen("P-256");
   check(key != NULL);
@@ -59,7 +56,6 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
   (void)fclose(key_file);
   X509_free(certificate);
   EVP_PKEY_free(key);
-  return 0;
 }
 
 static void give(tp_tls_conn *conn, const uint8_t *data, size_t size) {
@@ -79,7 +75,7 @@ static tp_tls_conn *serve(const uint8_t *data, size_t size, size_t step) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  if (context == NULL) (void)LLVMFuzzerInitialize(NULL, NULL); /* a replay has no such call */
+  if (context == NULL) make_context();
   if (size < 2) return 0;
   size_t step = (size_t)data[0] + 1;
   tp_tls_conn *whole = serve(data + 1, size - 1, size - 1), *cut = serve(data + 1, size - 1, step);

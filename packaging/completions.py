@@ -74,7 +74,8 @@ def ask(program, *arguments):
 
 def first_clause(text):
     """What fits beside an option on a screen."""
-    clause = re.split(r"[;(]|\. |: ", text.strip())[0].strip().rstrip(".,")
+    text = re.sub(r"^of [a-z]+(, [a-z]+)*( and [a-z]+)?: ", "", text.strip())
+    clause = re.split(r"[;(]|\. |: ", text)[0].strip().rstrip(".,")
     if clause.count('"') % 2 == 1:
         clause = clause[:clause.rindex('"')].strip().rstrip(",")
     return clause if len(clause) <= 60 else clause[:59].rsplit(" ", 1)[0].rstrip(",") + " …"
@@ -102,6 +103,7 @@ def ask(program, *arguments):
 
 def first_clause(text):
     """What fits beside an option on a screen."""
+    text = re.sub(r"^of [a-z]+(, [a-z]+)*( and [a-z]+)?: ", "", text.strip())
     clause = re.split(r"[;:(]|\. ", text.strip())[0].strip().rstrip(".,")
     return clause if len(clause) <= 60 else clause[:59].rsplit(" ", 1)[0].rstrip(",") + " …"
 
@@ -167,7 +169,8 @@ def taking(root):
 BASH = """\
 # bash completion for tuplet; made by the build from `tuplet help`.
 _tuplet() {
-  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} command='' word skip='' i options='' words='' IFS=$' \\t\\n'
+  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} IFS=$' \\t\\n'
+  local command='' word skip='' i options='' words=''
   COMPREPLY=()
   # Readline takes --name=value apart into three words.
   if [[ $cur == = ]]; then cur=''; elif [[ $prev == = ]]; then prev=${COMP_WORDS[COMP_CWORD-2]}; fi
@@ -274,7 +277,8 @@ def zsh_function(command):
 
 def zsh(root):
     functions = "\n".join(zsh_function(command) for command in all_commands(root))
-    return f"#compdef tuplet\n# zsh completion for tuplet; made by the build from `tuplet help`.\n\n{functions}\n_tuplet \"$@\"\n"
+    head = "#compdef tuplet\n# zsh completion for tuplet; made by the build from `tuplet help`.\n"
+    return f"{head}\n{functions}\n_tuplet \"$@\"\n"
 
 
 # ---- fish ----

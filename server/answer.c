@@ -81,10 +81,7 @@ static void answer_failure(const tp_worker *worker, tp_http_request *request, tu
     log_kind(worker, failure_kind(http_status), what, message, tp_request_id(request));
     message = sentence != NULL ? sentence : failure_sentence(status);
   }
-  if (http_status == 503)
-    answer_text(request, http_status, &(tp_http_header){"retry-after", "1"}, message);
-  else
-    tp_http_respond_text(request, http_status, message);
+  tp_http_respond_text(request, http_status, message);
 }
 
 void tp_answer_failure(const tp_worker *worker, tp_http_request *request, tuplet_status status,

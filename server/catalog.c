@@ -109,6 +109,10 @@ bool tp_catalog_is_read_only(const tp_catalog *catalog) {
 
 /* ---- One database ---- */
 
+static int64_t time_ns(const struct timespec *time) {
+  return (int64_t)time->tv_sec * 1000000000 + time->tv_nsec;
+}
+
 tuplet_status tp_catalog_folder_open(const tp_catalog *catalog, const char *name, int *ret_descriptor,
                                      tuplet_error *error) {
   int folder = openat(catalog->descriptor, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -156,17 +160,31 @@ tuplet_status tp_catalog_id_read(const tp_catalog *catalog, const char *name, in
   return TUPLET_OK;
 }
 
-tuplet_status tp_catalog_find(const tp_catalog *catalog, const char *name,
-                              uint8_t ret_id[TP_AUTH_DATABASE_ID_SIZE], tuplet_error *error) {
+/* Fills the rest of the entry, whose name is given. */
+static tuplet_status find_entry(const tp_catalog *catalog, tp_catalog_entry *entry, tuplet_error *error) {
   int folder;
   int descriptor;
-  tuplet_status status = tp_catalog_folder_open(catalog, name, &folder, error);
+  struct stat attributes = {0};
+  tuplet_status status = tp_catalog_folder_open(catalog, entry->name, &folder, error);
   if (status != TUPLET_OK) return status;
-  status = tp_catalog_id_open(catalog, name, folder, O_RDONLY, &descriptor, error);
+  status = tp_catalog_id_open(catalog, entry->name, folder, O_RDONLY, &descriptor, error);
   (void)close(folder);
   if (status != TUPLET_OK) return status;
-  status = tp_catalog_id_read(catalog, name, descriptor, ret_id, error);
+  status = tp_catalog_id_read(catalog, entry->name, descriptor, entry->id, error);
+  (void)fstat(descriptor, &attributes); /* an open file has attributes */
+  entry->id_changed_ns = time_ns(&attributes.st_ctim);
   (void)close(descriptor);
+  return status;
+}
+
+tuplet_status tp_catalog_find(const tp_catalog *catalog, const char *name,
+                              uint8_t ret_id[TP_AUTH_DATABASE_ID_SIZE], tuplet_error *error) {
+  tp_catalog_entry entry = {0};
+  tuplet_status status = tp_database_name_check(tp_catalog_name_view(name), error);
+  if (status != TUPLET_OK) return status;
+  memcpy(entry.name, name, strlen(name) + 1);
+  status = find_entry(catalog, &entry, error);
+  if (status == TUPLET_OK) memcpy(ret_id, entry.id, sizeof entry.id);
   return status;
 }
 
@@ -175,7 +193,7 @@ tuplet_status tp_catalog_find(const tp_catalog *catalog, const char *name,
 int64_t tp_catalog_changed_ns(const tp_catalog *catalog) {
   struct stat attributes;
   if (fstat(catalog->descriptor, &attributes) != 0) return 0;
-  return (int64_t)attributes.st_mtim.tv_sec * 1000000000 + attributes.st_mtim.tv_nsec;
+  return time_ns(&attributes.st_mtim);
 }
 
 static int compare_names(const void *a, const void *b) {
@@ -216,7 +234,7 @@ static tuplet_status list_folder(listing *list, DIR *folder,
     tp_catalog_entry entry = {0};
     tuplet_error reason = {0};
     memcpy(entry.name, item->d_name, strlen(item->d_name) + 1);
-    tuplet_status status = tp_catalog_find(list->catalog, entry.name, entry.id, &reason);
+    tuplet_status status = find_entry(list->catalog, &entry, &reason);
     if (status == TUPLET_OK) status = listing_add(list, &entry, &reason);
     if (status == TUPLET_NOMEM) return tp_fail_nomem(error);
     if (status < 0 && on_damaged != NULL) on_damaged(context, &reason);

@@ -49,9 +49,9 @@ tuplet_status tp_database_name_check(tuplet_bytes name, tuplet_error *error);
 typedef struct tp_catalog tp_catalog;
 
 typedef enum tp_catalog_mode {
-  TP_CATALOG_MAKE, /* the folder is made when it is not there */
-  TP_CATALOG_CHANGE /* it must be there */,
-  TP_CATALOG_READ /* it must be there, and nothing in it is changed: what would is TUPLET_READ_ONLY */
+  TP_CATALOG_MAKE,   /* the folder is made when it is not there */
+  TP_CATALOG_CHANGE, /* it must be there */
+  TP_CATALOG_READ    /* it must be there, and nothing in it is changed: what would is TUPLET_READ_ONLY */
 } tp_catalog_mode;
 
 /* Errors: TUPLET_IO (also when the path is no folder), TUPLET_NOMEM. */
@@ -69,6 +69,8 @@ bool tp_catalog_is_read_only(const tp_catalog *catalog);
 typedef struct tp_catalog_entry {
   char name[TP_DATABASE_NAME_SIZE_MAX + 1];
   uint8_t id[TP_AUTH_DATABASE_ID_SIZE];
+  int64_t
+      id_changed_ns; /* of listed ones: when its file `id` came to be there, unix; that of a copy is later */
 } tp_catalog_entry;
 
 /* All databases, in order of their names; the caller ends the array with tp_catalog_list_free. What has
@@ -79,8 +81,8 @@ tuplet_status tp_catalog_list(const tp_catalog *catalog,
                               tp_catalog_entry **ret_entries, size_t *ret_count, tuplet_error *error);
 void tp_catalog_list_free(const tp_catalog *catalog, tp_catalog_entry *entries);
 
-/* The id of the database of that name. TUPLET_OK, or TUPLET_NOT_FOUND. Errors: TUPLET_IO, TUPLET_FORMAT (the
- * folder is no database), TUPLET_NOMEM. */
+/* The id of the database of that name. TUPLET_OK, or TUPLET_NOT_FOUND. Errors: TUPLET_INVALID (the name),
+ * TUPLET_IO, TUPLET_FORMAT (the folder is no database). */
 tuplet_status tp_catalog_find(const tp_catalog *catalog, const char *name,
                               uint8_t ret_id[TP_AUTH_DATABASE_ID_SIZE], tuplet_error *error);
 
@@ -88,9 +90,10 @@ tuplet_status tp_catalog_find(const tp_catalog *catalog, const char *name,
  * system call. */
 int64_t tp_catalog_changed_ns(const tp_catalog *catalog);
 
-/* Makes a database; from: a Deno KV file whose content it gets, as of now, NULL: none. TUPLET_OK, or
- * TUPLET_CONFLICT: the name is taken. Errors: TUPLET_INVALID (the name), TUPLET_READ_ONLY, TUPLET_FULL,
- * TUPLET_IO, TUPLET_NOMEM, and of `from`: TUPLET_FORMAT, TUPLET_CORRUPT, TUPLET_BUSY. */
+/* Makes a database, which root makes for the owner of the data directory; from: a Deno KV file whose content
+ * it gets, as of now, NULL: none. TUPLET_OK, or TUPLET_CONFLICT: the name is taken. Errors: TUPLET_INVALID
+ * (the name), TUPLET_READ_ONLY, TUPLET_FULL, TUPLET_IO, TUPLET_NOMEM, and of `from`: TUPLET_FORMAT,
+ * TUPLET_CORRUPT, TUPLET_BUSY. */
 tuplet_status tp_catalog_create(const tp_catalog *catalog, const char *name, const char *from,
                                 uint8_t ret_id[TP_AUTH_DATABASE_ID_SIZE], tuplet_error *error);
 

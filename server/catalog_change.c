@@ -160,13 +160,26 @@ static tuplet_status write_data(draft *new, tuplet_error *error) {
   return status;
 }
 
-static tuplet_status sync_folder(draft *new, tuplet_error *error) {
+/* What root makes in a server's data directory is the server's. */
+static tuplet_status give_to_owner(const draft *new, int folder, tuplet_error *error) {
+  static const char *const files[] = {TP_CATALOG_ID_FILE, TP_CATALOG_DATA_FILE};
+  struct stat owner;
+  if (fstat(new->catalog->descriptor, &owner) != 0) return fail_to_make(new, "finding its owner", error);
+  if (geteuid() != 0 || owner.st_uid == 0) return TUPLET_OK;
+  bool given = fchown(folder, owner.st_uid, owner.st_gid) == 0;
+  for (size_t i = 0; i < sizeof files / sizeof *files && given; i++)
+    given = fchownat(folder, files[i], owner.st_uid, owner.st_gid, AT_SYMLINK_NOFOLLOW) == 0;
+  return given ? TUPLET_OK : fail_to_make(new, "giving it to its owner", error);
+}
+
+static tuplet_status finish_folder(draft *new, tuplet_error *error) {
   int folder;
   tuplet_status status = tp_catalog_folder_open(new->catalog, new->work_name, &folder, error);
   if (status == TUPLET_NOT_FOUND)
     return tp_fail(error, TUPLET_IO, "The folder of the new database %s is gone.", new->name);
   if (status != TUPLET_OK) return status;
-  if (fsync(folder) != 0) status = fail_to_make(new, "writing its folder", error);
+  status = give_to_owner(new, folder, error);
+  if (status == TUPLET_OK && fsync(folder) != 0) status = fail_to_make(new, "writing its folder", error);
   (void)close(folder);
   return status;
 }
@@ -176,7 +189,7 @@ static tuplet_status fill_draft(draft *new, tuplet_error *error) {
     return fail_to_make(new, "making its folder", error);
   tuplet_status status = write_id(new, error);
   if (status == TUPLET_OK) status = write_data(new, error);
-  if (status == TUPLET_OK) status = sync_folder(new, error);
+  if (status == TUPLET_OK) status = finish_folder(new, error);
   return status;
 }
 

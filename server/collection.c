@@ -11,7 +11,11 @@
 
 /* Openings are mostly waiting for a disk; a few at a time keep it busy, and a slow one does not hold up all.
  */
-enum { OPENER_COUNT = 4, CLOSER_COUNT = 2 };
+enum { OPENER_COUNT = 4, CLOSER_COUNT = 4 };
+
+/* How long a database waits for another to be let go of, when as many are open as may be: most are in use for
+ * no longer than a request takes. */
+enum { ROOM_WAIT_MS = 1000 };
 
 int64_t tp_collection_now_ms(const tp_collection *collection) {
   return tp_clock_monotonic_ns(&collection->clock) / 1000000;
@@ -62,11 +66,25 @@ out_free:
   return tp_fail_nomem(error);
 }
 
+/* Closes what was not used after until_ms and is not in use. With the mutex held. */
+static void close_unused(tp_collection *collection, int64_t until_ms) {
+  for (tp_volume *volume = collection->oldest; volume != NULL;) {
+    tp_volume *newer = volume->newer;
+    if (volume->user_count == 0 && volume->used_at_ms <= until_ms) tp_volume_begin_close(volume);
+    volume = newer;
+  }
+}
+
 void tp_collection_stop(tp_collection *collection) {
   (void)pthread_mutex_lock(&collection->mutex);
+  while (collection->parked != NULL) tp_collection_unpark_first(collection);
   collection->stopping = true;
   (void)pthread_mutex_unlock(&collection->mutex);
   tp_clerk_stop(collection->openers); /* whose jobs may wait for closings */
+  (void)pthread_mutex_lock(&collection->mutex);
+  if (collection->closers != NULL)
+    close_unused(collection, INT64_MAX); /* several at a time, as long as there are threads for it */
+  (void)pthread_mutex_unlock(&collection->mutex);
   tp_clerk_stop(collection->closers);
   collection->openers = NULL;
   collection->closers = NULL;
@@ -237,9 +255,11 @@ void tp_collection_acquire(tp_collection *collection, tp_database_wait *wait) {
 static void remove_user(tp_volume *volume) {
   assert(volume->user_count > 0);
   volume->user_count--;
-  if (volume->user_count == 0 && volume->state == TP_VOLUME_OPEN && atomic_load(&volume->base.leaving) &&
-      !volume->collection->stopping)
+  if (volume->user_count > 0 || volume->state != TP_VOLUME_OPEN || volume->collection->stopping) return;
+  if (atomic_load(&volume->base.leaving))
     tp_volume_begin_close(volume);
+  else
+    tp_collection_unpark_first(volume->collection);
 }
 
 void tp_collection_release(tp_collection *collection, tp_database *database) {
@@ -251,16 +271,6 @@ void tp_collection_release(tp_collection *collection, tp_database *database) {
 }
 
 /* ---- Housekeeping ---- */
-
-/* With the mutex held. */
-static void close_idle(tp_collection *collection) {
-  int64_t until_ms = tp_collection_now_ms(collection) - collection->idle_timeout_ms;
-  for (tp_volume *volume = collection->oldest; volume != NULL;) {
-    tp_volume *newer = volume->newer;
-    if (volume->user_count == 0 && volume->used_at_ms <= until_ms) tp_volume_begin_close(volume);
-    volume = newer;
-  }
-}
 
 /* Notes who is wanted by others. With the mutex held, but not while the system is asked. */
 static void check_wanted(tp_collection *collection) {
@@ -284,7 +294,8 @@ bool tp_collection_sweep(tp_collection *collection) {
   bool in_use = false;
   (void)pthread_mutex_lock(&collection->mutex);
   if (!collection->stopping) {
-    close_idle(collection);
+    tp_collection_unpark_older(collection, tp_collection_now_ms(collection) - ROOM_WAIT_MS);
+    close_unused(collection, tp_collection_now_ms(collection) - collection->idle_timeout_ms);
     check_wanted(collection);
   }
   for (tp_volume *volume = collection->oldest; volume != NULL && !collection->stopping;) {

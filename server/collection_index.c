@@ -57,7 +57,7 @@ static tuplet_status grow_table(tp_collection *collection, tuplet_error *error) 
 }
 
 static tuplet_status add(tp_collection *collection, const char *name, const uint8_t *id,
-                         tuplet_error *error) {
+                         tp_volume **ret_volume, tuplet_error *error) {
   if (collection->known >= collection->known_max)
     return tp_fail(error, TUPLET_FULL,
                    "The data directory holds more databases than the %zu that a server knows.",
@@ -75,6 +75,7 @@ static tuplet_status add(tp_collection *collection, const char *name, const uint
   volume->seen = collection->readings;
   add_to_bucket(collection, volume);
   collection->known++;
+  *ret_volume = volume;
   return TUPLET_OK;
 }
 
@@ -99,8 +100,17 @@ static void log_damaged(void *context, const tuplet_error *reason) {
   if (collection->log != NULL) tp_log_write(collection->log, TP_LOG_WARNING, "%s", reason->message);
 }
 
-/* Two folders of one id: that which is known by it already stays the one. */
-static void log_duplicate(const tp_collection *collection, const tp_volume *volume, const char *name) {
+/* Two folders of one id: that which is known by it already stays the one, and at the start the older one is.
+ */
+static void choose_original(const tp_collection *collection, tp_volume *volume,
+                            const tp_catalog_entry *entry) {
+  char name[TP_DATABASE_NAME_SIZE_MAX + 1];
+  memcpy(name, entry->name, sizeof name);
+  if (entry->id_changed_ns < volume->id_changed_ns) {
+    memcpy(name, volume->name, sizeof name);
+    set_name(volume, entry->name);
+    volume->id_changed_ns = entry->id_changed_ns;
+  }
   if (collection->log == NULL) return;
   tp_log_write(collection->log, TP_LOG_WARNING,
                "%s/%s has the same id as %s, whose folder it may be a copy of: it is not served",
@@ -118,12 +128,13 @@ static tuplet_status merge(tp_collection *collection, const tp_catalog_entry *en
     tp_volume *volume = tp_collection_find(collection, entries[i].id);
     tuplet_status status = TUPLET_OK;
     if (volume == NULL) {
-      status = add(collection, entries[i].name, entries[i].id, error);
+      status = add(collection, entries[i].name, entries[i].id, &volume, error);
+      if (status == TUPLET_OK) volume->id_changed_ns = entries[i].id_changed_ns;
     } else if (volume->seen < number) { /* it was renamed */
       set_name(volume, entries[i].name);
       volume->seen = number;
     } else if (is_first && strcmp(volume->name, entries[i].name) != 0) {
-      log_duplicate(collection, volume, entries[i].name);
+      choose_original(collection, volume, &entries[i]);
     }
     if (status != TUPLET_OK) return status;
   }
@@ -202,7 +213,7 @@ tuplet_status tp_collection_note(tp_collection *collection, const char *name,
   (void)pthread_mutex_lock(&collection->mutex);
   tp_volume *volume = tp_collection_find(collection, id);
   if (volume == NULL) {
-    status = add(collection, name, id, error);
+    status = add(collection, name, id, &volume, error);
   } else {
     volume->seen = collection->readings;
     memcpy(known_name, volume->name, sizeof known_name);

@@ -26,6 +26,39 @@ void tp_volume_list_remove(tp_volume *volume) {
   *(volume->newer != NULL ? &volume->newer->older : &collection->newest) = volume->older;
 }
 
+/* ---- Those that wait for room ---- */
+
+static void park(tp_volume *volume) {
+  tp_collection *collection = volume->collection;
+  if (!volume->has_waited) volume->parked_at_ms = tp_collection_now_ms(collection);
+  volume->has_waited = true;
+  volume->next_parked = NULL;
+  tp_volume **place = &collection->parked;
+  while (*place != NULL) place = &(*place)->next_parked;
+  *place = volume;
+}
+
+void tp_collection_unpark_first(tp_collection *collection) {
+  tp_volume *volume = collection->parked;
+  if (volume == NULL) return;
+  collection->parked = volume->next_parked;
+  tp_clerk_submit(collection->openers, &volume->job);
+}
+
+void tp_collection_unpark_older(tp_collection *collection, int64_t since_ms) {
+  tp_volume **place = &collection->parked;
+  while (*place != NULL) {
+    tp_volume *volume = *place;
+    if (volume->parked_at_ms > since_ms) {
+      place = &volume->next_parked;
+      continue;
+    }
+    *place = volume->next_parked;
+    volume->gives_up = true;
+    tp_clerk_submit(collection->openers, &volume->job);
+  }
+}
+
 /* ---- Waits ---- */
 
 void tp_database_waits_done(tp_database_wait *waits, tuplet_status status, tp_volume *volume,
@@ -75,6 +108,7 @@ static void finish_close(tp_volume *volume) {
   atomic_store(&volume->base.leaving, false);
   collection->open--;
   collection->closing--;
+  tp_collection_unpark_first(collection);
   (void)pthread_cond_broadcast(&collection->changed);
 }
 
@@ -119,8 +153,10 @@ void tp_volume_run_close(tp_clerk_job *job) {
 
 /* ---- Opening ---- */
 
-/* Room for one more that is open, which the caller then has. With the mutex held, but not all the time. */
-static tuplet_status make_room(tp_collection *collection, tuplet_error *error) {
+/* Room for one more that is open, which the volume then has, unless it is parked. With the mutex held, but
+ * not all the time. */
+static tuplet_status make_room(tp_volume *volume, bool *ret_parked, tuplet_error *error) {
+  tp_collection *collection = volume->collection;
   while (collection->open >= collection->open_max) {
     tp_volume *victim = collection->oldest;
     while (victim != NULL && victim->user_count > 0) victim = victim->newer;
@@ -130,9 +166,13 @@ static tuplet_status make_room(tp_collection *collection, tuplet_error *error) {
       reopen_for_waits(victim);
     } else if (collection->closing > 0) {
       (void)pthread_cond_wait(&collection->changed, &collection->mutex);
-    } else {
+    } else if (volume->gives_up) {
       return tp_fail(error, TUPLET_BUSY, "%zu databases are open, and all of them in use; try again later.",
                      collection->open);
+    } else {
+      park(volume);
+      *ret_parked = true;
+      return TUPLET_OK;
     }
   }
   collection->open++;
@@ -209,6 +249,8 @@ void tp_volume_begin_open(tp_volume *volume) {
 static tp_database_wait *finish_open(tp_volume *volume, tuplet_status status, const opening *new) {
   tp_collection *collection = volume->collection;
   tp_database_wait *waits = take_waits(volume);
+  volume->has_waited = false;
+  volume->gives_up = false;
   volume->state = status == TUPLET_OK ? TP_VOLUME_OPEN : TP_VOLUME_CLOSED;
   if (status == TUPLET_OK) {
     volume->hold = new->hold;
@@ -227,15 +269,20 @@ void tp_volume_run_open(tp_clerk_job *job) {
   opening new = {0};
   char name[TP_DATABASE_NAME_SIZE_MAX + 1];
 
+  bool parked = false;
   (void)pthread_mutex_lock(&collection->mutex);
   tuplet_status status = collection->stopping ? tp_fail(&error, TUPLET_CLOSED, "The server is shutting down.")
-                                              : make_room(collection, &error);
+                                              : make_room(volume, &parked, &error);
   (void)pthread_mutex_unlock(&collection->mutex);
+  if (parked) return; /* and another thread may be at it already */
   bool has_room = status == TUPLET_OK;
   if (has_room) status = open_wherever(volume, &new, &error);
 
   (void)pthread_mutex_lock(&collection->mutex);
-  if (has_room && status != TUPLET_OK) collection->open--;
+  if (has_room && status != TUPLET_OK) {
+    collection->open--;
+    tp_collection_unpark_first(collection);
+  }
   memcpy(name, volume->name, sizeof name);
   tp_database_wait *waits = finish_open(volume, status, &new);
   if (status == TUPLET_NOT_FOUND) {

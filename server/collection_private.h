@@ -26,9 +26,14 @@ struct tp_volume {
   tp_clerk_job job;
   tp_database_wait *waits; /* those who asked for it and are not told yet, the last first */
   size_t user_count;
-  int64_t used_at_ms;       /* monotonic */
-  uint64_t seen;            /* the number of the last reading of the data directory that met it */
-  bool checking;            /* the sweep looks at its hold, which must stay */
+  int64_t used_at_ms;    /* monotonic */
+  int64_t id_changed_ns; /* see tp_catalog_entry; as of the first reading */
+  uint64_t seen;         /* the number of the last reading of the data directory that met it */
+  bool checking;         /* the sweep looks at its hold, which must stay */
+  bool has_waited;       /* for room, since parked_at_ms (monotonic) */
+  bool gives_up;         /* it has waited for long enough */
+  int64_t parked_at_ms;
+  tp_volume *next_parked;
   tp_volume *older, *newer; /* of those that are OPEN, in order of use */
   tp_volume *same_bucket;
 };
@@ -54,6 +59,7 @@ struct tp_collection {
   size_t known;
   size_t open; /* OPENING, once there is room for it, OPEN and CLOSING ones */
   size_t closing;
+  tp_volume *parked; /* those that wait for room, the first first */
   tp_volume *oldest; /* the OPEN one not used for longest */
   tp_volume *newest;
   uint64_t readings;          /* how often a reading of the data directory began */
@@ -101,6 +107,13 @@ void tp_volume_begin_close(tp_volume *volume);
 
 /* Starts opening one that is CLOSED. With the mutex held. */
 void tp_volume_begin_open(tp_volume *volume);
+
+/* There may be room for one more: whoever waits for it first has his job submitted again. With the mutex
+ * held. */
+void tp_collection_unpark_first(tp_collection *collection);
+
+/* The same for all who have waited since before `since_ms`, who give up if there is none. */
+void tp_collection_unpark_older(tp_collection *collection, int64_t since_ms);
 
 /* The list of OPEN ones. With the mutex held. */
 void tp_volume_list_append(tp_volume *volume);

@@ -141,7 +141,8 @@ static tuplet_status set(config_reading *reading, const tp_option *option, const
   case TP_OPTION_UNSUPPORTED:
     return tp_fail(
         error, TUPLET_INVALID,
-        "%s is denokv's and not supported: tuplet serves its own files, not the backups of Deno Deploy.",
+        "%s is denokv's and not supported: tuplet does not follow the backups of Deno Deploy in S3; `denokv "
+        "pitr` makes a file of them that it serves.",
         name);
   case TP_OPTION_ADDRESSES: return add_address(reading->config, name, text, error);
   case TP_OPTION_WEBHOOKS: return add_webhook(reading->config, name, text, error);
@@ -313,12 +314,19 @@ static tuplet_status check_webhooks(const tp_serve_config *config, tuplet_error 
   return TUPLET_OK;
 }
 
-static tuplet_status check_together(const tp_serve_config *config, tuplet_error *error) {
+static bool is_set(const config_reading *reading, const char *name) {
+  return reading->sources[tp_option_find(name, strlen(name))] != SOURCE_NONE;
+}
+
+static tuplet_status check_together(const config_reading *reading, tuplet_error *error) {
+  const tp_serve_config *config = reading->config;
   if ((config->tls_cert == NULL) != (config->tls_key == NULL))
     return tp_fail(error, TUPLET_INVALID, "--tls-cert and --tls-key go together; %s is missing.",
                    config->tls_cert == NULL ? "--tls-cert" : "--tls-key");
   if (config->tls_client_ca != NULL && config->tls_cert == NULL)
     return tp_fail(error, TUPLET_INVALID, "--tls-client-ca needs --tls-cert and --tls-key.");
+  if (is_set(reading, "tls-client-mode") && config->tls_client_ca == NULL)
+    return tp_fail(error, TUPLET_INVALID, "--tls-client-mode needs --tls-client-ca, whom to trust.");
   if (config->create_databases && config->data_dir == NULL)
     return tp_fail(error, TUPLET_INVALID, "--create-databases needs --data-dir, the folder to make them in.");
   return check_webhooks(config, error);
@@ -332,7 +340,7 @@ static tuplet_status read_everything(config_reading *reading, int argc, char **a
   if (status == TUPLET_OK && config->config_file != NULL)
     status = read_file(reading, config->config_file, error);
   if (status == TUPLET_OK) status = load_access_token(config, error);
-  if (status == TUPLET_OK) status = check_together(config, error);
+  if (status == TUPLET_OK) status = check_together(reading, error);
   return status;
 }
 

@@ -8,11 +8,11 @@
 #include <string.h>
 
 #define AT(member)    offsetof(tp_serve_config, member)
-#define DAYS_MS(days) ((uint64_t)(days)*24 * 60 * 60 * 1000)
+#define DAYS_MS(days) ((uint64_t)(days)*86400000)
 
 /* What timers and the bounds' types can hold, and no less than leaves a client a chance. */
 #define ANY_COUNT                                                                                            \
-  { 1, 10 * 1000 * 1000 }
+  { 1, 10000000 }
 
 static const tp_option_choice tls_versions[] = {{"1.2", 12}, {"1.3", 13}, {NULL, 0}};
 static const tp_option_choice tls_client_modes[] = {
@@ -46,7 +46,7 @@ const tp_option tp_options[] = {
     {.name = "read-only", SWITCH(read_only, "refuse writes; the database must exist")},
     {.name = "open-databases-max",
      COUNT(open_databases_max, "databases of DIR that are open at a time"),
-     .range = {1, 1000 * 1000}},
+     .range = {1, 1000000}},
     {.name = "database-idle-timeout",
      TIMEOUT(database_idle_timeout_ms, "how long one of DIR stays open without being used"),
      .range = {100, DAYS_MS(7)}},
@@ -103,7 +103,7 @@ const tp_option tp_options[] = {
      .range = {1000, DAYS_MS(30)}},
     {.name = "auth-failures-max",
      COUNT(auth_failures_max, "of one address in a minute, before it is slowed down"),
-     .range = {1, 1000 * 1000}},
+     .range = {1, 1000000}},
 
     {.section = "Queues",
      .name = "queue-webhook",
@@ -135,8 +135,10 @@ const tp_option tp_options[] = {
      COUNT_ANY(bounds.requests_max, "requests at a time in all; watches do not count")},
     {.name = "header-size-max",
      SIZE(bounds.header_size_max, "request line and headers"),
-     .range = {1024, 1 << 20}},
-    {.name = "body-size-max", SIZE(bounds.body_size_max, "body of a request"), .range = {1024, 64 << 20}},
+     .range = {1024, UINT64_C(1) << 20}},
+    {.name = "body-size-max",
+     SIZE(bounds.body_size_max, "body of a request"),
+     .range = {1024, UINT64_C(64) << 20}},
     {.name = "header-timeout",
      TIMEOUT(bounds.header_timeout_ms, "for a request's headers, and a connection's TLS handshake"),
      .range = {100, DAYS_MS(1)}},
@@ -157,7 +159,7 @@ const tp_option tp_options[] = {
     {.name = "watches-max", COUNT_ANY(bounds.watches_max, "watches in all")},
     {.name = "memory-max",
      SIZE(bounds.memory_max, "request bodies and answers not yet taken, in all"),
-     .range = {16 << 20, UINT64_C(1) << 40}},
+     .range = {UINT64_C(16) << 20, UINT64_C(1) << 40}},
 
     {.section = "Logs, to standard error",
      .name = "log-format",

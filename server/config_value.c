@@ -14,9 +14,9 @@ typedef struct unit {
 } unit;
 
 /* From the smallest to the largest; the first is the one of the number that is kept. */
-static const unit size_units[] = {{"", 1}, {"K", 1 << 10}, {"M", 1 << 20}, {"G", 1 << 30}};
-static const unit duration_units[] = {
-    {"ms", 1}, {"s", 1000}, {"m", 60 * 1000}, {"h", 60 * 60 * 1000}, {"d", 24 * 60 * 60 * 1000}};
+static const unit size_units[] = {
+    {"", 1}, {"K", UINT64_C(1) << 10}, {"M", UINT64_C(1) << 20}, {"G", UINT64_C(1) << 30}};
+static const unit duration_units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}};
 
 enum {
   SIZE_UNIT_COUNT = sizeof size_units / sizeof *size_units,

@@ -63,8 +63,8 @@ typedef struct tp_databases_config {
 tuplet_status tp_databases_new(const tp_databases_config *config, tp_databases **ret_databases,
                                tuplet_error *error);
 
-/* The end, in three steps. First: everybody who waits is told, with TUPLET_CLOSED if need be, and from then
- * on nothing is opened any more. Blocks. */
+/* The end, in three steps. First, once or more often: everybody who waits is told, with TUPLET_CLOSED if need
+ * be, and from then on nothing is opened any more. Blocks. */
 void tp_databases_stop(tp_databases *databases);
 
 /* Second, when loops have run what the first step posted: closes the stores, but for the server's own. Their

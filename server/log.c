@@ -229,8 +229,8 @@ void tp_log_begin(tp_log_line *line, const tp_log *log, tp_log_level level, cons
   tp_log_text(line, "msg", (tuplet_bytes){message, strlen(message)});
 }
 
-static void end_line(tp_log_line *line) {
-  add_end(line, line->log->format == TP_LOG_JSON ? "}\n" : "\n");
+static void end_line(tp_log_line *line, tp_log_format format) {
+  add_end(line, format == TP_LOG_JSON ? "}\n" : "\n");
 }
 
 static void count_loss(tp_log_losses *losses) {
@@ -248,7 +248,7 @@ static bool tell_losses(const tp_log *log) {
                &(tp_log){.descriptor = log->descriptor, .level = TP_LOG_WARNING, .format = log->format},
                TP_LOG_WARNING, "the log could not take lines in time: they are lost");
   tp_log_integer(&line, "lines", count);
-  end_line(&line);
+  end_line(&line, log->format);
   if (put(log, line.text, line.size)) return true;
   atomic_fetch_add(&log->losses->untold, count);
   return false;
@@ -256,7 +256,7 @@ static bool tell_losses(const tp_log *log) {
 
 void tp_log_end(tp_log_line *line) {
   if (line->log == NULL) return;
-  end_line(line);
+  end_line(line, line->log->format);
   if (!tell_losses(line->log) || !put(line->log, line->text, line->size)) count_loss(line->log->losses);
 }
 

@@ -107,6 +107,7 @@ typedef struct tp_metrics_view {
   bool has_tls;
   int64_t tls_certificate_expires_ms; /* unix */
   tp_process_usage process;
+  int64_t started_at_ms; /* unix */
 } tp_metrics_view;
 
 #define TP_METRICS_CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"

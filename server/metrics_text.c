@@ -343,7 +343,7 @@ static void print_connections(const tp_metrics_view *view, tp_buffer *out) {
   if (view->has_tls) print_tls(view, out);
 }
 
-static void print_process(const tp_process_usage *process, tp_buffer *out) {
+static void print_process(const tp_process_usage *process, int64_t started_at_ms, tp_buffer *out) {
   print_head(out, "process_cpu_seconds_total", "counter", "Seconds of processor time, of user and system.");
   tp_buffer_append_format(out, "process_cpu_seconds_total %.6f\n", process->cpu_seconds);
   print_one(out, "process_resident_memory_bytes", "gauge", "Bytes of resident memory.",
@@ -353,7 +353,7 @@ static void print_process(const tp_process_usage *process, tp_buffer *out) {
   print_one(out, "process_max_fds", "gauge", "Descriptors that may be open.", process->descriptor_max);
   print_head(out, "process_start_time_seconds", "gauge", "When the process started, since 1970.");
   tp_buffer_append_text(out, "process_start_time_seconds ");
-  append_milliseconds(out, process->started_at_ms);
+  append_milliseconds(out, started_at_ms);
   tp_buffer_append_text(out, "\n");
 }
 
@@ -369,5 +369,5 @@ void tp_metrics_print(const tp_metrics_view *view, tp_buffer *out) {
   print_one(out, "tuplet_memory_max_bytes", "gauge", "How many that may become.", view->memory_max);
   print_one(out, "tuplet_log_lines_lost_total", "counter", "Lines that the log could not take in time.",
             view->log_lines_lost);
-  print_process(&view->process, out);
+  print_process(&view->process, view->started_at_ms, out);
 }

@@ -37,6 +37,7 @@ struct tp_monitor {
   atomic_int write_failure;
   atomic_int_fast64_t next_try_ms; /* monotonic */
   /* Of the loop's thread: */
+  tp_process process;
   tp_metrics_queues queues;
   int64_t next_look_ms; /* monotonic; 0: never looked */
   bool stopped;         /* databases are not looked at any more */
@@ -108,9 +109,9 @@ static void print_metrics(tp_monitor *monitor, tp_buffer *out) {
       .memory_used = atomic_load(&service->budget.memory),
       .memory_max = service->bounds.memory_max,
       .log_lines_lost = losses == NULL ? 0 : atomic_load(&losses->total),
-      .process = tp_process_usage_now(),
+      .process = tp_process_usage_now(&monitor->process),
+      .started_at_ms = monitor->started_at_ms,
   };
-  view.process.started_at_ms = monitor->started_at_ms;
   if (monitor->tls != NULL) {
     tp_tls_certificate certificate;
     tp_tls_context_certificate(monitor->tls, &certificate);
@@ -426,6 +427,7 @@ tuplet_status tp_monitor_start(const tp_monitor_config *config, tp_monitor **ret
   monitor->own.service = config->service;
   monitor->own.number = config->worker_count;
   monitor->started_at_ms = tp_clock_unix_ms(&config->service->clock);
+  tp_process_init(&monitor->process);
   atomic_init(&monitor->ending, false);
   atomic_init(&monitor->write_failure, TUPLET_OK);
   atomic_init(&monitor->next_try_ms, 0);
@@ -470,6 +472,7 @@ void tp_monitor_free(tp_monitor *monitor) {
   tp_net_gate_free(monitor->gate);
   tp_endpoints_free(monitor->endpoints);
   tp_loop_metrics_done(&monitor->own.metrics);
+  tp_process_done(&monitor->process);
   tp_free(allocator, (void *)monitor->loops);
   tp_free(allocator, monitor);
 }

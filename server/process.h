@@ -2,6 +2,7 @@
 #ifndef TP_SERVER_PROCESS_H
 #define TP_SERVER_PROCESS_H
 
+#include <dirent.h>
 #include <stdint.h>
 
 typedef struct tp_process_usage {
@@ -10,11 +11,20 @@ typedef struct tp_process_usage {
   uint64_t virtual_size;     /* bytes of address space */
   uint64_t descriptor_count; /* open */
   uint64_t descriptor_max;
-  int64_t started_at_ms; /* unix */
 } tp_process_usage;
 
-/* What cannot be told (no /proc) is 0. started_at_ms is left to the caller, who was there. Any thread; takes
- * some microseconds, and more with thousands of descriptors. */
-tp_process_usage tp_process_usage_now(void);
+/* What it is seen through. The system's files stay open, so that a process that has run out of descriptors
+ * can still be seen to have. */
+typedef struct tp_process {
+  DIR *descriptors; /* NULL: not to be had */
+  int memory;       /* -1: likewise */
+} tp_process;
+
+/* Never fails: what cannot be told (no /proc) is 0 in tp_process_usage_now. */
+void tp_process_init(tp_process *process);
+void tp_process_done(tp_process *process);
+
+/* One thread at a time; takes some microseconds, and more with thousands of descriptors. */
+tp_process_usage tp_process_usage_now(tp_process *process);
 
 #endif

@@ -233,7 +233,7 @@ void tp_protocol_check(void *context, tp_http_request *request) {
   tuplet_bytes path = path_of(request);
   tp_session session;
   tp_grant grant;
-  tp_request_begin(worker, request);
+  if (worker->service->log_requests) tp_request_begin(worker, request);
   if (!equals(tp_http_request_method(request), "POST") && tp_monitor_has_path(path))
     tp_http_request_skip_body(request); /* the answer may take its time, which there is none for here */
   else if (!equals(tp_http_request_method(request), "POST"))

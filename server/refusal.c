@@ -68,7 +68,7 @@ static void log_failure(const tp_worker *worker, tuplet_bytes peer, const char *
                                              [TP_THROTTLE_REFUSE] = ", refused"};
   char what[192], times[64] = "";
   if (judged->failures > 0)
-    (void)snprintf(times, sizeof times, " (%u in the last minute%s)", (unsigned)judged->failures,
+    (void)snprintf(times, sizeof times, " (%u in about a minute%s)", (unsigned)judged->failures,
                    consequences[judged->verdict]);
   (void)snprintf(what, sizeof what, "authentication failed from %.*s%s", peer.size > 0 ? (int)peer.size : 9,
                  peer.size > 0 ? (const char *)peer.data : "somewhere", times);

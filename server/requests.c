@@ -76,12 +76,17 @@ static void log_text(tp_log_line *line, const char *name, const char *text) {
 }
 
 /* What is known from the beginning. Nothing of the target: what a client puts there may be a secret. */
-static void log_beginning(tp_log_line *line, const log_note *note, tp_operation operation) {
+static void log_beginning(tp_log_line *line, const tp_http_request *request, tp_operation operation) {
+  const log_note *note = log_note_of(request);
   if (note != NULL) {
     log_text(line, "id", note->id);
     log_text(line, "peer", note->peer);
     log_text(line, "protocol", note->protocol);
     tp_log_flag(line, "tls", note->is_secure);
+  } else if (request != NULL) { /* refused by HTTP, whose connection is there */
+    tp_log_text(line, "peer", tp_http_request_peer(request));
+    log_text(line, "protocol", tp_http_request_protocol(request));
+    tp_log_flag(line, "tls", tp_http_request_is_secure(request));
   }
   log_text(line, "operation", tp_operation_name(operation));
   if (note != NULL && note->database[0] != '\0') log_text(line, "database", note->database);
@@ -91,7 +96,7 @@ void tp_request_log_start(const tp_worker *worker, const tp_http_request *reques
   if (!worker->service->log_requests) return;
   tp_log_line line;
   tp_log_begin(&line, worker->service->log, TP_LOG_INFO, "request started");
-  log_beginning(&line, log_note_of(request), tp_operation_of(request));
+  log_beginning(&line, request, tp_operation_of(request));
   tp_log_end(&line);
 }
 
@@ -104,7 +109,7 @@ void tp_request_finish(void *context, const tp_http_request *request, const tp_h
   if (!worker->service->log_requests) return;
   tp_log_line line;
   tp_log_begin(&line, worker->service->log, TP_LOG_INFO, "request");
-  log_beginning(&line, note == NULL ? NULL : note->log, operation);
+  log_beginning(&line, request, operation);
   tp_log_integer(&line, "status", (uint64_t)outcome->status);
   if (note != NULL) tp_log_milliseconds(&line, "duration_ms", duration_ns);
   tp_log_integer(&line, "bytes_in", outcome->request_size);

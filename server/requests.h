@@ -4,8 +4,8 @@
 
 #include "server/worker.h"
 
-/* A request has come, its head at least; to be called again when it is complete. Loop's thread, as all below.
- */
+/* A request is complete; takes some memory of its arena. Where requests are logged it is also to be called
+ * when the head is there, so that whatever answer comes has the id. Loop's thread, as all below. */
 void tp_request_begin(tp_worker *worker, tp_http_request *request);
 
 /* Which database it is about, for its line in the log. Copied. */

@@ -103,7 +103,9 @@ static void check_watches(tp_server *server) {
 
 static void on_sweep(void *context) {
   tp_server *server = context;
-  uint64_t count = tp_server_connections(server).connections + atomic_load(&server->service.watch_count);
+  enum { HELD_SIZE = 256 * 1024 }; /* so much that waits for clients counts as one of them */
+  uint64_t count = tp_server_connections(server).connections + atomic_load(&server->service.watch_count) +
+                   atomic_load(&server->service.budget.memory) / HELD_SIZE;
   (void)tp_trim_look(&server->trim, count);
   if (!tp_databases_sweep(server->service.databases)) return;
   check_watches(server);
@@ -166,7 +168,6 @@ static void run_start_webhooks(void *context) {
                                    service->log, &service->webhook_counts, &server->webhooks, call->error);
 }
 
-/* Only when all workers serve, since it calls them. */
 static void run_start_looking_at_tokens(void *context) {
   housekeeping_call *call = context;
   tp_server *server = call->server;
@@ -202,11 +203,7 @@ static tuplet_status start_databases(tp_server *server, const tp_server_config *
   memcpy(databases.id, config->database_id, sizeof databases.id);
   tuplet_status status = tp_databases_new(&databases, &server->service.databases, error);
   if (status != TUPLET_OK) return status;
-  status = tp_loop_start(config->allocator, &server->housekeeping, error);
-  if (status != TUPLET_OK) return status;
-  housekeeping_call call = {.server = server, .error = error};
-  tp_loop_call(server->housekeeping, run_start_sweeping, &call);
-  return call.status;
+  return tp_loop_start(config->allocator, &server->housekeeping, error);
 }
 
 static tp_listener_config listener_config(const tp_server *server, tp_worker *worker, tp_tls_context *tls) {
@@ -332,10 +329,12 @@ static tuplet_status start_authenticating(tp_server *server, const tp_server_con
                                config->log, error);
 }
 
-static tuplet_status start_looking_at_tokens(tp_server *server, tuplet_error *error) {
-  if (server->tokens.file == NULL) return TUPLET_OK;
+/* Only when all workers serve, since it calls them. */
+static tuplet_status start_housekeeping(tp_server *server, tuplet_error *error) {
   housekeeping_call call = {.server = server, .error = error};
-  tp_loop_call(server->housekeeping, run_start_looking_at_tokens, &call);
+  tp_loop_call(server->housekeeping, run_start_sweeping, &call);
+  if (call.status == TUPLET_OK && server->tokens.file != NULL)
+    tp_loop_call(server->housekeeping, run_start_looking_at_tokens, &call);
   return call.status;
 }
 
@@ -367,7 +366,7 @@ tuplet_status tp_server_start(const tp_server_config *config, tp_server **ret_se
   if (status == TUPLET_OK) status = start_authenticating(server, config, error);
   if (status == TUPLET_OK) status = start_databases(server, config, error);
   if (status == TUPLET_OK) status = start_workers(server, config, error);
-  if (status == TUPLET_OK) status = start_looking_at_tokens(server, error);
+  if (status == TUPLET_OK) status = start_housekeeping(server, error);
   if (status == TUPLET_OK) status = start_webhooks(server, config, error);
   if (status == TUPLET_OK)
     *ret_server = server;

@@ -47,10 +47,11 @@ bool tp_tokens_file_stamp(const char *file, tp_tokens_stamp *ret_stamp) {
 }
 
 static tuplet_status check_attributes(const char *file, const struct stat *attributes, tuplet_error *error) {
-  if (attributes->st_uid != geteuid() && attributes->st_uid != 0)
+  uid_t user = geteuid();
+  if (user != 0 && attributes->st_uid != user && attributes->st_uid != 0)
     return tp_fail(error, TUPLET_IO,
                    "%s must belong to the user who runs this, %u, or to root; it belongs to %u.", file,
-                   (unsigned)geteuid(), (unsigned)attributes->st_uid);
+                   (unsigned)user, (unsigned)attributes->st_uid);
   if ((attributes->st_mode & (S_IWGRP | S_IWOTH)) != 0)
     return tp_fail(error, TUPLET_IO, "%s can be written by others than its owner; run: chmod go-w '%s'", file,
                    file);

@@ -4,8 +4,9 @@
  * (flock) on it meanwhile, so that no change of another's is lost. Comments and lines of others stay as they
  * are.
  *
- * Who may write it decides who gets in: it has to belong to the server's user or to root, nobody else may
- * write it, and it must not be a symbolic link. Reading it gives no token away, but who has which. */
+ * Who may write it decides who gets in: it has to belong to the server's user or to root (who takes
+ * anybody's), nobody else may write it, and it must not be a symbolic link. Reading it gives no token away,
+ * but who has which. */
 #ifndef TP_SERVER_TOKENS_FILE_H
 #define TP_SERVER_TOKENS_FILE_H
 

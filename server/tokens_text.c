@@ -325,14 +325,18 @@ out:
 }
 
 void tp_token_print(const tp_token *token, tp_buffer *out) {
-  char id[TP_TOKEN_ID_SIZE], created[TP_TOKEN_TIME_SIZE], expires[TP_TOKEN_TIME_SIZE] = "never";
+  char id[TP_TOKEN_ID_SIZE], time[TP_TOKEN_TIME_SIZE];
   tp_token_id_print(token->id, id);
-  tp_token_time_print(token->created_at_ms, created);
-  if (token->expires_at_ms != TP_TOKEN_NEVER) tp_token_time_print(token->expires_at_ms, expires);
+  tp_buffer_append_format(out, "name=%s id=%s rights=%s databases=%.*s", token->name, id,
+                          token->may_write ? "read-write" : "read-only", (int)token->databases.size,
+                          (const char *)token->databases.data);
+  if (token->created_at_ms > 0) {
+    tp_token_time_print(token->created_at_ms, time);
+    tp_buffer_append_format(out, " created=%s", time);
+  }
+  if (token->expires_at_ms != TP_TOKEN_NEVER) tp_token_time_print(token->expires_at_ms, time);
   tp_buffer_append_format(out,
-                          "name=%s id=%s rights=%s databases=%.*s created=%s expires=%s sha256=", token->name,
-                          id, token->may_write ? "read-write" : "read-only", (int)token->databases.size,
-                          (const char *)token->databases.data, created, expires);
+                          " expires=%s sha256=", token->expires_at_ms != TP_TOKEN_NEVER ? time : "never");
   tp_hex_append(out, (tuplet_bytes){token->hash, sizeof token->hash});
   tp_buffer_append_byte(out, '\n');
 }

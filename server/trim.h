@@ -14,9 +14,9 @@ typedef struct tp_trim {
   uint64_t most; /* since memory was given back */
 } tp_trim;
 
-/* To be called now and then with the number of connections and watches there are. When less than half is left
- * of many, the memory that is free goes back, and true is returned. That may hold up for some milliseconds
- * whoever allocates meanwhile. */
+/* To be called now and then with the number of connections and watches there are, and of large pieces that
+ * wait for clients. When less than half is left of many, the memory that is free goes back, and true is
+ * returned. That may hold up for some milliseconds whoever allocates meanwhile. */
 bool tp_trim_look(tp_trim *trim, uint64_t count);
 
 #endif

@@ -21,7 +21,7 @@ finish() {
     kill "$container" 2>/dev/null || true
     wait "$container" 2>/dev/null || true
   fi
-  rm -rf "$work"
+  rm -rf --one-file-system "$work"
 }
 trap finish EXIT
 say() { printf 'deb: %s\n' "$*"; }
@@ -73,22 +73,27 @@ printf '[Socket]\nListenStream=\nListenStream=127.0.0.1:%s\n' "$port" >"$root/et
 cat >>"$root/etc/tuplet/tuplet.conf" <<END
 addr = 127.0.0.1:$port
 access-token-file = /run/credentials/tuplet.service/access-token
+tokens-file = /etc/tuplet/tokens
 END
+inside install -m 0640 -o root -g tuplet /dev/null /etc/tuplet/tokens
+reader=$(inside tuplet token create --quiet --read-only --tokens-file /etc/tuplet/tokens reader)
 inside systemctl daemon-reload
 
-program() { # program fill|check
-  DENO_KV_ACCESS_TOKEN=$token "$deno" run -A --unstable-kv --no-config --no-lock test/clients/deno/carried_over.ts \
-    "http://127.0.0.1:$port" "$1" >"$work/program" 2>&1 || fail "the Deno program: $(cat "$work/program")"
-  ! grep -q '"error"' "$work/program" || fail "the Deno program: $(cat "$work/program")"
+program() { # program fill|check [TOKEN]
+  DENO_KV_ACCESS_TOKEN=${2:-$token} "$deno" run -A --unstable-kv --no-config --no-lock test/clients/deno/carried_over.ts \
+    "http://127.0.0.1:$port" "$1" >"$work/program" 2>&1 || return 1
+  ! grep -q '"error"' "$work/program"
 }
 
 say 'the service, as it is hardened'
 inside systemctl start tuplet || fail 'it does not start'
-program fill
-program check
+program fill || fail "the Deno program: $(cat "$work/program")"
+program check || fail "the Deno program: $(cat "$work/program")"
+if program fill "$reader"; then fail 'a token that may only read has written'; fi
+grep -q 'Writes are disabled' "$work/program" || fail "a token that may only read: $(cat "$work/program")"
 inside find /var/lib/tuplet -name '*.sqlite*' | grep -q . || fail 'there is no database where it should be'
 inside systemctl reload tuplet || fail 'it does not reload'
-program check
+program check || fail "after the reload: $(cat "$work/program")"
 [ "$(inside systemctl show tuplet -P NRestarts)" = 0 ] || fail 'it was restarted'
 
 say 'an upgrade restarts it'
@@ -96,7 +101,7 @@ before=$(inside systemctl show tuplet -P MainPID)
 inside sh -c 'apt-get -qq -y --reinstall -o Dpkg::Options::=--force-confold install /packages/tuplet_*.deb' >"$work/log" 2>&1 ||
   fail "apt-get: $(tail -n 20 "$work/log")"
 [ "$(inside systemctl show tuplet -P MainPID)" != "$before" ] || fail 'it runs on'
-program check
+program check || fail "after the upgrade: $(cat "$work/program")"
 inside systemctl stop tuplet
 [ "$(inside systemctl show tuplet -P Result)" = success ] || fail 'it did not end well'
 
@@ -104,7 +109,7 @@ say 'its socket starts it'
 inside sed -i '/^addr = /d' /etc/tuplet/tuplet.conf
 inside systemctl start tuplet.socket
 inside systemctl is-active --quiet tuplet && fail 'it runs before anybody has come'
-program check
+program check || fail "through the socket: $(cat "$work/program")"
 inside systemctl is-active --quiet tuplet || fail 'somebody else has answered'
 
 say 'removing it keeps the data'
@@ -116,9 +121,9 @@ inside find /var/lib/tuplet -name '*.sqlite*' | grep -q . || fail 'the databases
 say 'a program with the library'
 inside sh -c 'apt-get -qq -y --no-install-recommends install gcc libc6-dev pkg-config /packages/lib*.deb' >"$work/log" 2>&1 ||
   fail "apt-get: $(tail -n 20 "$work/log")"
-cp examples/hello.c "$root/tmp/"
+cp examples/hello.c "$root/packages/"
 # shellcheck disable=SC2016
-inside sh -c 'cd /tmp && gcc hello.c $(pkg-config --cflags --libs tuplet) -o hello && ./hello' || fail 'it does not compile or run'
+inside sh -c 'cd /packages && gcc hello.c $(pkg-config --cflags --libs tuplet) -o hello && ./hello' || fail 'it does not compile or run'
 
 if command -v lintian >/dev/null; then
   say 'lintian'

@@ -41,7 +41,8 @@ LIBRARIES = {
 LINES_MAX = 700  # but for the public header, which is one file by design
 C = (".c", ".h")
 CODE = C + (".py", ".ts", ".js", ".mjs", ".sh")
-TEXT = CODE + (".md", ".build", ".txt", ".json", ".jsonl", ".proto", ".1", "Makefile", "/setup", "/run", "/test")
+TEXT = CODE + (".md", ".build", ".txt", ".json", ".jsonl", ".proto", ".1", ".3", ".5", "Makefile",
+               "Dockerfile", "/setup", "/run", "/test", "/deb")
 SKIPPED_FOLDERS = re.compile(r"^(build.*|node_modules|\.git|\.setup|corpus|__pycache__)$")
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^">]+)')

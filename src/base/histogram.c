@@ -7,12 +7,12 @@
 #include <assert.h>
 
 /* 2^PRECISION_BITS buckets for each power of two. */
-enum { PRECISION_BITS = 7, HALF = 1 << PRECISION_BITS };
+enum { PRECISION_BITS = 7, HALF = 1 << PRECISION_BITS, EXACT_COUNT = 2 * HALF };
 
 /* Whatever lies beyond the first two HALVes has its leading bit and PRECISION_BITS more in its bucket's
  * number; `shift` counts the bits that are left out. */
 static unsigned shift_of(uint64_t value) {
-  return value < 2 * HALF ? 0 : 63 - (unsigned)__builtin_clzll(value) - PRECISION_BITS;
+  return value < EXACT_COUNT ? 0 : 63 - (unsigned)__builtin_clzll(value) - PRECISION_BITS;
 }
 
 static size_t bucket_of(uint64_t value) {
@@ -21,7 +21,7 @@ static size_t bucket_of(uint64_t value) {
 }
 
 static uint64_t bucket_largest(size_t bucket) {
-  unsigned shift = bucket < 2 * HALF ? 0 : (unsigned)(bucket / HALF - 1);
+  unsigned shift = bucket < EXACT_COUNT ? 0 : (unsigned)(bucket / HALF - 1);
   uint64_t leading = bucket - (size_t)shift * HALF;
   return (leading << shift) + (((uint64_t)1 << shift) - 1);
 }
@@ -32,7 +32,7 @@ static uint64_t load(const _Atomic uint64_t *counter) {
 
 tuplet_status tp_histogram_init(tp_histogram *histogram, const tuplet_allocator *allocator,
                                 uint64_t value_max, tuplet_error *error) {
-  uint64_t rounded = 2 * HALF - 1;
+  uint64_t rounded = EXACT_COUNT - 1;
   while (rounded < value_max) rounded = rounded << 1 | 1;
   *histogram =
       (tp_histogram){.allocator = allocator, .value_max = rounded, .bucket_count = bucket_of(rounded) + 1};

@@ -15,6 +15,7 @@ void tp_http_budget_init(tp_http_budget *budget, size_t memory_max, size_t reque
 
 bool tp_http_budget_charge(tp_http_budget *budget, size_t size) {
   if (budget == NULL || size == 0) return true;
+  if (size > budget->memory_max) return false;
   size_t before = atomic_fetch_add_explicit(&budget->memory, size, memory_order_relaxed);
   if (before <= budget->memory_max && size <= budget->memory_max - before) return true;
   tp_http_budget_discharge(budget, size);

@@ -69,8 +69,11 @@ static void charge_held(tp_http_conn *conn) {
   size_t wanted = held <= free ? 0 : (held - free + HELD_STEP - 1) / HELD_STEP * HELD_STEP;
   tp_http_budget *budget = conn->config.budget;
   if (budget == NULL || wanted == conn->held_charged) return;
-  tp_http_budget_discharge(budget, conn->held_charged);
-  tp_http_budget_force(budget, wanted);
+  if (wanted > conn->held_charged) {
+    tp_http_budget_force(budget, wanted - conn->held_charged);
+  } else {
+    tp_http_budget_discharge(budget, conn->held_charged - wanted);
+  }
   conn->held_charged = wanted;
 }
 
@@ -372,6 +375,8 @@ void tp_http_conn_expire_receiving(tp_http_conn *conn, uint64_t now_ms, uint64_t
   if (conn->codec != NULL && !conn->failed && !conn->closing)
     conn->codec->pass_time(conn, now_ms, head_timeout_ms);
   expire_requests(conn, now_ms, head_timeout_ms, body_timeout_ms);
+  /* What waits for room in the budget is told by nobody when others give some back. */
+  if (conn->event_oldest != NULL && tp_http_conn_has_room(conn)) tp_http_conn_wake(conn);
 }
 
 void tp_http_conn_expire_shutdown(tp_http_conn *conn) {

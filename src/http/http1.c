@@ -336,7 +336,11 @@ static size_t judge(tp_http_conn *conn, llhttp_errno_t error, const char *data, 
      * preface, nearly. */
     bool is_over = http1->is_unknown ? !tp_http1_lines_are_in_first(&http1->lines)
                                      : !tp_http1_lines_are_open(&http1->lines);
-    if (is_too_large || is_over) reject(conn, !is_too_large ? 400 : http1->has_target ? 431 : 414);
+    if (is_over) {
+      reject(conn, 400);
+    } else if (is_too_large) {
+      reject(conn, http1->has_target ? 431 : 414);
+    }
   }
   return size;
 }
@@ -355,18 +359,17 @@ static size_t parse(tp_http_conn *conn, const char *data, size_t size) {
   if (was_in_head && size > head_size_left) size = head_size_left;
   bool is_valid =
       !tp_http1_lines_are_open(&http1->lines) || tp_http1_lines_check(&http1->lines, data, size, &size);
-  if (!is_valid && !tp_http1_lines_are_foreign(&http1->lines)) {
-    reject(conn, 400);
-    return size;
-  }
-  /* The first request's unknown method is judged by the rest of its line. */
-  llhttp_errno_t error = http1->is_unknown ? HPE_OK : llhttp_execute(&http1->parser, data, size);
+  /* What comes before a byte that is wrong may be wrong already, in another way. The first request's unknown
+   * method is judged by the rest of its line. */
+  size_t valid_size = is_valid ? size : size - 1;
+  bool is_fed = valid_size > 0 && !http1->is_unknown;
+  llhttp_errno_t error = is_fed ? llhttp_execute(&http1->parser, data, valid_size) : HPE_OK;
   bool is_first = http1->current != NULL && http1->current->number == 1;
   http1->is_unknown |= error == HPE_INVALID_METHOD && is_first;
-  if (is_valid) return judge(conn, error, data, size, was_in_head);
-  if (http1->is_unknown) {
+  if (is_valid || (error != HPE_OK && !http1->is_unknown)) return judge(conn, error, data, size, was_in_head);
+  if (http1->is_unknown && tp_http1_lines_are_foreign(&http1->lines)) {
     turn_away(conn);
-  } else if (!conn->failed) {
+  } else {
     reject(conn, 400);
   }
   return size;

@@ -24,7 +24,7 @@ static void append_length(tp_buffer *out, size_t size) {
 }
 
 /* All but what tells where the body ends. */
-static void append_head(tp_http_conn *conn, const tp_http_request *request, const tp_http_response *response,
+static void append_head(tp_http_conn *conn, const tp_http_response *response, bool is_http10,
                         bool keeps_alive) {
   tp_buffer *out = &conn->back;
   append_status_line(out, response->status);
@@ -34,7 +34,7 @@ static void append_head(tp_http_conn *conn, const tp_http_request *request, cons
   if (conn->config.date != NULL) append_header(out, "date", conn->config.date);
   if (!keeps_alive) {
     append_header(out, "connection", "close");
-  } else if (request->is_http10) {
+  } else if (is_http10) {
     append_header(out, "connection", "keep-alive");
   }
 }
@@ -55,7 +55,7 @@ void tp_http1_respond(tp_http_request *request, const tp_http_response *response
   tp_http_conn *conn = request->conn;
   tp_buffer *out = &conn->back;
   request->keep_alive = keeps_alive(request);
-  append_head(conn, request, response, request->keep_alive);
+  append_head(conn, response, request->is_http10, request->keep_alive);
   if (has_length(response->status)) append_length(out, body.size);
   tp_buffer_append(out, "\r\n", 2);
   if (!response->is_bodiless) tp_buffer_append(out, body.data, body.size);
@@ -69,7 +69,7 @@ void tp_http1_start(tp_http_request *request, const tp_http_response *response) 
   request->is_chunked = !request->is_http10 && has_length(response->status);
   bool ends_by_close = request->is_http10 && !response->is_bodiless;
   request->keep_alive = keeps_alive(request) && !ends_by_close;
-  append_head(conn, request, response, request->keep_alive);
+  append_head(conn, response, request->is_http10, request->keep_alive);
   if (request->is_chunked) append_header(&conn->back, "transfer-encoding", "chunked");
   tp_buffer_append(&conn->back, "\r\n", 2);
   check_memory(conn);
@@ -99,7 +99,7 @@ void tp_http1_write_refusal(tp_http_conn *conn, int status, bool without_body) {
   const char *text = tp_http_refusal_text(status);
   tp_http_response response = {.status = status, .is_bodiless = without_body};
   response.headers = tp_http_refusal_headers(status, &response.header_count);
-  append_head(conn, NULL, &response, false);
+  append_head(conn, &response, false, false);
   append_length(&conn->back, strlen(text));
   tp_buffer_append(&conn->back, "\r\n", 2);
   if (!without_body) tp_buffer_append_text(&conn->back, text);

@@ -77,6 +77,12 @@ static bool bytes_are(const uint8_t *data, size_t size, const char *text) {
   return size == strlen(text) && memcmp(data, text, size) == 0;
 }
 
+static bool is_authority(const tp_http_request *request, tuplet_bytes value) {
+  tuplet_bytes authority = tp_http_request_authority(request);
+  return authority.size == value.size &&
+         (value.size == 0 || memcmp(authority.data, value.data, value.size) == 0);
+}
+
 /* False when out of memory. */
 static bool add_header(tp_http_request *request, tuplet_bytes name, tuplet_bytes value) {
   tp_http_span name_span, value_span;
@@ -93,7 +99,10 @@ static bool add_header(tp_http_request *request, tuplet_bytes name, tuplet_bytes
     return true;
   }
   if (bytes_are(text, name.size, "host")) {
-    if (request->has_authority) return true;
+    if (request->has_authority) {
+      if (!is_authority(request, value)) request->refusal = 400; /* RFC 9113, section 8.3.1 */
+      return true;
+    }
     request->has_authority = true;
     return tp_http_request_add_text(request, value, &request->authority);
   }

@@ -84,12 +84,12 @@ struct tp_http_request {
   void (*on_finish)(void *context, const tp_http_request *request, const tp_http_outcome *outcome);
   void *context;
   tp_http_header response_header; /* name NULL: none */
-  int status;                     /* of the response, once it has begun */
-  bool is_cut;                    /* it ends without having been answered wholly */
   uint64_t response_size;
+  int status;         /* of the response, once it has begun */
+  bool is_cut;        /* it ends without having been answered wholly */
+  bool is_discarding; /* answered, and the peer still sends: curl 7 forgets the answer when it is stopped */
   bool is_seen;       /* by tp_http_conn_expire_receiving, */
   uint64_t seen_ms;   /* then for the first time */
-  bool is_discarding; /* answered, and the peer still sends: curl 7 forgets the answer when it is stopped */
   size_t discarded_size;
 
   /* HTTP/1.1 */

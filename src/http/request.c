@@ -187,6 +187,16 @@ bool tp_http_request_add_field(tp_http_request *request, tp_http_span name, tp_h
   return !request->fields.failed;
 }
 
+/* RFC 3986 knows fewer characters of paths and queries; but clients send them as they are. */
+static bool target_is_valid(tuplet_bytes target, bool is_options) {
+  const uint8_t *bytes = target.data;
+  if (is_options && bytes_are(target, "*")) return true;
+  for (size_t i = 0; i < target.size; i++) {
+    if (bytes[i] <= ' ' || bytes[i] >= 0x7f || bytes[i] == '#') return false;
+  }
+  return target.size > 0 && bytes[0] == '/';
+}
+
 /* As RFC 3986, section 3.2.2 has it, and a port; a user's name before them is nobody's business here. */
 static bool authority_is_valid(tuplet_bytes authority) {
   static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
@@ -225,8 +235,7 @@ int tp_http_request_check_head(tp_http_request *request, bool has_length, uint64
   tuplet_bytes target = tp_http_request_view(request, request->target);
   request->is_head = bytes_are(method, "HEAD");
   if (bytes_are(method, "CONNECT")) return 501;
-  bool is_path = target.size > 0 && *(const char *)target.data == '/';
-  if (!is_path && !(bytes_are(target, "*") && bytes_are(method, "OPTIONS"))) return 400;
+  if (!target_is_valid(target, bytes_are(method, "OPTIONS"))) return 400;
   if (has_length && length > request->conn->config.limits.body_size_max) return 413;
   if (!authority_is_valid(tp_http_request_authority(request))) return 400;
   if (!expectations_are_met(request)) return 417;

@@ -79,9 +79,8 @@ static tuplet_status open_file(const char *what, const char *path, BIO **ret_bio
 
 /* We know no passwords, and never ask at a terminal. */
 static int on_password(char *room, int size, int is_writing, void *context) {
-  (void)room;
-  (void)size;
   (void)is_writing;
+  if (size > 0) room[0] = '\0';
   *(bool *)context = true;
   return -1;
 }

@@ -90,7 +90,8 @@ class Manual(unittest.TestCase):
             with self.subTest(command=name):
                 own = MAN / f"tuplet-{name}.1"
                 if own.exists() and name != "serve":
-                    for sub in re.findall(rf"^.{{7}}tuplet {name} ([a-z]+)(?=[ \n])", help_of(name, "--help"), re.MULTILINE):
+                    usage = rf"^.{{7}}tuplet {name} ([a-z]+)(?=[ \n])"
+                    for sub in re.findall(usage, help_of(name, "--help"), re.MULTILINE):
                         options |= set(options_of(help_of(name, sub, "--help")))
                     self.assertEqual(set(options_in(own.read_text())) - COMMON, options - COMMON)
                     self.assertIn(f".Xr tuplet-{name} 1", whole)
@@ -104,8 +105,8 @@ class Manual(unittest.TestCase):
     def test_the_page_of_the_configuration_lists_every_name_with_its_default(self):
         options = options_of(help_of("serve", "--help"))
         rows = dict(re.findall(r"^\.It Li ([a-z0-9-]+) Ta (\S+) Ta ", page("tuplet.conf.5"), re.MULTILINE))
-        expected = {name: default or ("no" if argument is None else r"\(em") for name, (argument, default) in options.items()
-                    if name not in NOT_IN_A_FILE}
+        expected = {name: default or ("no" if argument is None else r"\(em")
+                    for name, (argument, default) in options.items() if name not in NOT_IN_A_FILE}
         self.assertEqual(rows, expected)
 
     def test_the_example_configuration_has_every_name_commented_out_at_its_default(self):

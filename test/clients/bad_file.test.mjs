@@ -7,7 +7,7 @@ import { chmod, chown, copyFile, mkdir, open, readFile, rename, rm, stat, writeF
 import { join } from "node:path";
 import process from "node:process";
 import test from "node:test";
-import { request1, request2, Session } from "./lib/connect.mjs";
+import { exchange, request1, request2, Session } from "./lib/connect.mjs";
 import {
   cleanEnvironment,
   eventually,
@@ -256,6 +256,38 @@ test("damage in the middle of a file: who asks for it gets 500, everybody else i
   }
   const isNamed = () => server.stderr.includes(path) && /malformed|damaged|corrupt/.test(server.stderr);
   await eventually(20_000, "the file's name in the log", isNamed);
+});
+
+test("a damaged database of a data directory: its clients are told 500, others are served", async (t) => {
+  const folder = await temporaryFolder(t);
+  const data = join(folder, "data");
+  const args = ["--data-dir", data, "--create-databases", "--database-idle-timeout", "200ms"];
+  const first = await startServer(t, join(folder, "kv.sqlite"), { args });
+  for (const name of ["good", "bad"]) {
+    const session = await Session.open(request1, first.url, TOKEN, `/${name}`);
+    assert.equal(await set(session, "entry"), 200);
+  }
+  await first.stop();
+  const path = join(data, "bad", "kv.sqlite3");
+  assert.ok((await stat(path)).size > 0);
+  await writeFile(path, "no database any more ".repeat(500));
+
+  const server = await startServer(t, join(folder, "kv.sqlite"), { args });
+  for (const request of [request1, request2]) {
+    const opened = await exchange(request, server.url, TOKEN, undefined, "/bad");
+    if (opened.status === 200) { // it is only opened when it is used
+      const session = new Session(request, server.url, "/bad", JSON.parse(opened.body));
+      const answer = await read(session, "entry");
+      assert.equal(answer.status, 500);
+      assert.equal(String(answer.body), "The server cannot use the database bad; its log tells why.");
+      assert.equal(await set(session, "entry"), 500);
+    } else {
+      assert.equal(opened.status, 500, String(opened.body));
+    }
+    const session = await Session.open(request, server.url, TOKEN, "/good");
+    assert.ok(await session.get(key("entry")));
+  }
+  await eventually(20_000, "the file's name in the log", () => server.stderr.includes(path));
 });
 
 test("a file that is moved away under the server takes no more writes, until it is back", async (t) => {

@@ -3,12 +3,14 @@
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { readFile } from "node:fs/promises";
 import http2 from "node:http2";
 import net from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import test from "node:test";
-import { request1, request2, Session, WatchStream } from "./lib/connect.mjs";
+import { makeAuthority, makeCertificate } from "./lib/certificates.mjs";
+import { request1, request2, requestOver, Session, WatchStream } from "./lib/connect.mjs";
 import { eventually, spawnDeno, startServer, temporaryFolder, TOKEN, within } from "./lib/harness.mjs";
 import * as pb from "./lib/protobuf.mjs";
 import { connectRaw, requestBytes } from "./lib/raw.mjs";
@@ -90,6 +92,44 @@ test("a watch over HTTP/2 ends with END_STREAM, after a GOAWAY that refuses noth
   assert.ok(events.some((event) => event.goaway === 0 && event.last >= stream.id), JSON.stringify(events));
   assert.ok(events.indexOf("end") >= 0, JSON.stringify(events));
   assert.ok(events.some((event) => event.reset === 0), JSON.stringify(events));
+});
+
+test("over TLS watches end the same way", async (t) => {
+  const folder = await temporaryFolder(t);
+  const authority = await makeAuthority(folder, "authority");
+  const { cert, key: tlsKey } = await makeCertificate(folder, "server", authority);
+  const args = ["--tls-cert", cert, "--tls-key", tlsKey];
+  const server = await startServer(t, join(folder, "kv.sqlite"), { args });
+  const ca = await readFile(authority.cert);
+  const session = await Session.open(requestOver(ca), server.url, TOKEN);
+  const client = http2.connect(server.url, { ca });
+  t.after(() => client.destroy());
+  const events = [];
+  client.on("goaway", (code) => events.push(`goaway ${code}`)).on(
+    "error",
+    (error) => events.push(error.message),
+  );
+  const path = `${session.endpoint}/watch`;
+  const stream = client.request({ ":method": "POST", ":path": path, ...session.headers });
+  stream.on("end", () => events.push("end")).on("error", (error) => events.push(error.message)).resume();
+  stream.end(pb.watch(key("watched")));
+  await within(WAIT_MS, "the first state", once(stream, "data"));
+  const whole = session.call("watch", pb.watch(key("watched"))); // over HTTP/1.1: comes when the stream has ended
+  await eventually(WAIT_MS, "both watches", async () => {
+    const metrics = await requestOver(ca)(server.url, {
+      method: "GET",
+      path: "/metrics",
+      headers: { authorization: `Bearer ${TOKEN}` },
+    });
+    return /^tuplet_watches_open 2$/m.test(String(metrics.body));
+  });
+  const closed = once(client, "close");
+  assert.deepEqual(await server.stop(), { code: 0, signal: null });
+  await within(WAIT_MS, "the connection's end", closed);
+  assert.deepEqual(events, ["goaway 0", "end"]);
+  const answer = await whole;
+  assert.equal(answer.status, 200);
+  assert.ok(answer.body.length > 4, "it was not cut");
 });
 
 /** Hands connections on to a port that can be changed; those that are open stay where they are. */

@@ -2,9 +2,10 @@
 // writes go on by themselves as soon as there is room. What was acknowledged is there afterwards, whatever happens.
 
 import assert from "node:assert/strict";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import test from "node:test";
-import { request1, request2, Session, WatchStream } from "./lib/connect.mjs";
+import { exchange, request1, request2, Session, WatchStream } from "./lib/connect.mjs";
 import {
   collectChecks,
   eventually,
@@ -216,6 +217,28 @@ test("a server that starts on a full disk serves what is there, or says that the
   const fourth = await startServer(t, path, { behind: disk.enter });
   session.url = fourth.url;
   assert.ok(await session.get(key("kept")) && await session.get(key("new")));
+});
+
+test("databases are not made on a full disk, nor in part; those that are there are served", async (t) => {
+  const disk = await SmallDisk.mount(t, 8 * MIB);
+  const data = join(disk.folder, "data");
+  const args = ["--data-dir", data, "--create-databases", "--database-idle-timeout", "200ms"];
+  const server = await startServer(t, join(disk.folder, "kv.sqlite"), { behind: disk.enter, args });
+  const session = await Session.open(request1, server.url, TOKEN, "/there");
+  assert.equal(await set(session, [key("kept")], 1000), 200);
+  disk.fill();
+  for (let i = 0; i < 3; i++) {
+    for (const request of [request1, request2]) {
+      const refused = await exchange(request, server.url, TOKEN, undefined, "/new");
+      assert.equal(refused.status, FULL, String(refused.body));
+    }
+  }
+  assert.equal((await exchange(request1, server.url, TOKEN)).status, 200, "the default one is served");
+  await disk.makeRoom();
+  const made = await Session.open(request2, server.url, TOKEN, "/new");
+  assert.equal(await set(made, [key("first")], 1000), 200);
+  assert.ok(await session.get(key("kept")), "the other one is served again");
+  assert.deepEqual((await readdir(`${disk.outside}/data`)).sort(), ["new", "server.secrets", "there"]);
 });
 
 test("a database that may not grow any further is full, and the server lives on", async (t) => {

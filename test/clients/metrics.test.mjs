@@ -2,10 +2,15 @@
 // reader takes; health and readiness; and who may see them.
 
 import assert from "node:assert/strict";
+import { X509Certificate } from "node:crypto";
+import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import http from "node:http";
+import http2 from "node:http2";
+import https from "node:https";
 import { dirname, join } from "node:path";
 import test from "node:test";
+import { makeAuthority, makeCertificate } from "./lib/certificates.mjs";
 import { exchange, request1, request2, Session, TRANSPORTS, WatchStream } from "./lib/connect.mjs";
 import { Metrics } from "./lib/exposition.mjs";
 import {
@@ -17,6 +22,7 @@ import {
   temporaryFolder,
   TOKEN,
   tuplet,
+  within,
 } from "./lib/harness.mjs";
 import * as pb from "./lib/protobuf.mjs";
 import { SmallDisk } from "./lib/small_disk.mjs";
@@ -234,6 +240,51 @@ test("metrics need a token that may open everything, health needs none", async (
   const failures = await scrape(server);
   assert.equal(failures.sum("tuplet_auth_failures_total"), 4);
   assert.equal(failures.sum("tuplet_requests_total", { operation: "metrics", code: "401" }), 4);
+});
+
+test("a body that nobody asked for changes nothing", async (t) => {
+  const server = await startWatched(t);
+  const body = Buffer.alloc(100_000);
+  const headers = { "authorization": `Bearer ${TOKEN}`, "content-length": body.length };
+  const session = http2.connect(server.url);
+  t.after(() => session.destroy());
+  for (const path of ["/metrics", "/healthz", "/readyz"]) {
+    const answer = await request1(server.url, { method: "GET", path, headers, body });
+    assert.equal(answer.status, 200, `HTTP/1.1 ${path}`);
+    const stream = session.request({ ":method": "GET", ":path": path, ...headers }, { endStream: false });
+    stream.on("error", () => {}).resume().end(body);
+    const [head] = await within(SOON_MS, "the answer", once(stream, "response"));
+    assert.equal(head[":status"], 200, `HTTP/2 ${path}`);
+  }
+  assert.equal((await scrape(server)).sum("tuplet_requests_total", { operation: "health", code: "200" }), 4);
+});
+
+test("TLS: handshakes, good and bad, and when the certificate expires", async (t) => {
+  const folder = await temporaryFolder(t);
+  const authority = await makeAuthority(folder, "authority");
+  const { cert, key: keyFile } = await makeCertificate(folder, "server", authority);
+  const args = ["--tls-cert", cert, "--tls-key", keyFile];
+  const server = await startWatched(t, { path: join(folder, "kv.sqlite"), args });
+  const before = await scrape(server);
+  assert.equal(before.sum("tuplet_tls_handshakes_total"), 0);
+  const expires = new X509Certificate(await readFile(cert)).validTo;
+  assert.equal(
+    before.value("tuplet_tls_certificate_expiry_timestamp_seconds"),
+    Date.parse(expires) / 1000,
+  );
+  const ca = await readFile(authority.cert);
+  const status = new Promise((done, fail) => {
+    https.get(`${server.url}/healthz`, { ca, agent: false }, (response) => {
+      response.resume().on("end", () => done(response.statusCode));
+    }).on("error", fail);
+  });
+  assert.equal(await status, 200);
+  await get(server.url.replace("https:", "http:"), "/healthz").catch(() => {}); // in clear: refused, in whatever way
+  await eventually(SOON_MS, "both handshakes", async () => {
+    const metrics = await scrape(server);
+    return metrics.value("tuplet_tls_handshakes_total", { result: "ok" }) === 1 &&
+      metrics.value("tuplet_tls_handshakes_total", { result: "failed" }) === 1;
+  });
 });
 
 test("the address of metrics has three paths and nothing else", async (t) => {

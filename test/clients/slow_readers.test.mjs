@@ -43,7 +43,7 @@ async function start(t, ...args) {
 /** Connections that both sides hold open, as the kernel counts them. */
 async function countConnections(server) {
   const port = server.port.toString(16).toUpperCase().padStart(4, "0");
-  const established = new RegExp(`^ *\\d+: [0-9A-F]{8}:${port} \\S+ 01 `, "gm");
+  const established = new RegExp(`^ *\\d+: 0100007F:${port} \\S+ 01 `, "gm");
   return (await readFile("/proc/net/tcp", "utf8")).match(established)?.length ?? 0;
 }
 

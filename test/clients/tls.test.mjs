@@ -2,14 +2,13 @@
 // connected, certificates that clients show, and what is refused.
 
 import assert from "node:assert/strict";
-import { copyFile, readFile, writeFile } from "node:fs/promises";
-import https from "node:https";
+import { chmod, copyFile, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import test from "node:test";
 import tls from "node:tls";
 import { makeAuthority, makeCertificate } from "./lib/certificates.mjs";
-import { exchange, Session } from "./lib/connect.mjs";
+import { exchange, requestOver, Session } from "./lib/connect.mjs";
 import {
   eventually,
   run,
@@ -45,30 +44,6 @@ async function startSecureServer(t, args = []) {
 async function install(place, { cert, key }) {
   await copyFile(cert, place.cert);
   await copyFile(key, place.key);
-}
-
-/** As request1 of lib/connect.mjs, over TLS. */
-function requestOver(ca) {
-  return (url, { method = "POST", path = "/", headers = {}, body } = {}) => {
-    const answer = new Promise((done, fail) => {
-      const { hostname, port } = new URL(url);
-      const request = https.request(
-        { hostname, port, method, path, headers, ca, agent: false },
-        (response) => {
-          const chunks = [];
-          response.on("data", (chunk) => chunks.push(chunk)).on("error", fail);
-          response.on(
-            "end",
-            () =>
-              done({ status: response.statusCode, headers: response.headers, body: Buffer.concat(chunks) }),
-          );
-        },
-      );
-      request.on("error", fail);
-      request.end(body);
-    });
-    return within(ANSWER_TIMEOUT_MS, "the answer", answer);
-  };
 }
 
 /** The handshakes that the server has logged: { tls, alpn, ... } of each that succeeded. */
@@ -296,6 +271,22 @@ test("a new certificate by SIGHUP, while a watch of Deno's stays open", async (t
   assert.equal(await within(ANSWER_TIMEOUT_MS, "the end of Deno's program", exited), 0);
   assert.deepEqual(values, [null, 1, 2, 3]);
   assert.equal(connections(), before); /* it has had one connection all the time */
+});
+
+test("an expired certificate and a key that everybody may read are told of", async (t) => {
+  const server = await startSecureServer(t);
+  const { place } = server;
+  assert.match(server.stderr, /level=info msg="TLS certificate: CN=first, valid until /);
+  assert.doesNotMatch(server.stderr, /The TLS key can be read/);
+  await chmod(place.key, 0o644);
+  await reload(server, /level=warning .*The TLS key can be read by everybody/);
+  await install(place, await makeCertificate(place.folder, "late", place.authority, { days: -1 }));
+  await reload(server, /level=error .*stays as it was: .*cert\.pem has expired on /);
+  assert.equal(await nameShown(server), "first");
+  const options = ["--tls-cert", place.cert, "--tls-key", place.key];
+  const late = await startServer(t, join(place.folder, "late.sqlite"), { args: options });
+  assert.match(late.stderr, /level=warning .*CN=late, is valid only from /);
+  assert.equal(await nameShown(late), "late");
 });
 
 test("certificates of clients, required and optional", async (t) => {

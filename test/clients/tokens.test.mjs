@@ -62,7 +62,8 @@ class Tokens {
 
   async serve(t, options = {}) {
     const args = ["--tokens-file", this.file, ...(options.args ?? [])];
-    const server = await startServer(t, this.database, { token: null, ...options, args });
+    const path = options.path === undefined ? this.database : options.path;
+    const server = await startServer(t, path, { token: null, ...options, args });
     this.servers.push(server);
     return server;
   }
@@ -160,6 +161,39 @@ test("a token opens the databases of its patterns, and is told the same of all o
     });
     assert.match(told.stdout, /This access token may not open this database/, told.stderr);
   });
+});
+
+test("named databases: a token opens and makes its own, and goes with the name", async (t) => {
+  const tokens = await Tokens.make(t);
+  const orders = await tokens.create("orders", "--database", "orders");
+  const team = await tokens.create("team", "--database", "team-*");
+  const reader = await tokens.create("reader", "--read-only");
+  const all = await tokens.create("all");
+  const data = join(tokens.folder, "data");
+  const server = await tokens.serve(t, { path: null, args: ["--data-dir", data, "--create-databases"] });
+  assert.equal(await statusOf(server, reader, "/orders"), 404, "who may not write makes nothing");
+  assert.equal(await statusOf(server, team, "/orders"), 403);
+
+  const kv = await openKv(`${server.url}/orders`, { accessToken: orders });
+  await kv.set(["n"], 1);
+  kv.close();
+  assert.equal(await statusOf(server, reader, "/orders"), 200);
+  assert.equal(await statusOf(server, team, "/orders"), 403);
+  for (const path of ["/", "/orders2", "/order", "/team-a"]) assert.equal(await statusOf(server, orders, path), 403);
+  for (const path of ["/team-a", "/team-b"]) assert.equal(await statusOf(server, team, path), 200);
+
+  const session = await Session.open(request1, server.url, orders, "/orders");
+  const other = await Session.open(request1, server.url, all, "/orders");
+  const watch = await WatchStream.open(session, key("n"));
+  await watch.output();
+  const renamed = await tuplet(["db", "rename", "--data-dir", data, "orders", "archive"]);
+  assert.equal(renamed.code, 0, renamed.stderr);
+  await assert.rejects(async () => {
+    for (;;) await watch.frame();
+  }, /the watch ended/);
+  assert.equal((await other.call("snapshot_read", pb.snapshotRead())).status, 200, "the database is the same");
+  const refused = await session.call("snapshot_read", pb.snapshotRead());
+  assert.equal(refused.status, 403, String(refused.body));
 });
 
 test("an access token that is given may everything, besides those of the file", async (t) => {

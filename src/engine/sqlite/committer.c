@@ -545,6 +545,7 @@ tuplet_status tp_sqlite_committer_init(tp_sqlite_committer *committer, const tp_
     tp_sqlite_committer_done(committer);
     return status;
   }
+  tp_sqlite_connection_opened(&committer->connection);
   (void)sqlite3_wal_hook(committer->connection.db, note_log_size, committer);
   return TUPLET_OK;
 }

@@ -17,6 +17,10 @@
  * again. */
 enum { BUSY_WAIT_MAX_MS = 60000 };
 
+/* While opening for writing, less: only who has the whole file for itself is in the way, or others that open
+ * it at the same time; and a server has few threads that open files. */
+enum { OPENING_WAIT_MAX_MS = 15000 };
+
 /* A WAL that grew past this, because a reader held on to it, is cut back when it starts over. */
 enum { WAL_KEPT_SIZE_MAX = 64 << 20 };
 
@@ -189,7 +193,8 @@ static tuplet_status check_pinned(const tp_sqlite_connection *connection, tuplet
 
 tuplet_status tp_sqlite_connection_init(tp_sqlite_connection *connection, const tp_sqlite_location *location,
                                         bool writes, tuplet_error *error) {
-  *connection = (tp_sqlite_connection){.location = location, .busy_wait_max_ms = BUSY_WAIT_MAX_MS};
+  *connection = (tp_sqlite_connection){.location = location,
+                                       .busy_wait_max_ms = writes ? OPENING_WAIT_MAX_MS : BUSY_WAIT_MAX_MS};
   /* One thread uses a connection at a time, so SQLite need not lock it. */
   int flags = SQLITE_OPEN_NOMUTEX;
   if (location->in_memory) flags |= SQLITE_OPEN_URI;
@@ -202,6 +207,10 @@ tuplet_status tp_sqlite_connection_init(tp_sqlite_connection *connection, const 
   if (status == TUPLET_OK) status = set_up(connection, writes && !location->read_only, error);
   if (status != TUPLET_OK) tp_sqlite_connection_done(connection);
   return status;
+}
+
+void tp_sqlite_connection_opened(tp_sqlite_connection *connection) {
+  connection->busy_wait_max_ms = BUSY_WAIT_MAX_MS;
 }
 
 void tp_sqlite_connection_done(tp_sqlite_connection *connection) {

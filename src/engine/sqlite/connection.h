@@ -71,6 +71,9 @@ tuplet_status tp_sqlite_connection_init(tp_sqlite_connection *connection, const 
                                         bool writes, tuplet_error *error);
 void tp_sqlite_connection_done(tp_sqlite_connection *connection);
 
+/* A connection that writes waits less for others' locks until this tells it that the opening is over. */
+void tp_sqlite_connection_opened(tp_sqlite_connection *connection);
+
 /* Notes which file the path names, once it is open: connections that are opened later must find the same one,
  * since they would mix the log of one file with another. */
 tuplet_status tp_sqlite_location_pin(tp_sqlite_location *location, tuplet_error *error);

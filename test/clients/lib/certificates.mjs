@@ -30,8 +30,8 @@ export async function makeAuthority(folder, name) {
   return authority;
 }
 
-/** A certificate of the authority's, for servers at this machine or for clients; { cert, key }. */
-export async function makeCertificate(folder, name, authority, { forClients = false } = {}) {
+/** A certificate of the authority's, for servers at this machine or for clients; { cert, key }. days: -1: expired. */
+export async function makeCertificate(folder, name, authority, { forClients = false, days = 2 } = {}) {
   const made = { cert: join(folder, `${name}.pem`), key: join(folder, `${name}.key`) };
   const [request, extensions] = [join(folder, `${name}.csr`), join(folder, `${name}.ext`)];
   await openssl("req", ...KEY, "-keyout", made.key, "-out", request, "-subj", `/CN=${name}`);
@@ -55,7 +55,7 @@ export async function makeCertificate(folder, name, authority, { forClients = fa
     request,
     ...signed,
     "-days",
-    "2",
+    String(days),
     "-extfile",
     extensions,
     "-out",

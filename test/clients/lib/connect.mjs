@@ -3,6 +3,7 @@
 
 import http from "node:http";
 import http2 from "node:http2";
+import https from "node:https";
 import * as protobuf from "./protobuf.mjs";
 import { within } from "./time.mjs";
 
@@ -49,6 +50,27 @@ export async function request2(url, { method = "POST", path = "/", headers = {},
   } finally {
     session.destroy();
   }
+}
+
+/** request1 over TLS, for servers whose certificate an authority has signed (PEM). */
+export function requestOver(ca) {
+  return (url, { method = "POST", path = "/", headers = {}, body } = {}) => {
+    const answer = new Promise((done, fail) => {
+      const { hostname, port } = new URL(url);
+      const options = { hostname, port, method, path, headers, ca, agent: false };
+      const request = https.request(options, (response) => {
+        const chunks = [];
+        response.on("data", (chunk) => chunks.push(chunk)).on("error", fail);
+        response.on(
+          "end",
+          () => done({ status: response.statusCode, headers: response.headers, body: Buffer.concat(chunks) }),
+        );
+      });
+      request.on("error", fail);
+      request.end(body);
+    });
+    return within(ANSWER_TIMEOUT_MS, "the answer over TLS", answer);
+  };
 }
 
 export const TRANSPORTS = { "HTTP/1.1": request1, "HTTP/2": request2 };

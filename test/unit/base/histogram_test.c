@@ -172,8 +172,8 @@ static void threads_lose_nothing_and_readers_see_it_grow(void **state) {
     memcpy(last, counts, sizeof last);
   }
   for (size_t i = 0; i < THREADS; i++) assert_int_equal(pthread_join(threads[i], NULL), 0);
-  assert_int_equal(tp_histogram_count(&histogram), THREADS * RECORDS);
-  assert_int_equal(tp_histogram_sum(&histogram), (uint64_t)THREADS * RECORDS / 1000 * (999 * 500));
+  assert_int_equal(tp_histogram_count(&histogram), (uint64_t)THREADS * RECORDS);
+  assert_int_equal(tp_histogram_sum(&histogram), (uint64_t)THREADS * RECORDS / 1000 * 999 * 500);
   tp_histogram_done(&histogram);
 }
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* ---- Neighbours that hold the write lock ---- */
 
@@ -86,6 +87,25 @@ static void neighbours_that_hold_the_lock_cause_no_errors(void **state) {
   }
   tuplet_close(db);
   assert_int_equal(sql_integer_on(f->path, "SELECT count(DISTINCT version) FROM kv"), count);
+}
+
+/* The sweep of what has expired waits for the lock, which a neighbour keeps for as long as it likes. */
+static void closing_does_not_wait_for_a_neighbour(void **state) {
+  enum { SOON_MS = 20, SWEEP_STARTED_MS = 200, LONG_MS = 20000 };
+  const fixture *f = *state;
+  tuplet_db *db = db_open(f->path);
+  tuplet_error error = {0};
+  struct timespec now;
+  (void)clock_gettime(CLOCK_REALTIME, &now);
+  int64_t soon_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 + SOON_MS;
+  EXPECT(TUPLET_OK, tuplet_set(db, TUPLET_KEY("a"), tuplet_value_u64(1), soon_ms, NULL, &error), error);
+  sqlite3 *neighbour = sql_open(f->path);
+  sql_run(neighbour, "BEGIN IMMEDIATE");
+  sleep_ms(SWEEP_STARTED_MS); /* if it has not, the close is easier */
+  int64_t begun_ms = now_ms();
+  tuplet_close(db);
+  assert_in_range(now_ms() - begun_ms, 0, LONG_MS); /* a lock is waited for for a minute */
+  sql_close(neighbour);
 }
 
 /* ---- The log ---- */
@@ -227,6 +247,7 @@ int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
   const struct CMUnitTest tests[] = {
       TEST(neighbours_that_hold_the_lock_cause_no_errors),
+      TEST(closing_does_not_wait_for_a_neighbour),
       TEST(the_log_starts_over_when_a_long_reader_lets_go),
       TEST(the_log_stays_bounded_under_a_stream_of_writes),
   };

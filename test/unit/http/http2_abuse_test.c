@@ -55,7 +55,7 @@ static void send_setting(fixture *f, uint16_t name, uint32_t value) {
 /* :method GET, :scheme http, :path, :authority h; without END_HEADERS in `flags` more has to come. */
 static void send_head(fixture *f, uint32_t stream, uint8_t flags, const char *path) {
   uint8_t block[64] = {0x82, 0x86, 0x01, 0x01, 'h', 0x04, (uint8_t)strlen(path)};
-  memcpy(block + 7, path, strlen(path));
+  for (size_t i = 0; i < strlen(path); i++) block[7 + i] = (uint8_t)path[i];
   send_frame(f, HEADERS, flags, stream, block, 7 + strlen(path));
 }
 

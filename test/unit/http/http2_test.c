@@ -286,10 +286,17 @@ static void refuses_what_http_1_refuses(void **state) {
   client_open(c, 0);
   size_t connect = client_ask_with(c, "GET", "/echo", "expect", "miracles", NULL);
   size_t star = client_ask(c, "GET", "*", NULL);
+  size_t fragment = client_ask(c, "GET", "/echo#there", NULL);
+  size_t other_host = client_ask_with(c, "GET", "/echo", "host", "h:2", NULL);
   client_talk(c);
+  assert_int_equal(c->answers[fragment].status, 400);
+  assert_int_equal(c->answers[other_host].status, 400);
   assert_int_equal(c->answers[connect].status, 417);
   assert_int_equal(c->answers[star].close_code, NGHTTP2_PROTOCOL_ERROR); /* nghttp2's own refusal */
   assert_int_equal(c->f.request_count, 0);
+  size_t same_host = client_ask_with(c, "GET", "/echo", "host", "h:1", NULL);
+  client_talk(c);
+  assert_int_equal(c->answers[same_host].status, 200);
 }
 
 static void asks_for_the_body_that_waits_for_100(void **state) {

@@ -264,6 +264,8 @@ static void reloads_while_others_connect(void **state) {
 
 /* ---- Sessions ---- */
 
+enum { MINUTE_MS = 60 * 1000 };
+
 static int64_t late_by_ms; /* as each test sets it */
 
 static int64_t late_unix_ms(void *context) {
@@ -297,11 +299,11 @@ static void check_sessions(tls_setup *setup, int version) {
   late_by_ms = 0;
   assert_false(connect_again(setup, &session));
   assert_true(connect_again(setup, &session));
-  late_by_ms += 90 * 60 * 1000; /* the key is the previous one now */
+  late_by_ms += (int64_t)90 * MINUTE_MS; /* the key is the previous one now */
   assert_true(connect_again(setup, &session));
-  late_by_ms += 90 * 60 * 1000; /* gone, but the ticket has been renewed */
+  late_by_ms += (int64_t)90 * MINUTE_MS; /* gone, but the ticket has been renewed */
   assert_true(connect_again(setup, &session));
-  late_by_ms += 150 * 60 * 1000;
+  late_by_ms += (int64_t)150 * MINUTE_MS;
   assert_false(connect_again(setup, &session));
   assert_true(connect_again(setup, &session));
   assert_int_equal(tp_tls_context_reload(setup->context, NULL), TUPLET_OK);

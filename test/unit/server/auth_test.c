@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -118,7 +119,7 @@ static void a_changed_token_is_refused(void **state) {
   }
   for (size_t extra = 1; extra <= 200; extra++) {
     char longer[512];
-    memcpy(longer, token, size);
+    (void)snprintf(longer, sizeof longer, "%s", token);
     memset(longer + size, 'A', extra);
     assert_int_equal(tp_auth_session_verify(auth, (tuplet_bytes){longer, size + extra}, now_ms, &verified),
                      TUPLET_INVALID);
@@ -167,7 +168,7 @@ typedef struct issued {
 static issued issue(const char *name, const char *databases, bool may_write, int64_t expires_at_ms) {
   issued made = {
       .token = {.may_write = may_write, .databases = view(databases), .expires_at_ms = expires_at_ms}};
-  strcpy(made.token.name, name);
+  (void)snprintf(made.token.name, sizeof made.token.name, "%s", name);
   assert_int_equal(tp_token_make(&made.token, made.text, NULL), TUPLET_OK);
   return made;
 }

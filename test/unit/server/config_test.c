@@ -327,6 +327,7 @@ static void what_goes_together_is_asked_for_together(void **state) {
   refuse(LIST("--tls-cert", "c.pem"), none, "--tls-key is missing");
   refuse(LIST("--tls-key", "k.pem"), none, "--tls-cert is missing");
   refuse(LIST("--tls-client-ca", "ca.pem"), none, "needs --tls-cert");
+  refuse(LIST("--tls-client-mode", "required"), none, "needs --tls-client-ca");
   refuse(LIST("--create-databases"), none, "needs --data-dir");
   refuse(LIST("--s3-bucket", "b"), none, "not supported");
 }

@@ -180,7 +180,7 @@ static void what_is_in_use_stays_however_long(void **state) {
   database_id other = exchange(f, 0);
   tp_database *database;
   assert_int_equal(tp_memory_databases_acquire(f->databases, one.bytes, &database, &f->error), TUPLET_OK);
-  f->now_ms += 10 * IDLE_TIMEOUT_MS;
+  f->now_ms += (int64_t)10 * IDLE_TIMEOUT_MS;
   tp_memory_databases_sweep(f->databases);
   assert_count(f, 1, 1);
   assert_int_equal(use(f, other), TUPLET_NOT_FOUND);
@@ -197,7 +197,7 @@ static void beyond_the_bound_the_oldest_unused_entry_is_forgotten(void **state) 
   database_id opened = exchange(f, 0);
   assert_int_equal(use(f, opened), TUPLET_OK);
   database_id ids[3 * ENTRY_MAX];
-  for (size_t i = 0; i < 3 * ENTRY_MAX; i++) {
+  for (size_t i = 0; i < (size_t)3 * ENTRY_MAX; i++) {
     f->now_ms += ENTRY_BUSY_MS;
     ids[i] = exchange(f, 0);
   }
@@ -258,7 +258,7 @@ static void what_is_in_use_is_never_closed_to_make_room(void **state) {
   for (size_t i = 0; i < OPEN_MAX; i++)
     assert_int_equal(
         tp_memory_databases_acquire(f->databases, exchange(f, 0).bytes, &databases[i], &f->error), TUPLET_OK);
-  f->now_ms += 100 * BUSY_MS;
+  f->now_ms += (int64_t)100 * BUSY_MS;
   assert_int_equal(use(f, exchange(f, 0)), TUPLET_BUSY);
   for (size_t i = 0; i < OPEN_MAX; i++) tp_memory_databases_release(f->databases, databases[i]);
 }

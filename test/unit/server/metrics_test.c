@@ -193,14 +193,19 @@ static void no_memory_is_told(void **state) {
 
 static void the_process_is_seen(void **state) {
   (void)state;
-  tp_process_usage usage = tp_process_usage_now();
+  tp_process process;
+  tp_process_init(&process);
+  tp_process_usage usage = tp_process_usage_now(&process);
   assert_true(usage.resident_size > 100000 && usage.resident_size <= usage.virtual_size);
   assert_true(usage.descriptor_count >= 3 && usage.descriptor_count < usage.descriptor_max);
   FILE *more = fopen("/dev/null", "re");
   assert_non_null(more);
-  assert_int_equal(tp_process_usage_now().descriptor_count, usage.descriptor_count + 1);
+  assert_int_equal(tp_process_usage_now(&process).descriptor_count, usage.descriptor_count + 1);
   (void)fclose(more);
   assert_true(usage.cpu_seconds >= 0);
+  tp_process_done(&process);
+  tp_process_done(&process); /* twice is fine */
+  assert_int_equal(tp_process_usage_now(&process).resident_size, 0);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

@@ -58,6 +58,7 @@ static bool disarm(void) {
 /* ---- A server ---- */
 
 static tp_engine_stats stats;
+static char tokens_file[] = "/tmp/tuplet-tokens-XXXXXX";
 
 static void stop(tp_auth *auth, tp_server *server) {
   tp_server_stop(server);
@@ -77,6 +78,8 @@ static tuplet_status start(tp_auth **ret_auth, tp_server **ret_server) {
   config.worker_count = 1;
   config.metrics_address = any_port[0];
   config.log_requests = true;
+  config.tokens_file = tokens_file;
+  config.auth_failures_max = 1;
   config.stats = &stats;
   static const char *const nobody[] = {"http://127.0.0.1:9/"};
   config.webhook =
@@ -229,10 +232,52 @@ static void serving_goes_on_after_every_allocation_that_fails(void **state) {
   stop(auth, server);
 }
 
+/* Answers to failures that wait have to be let go of, whether there was memory for making them wait or not.
+ */
+static void failures_are_refused_whatever_allocation_fails(void **state) {
+  (void)state;
+  static const char wrong[] = "POST / HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer wrong\r\n"
+                              "Content-Length: 2\r\n\r\n{}";
+  for (long n = 0;; n++) {
+    tp_auth *auth = NULL;
+    tp_server *server = NULL;
+    arm(-1);
+    assert_int_equal(start(&auth, &server), TUPLET_OK);
+    int status =
+        try_request(server, "Authorization: Bearer wrong\r\n", "POST /", (tuplet_bytes){"{}", 2}, false);
+    assert_int_equal(status, 401);
+    arm(n);
+    int client = connect_client(server);
+    assert_int_equal(send(client, wrong, sizeof wrong - 1, MSG_NOSIGNAL), sizeof wrong - 1);
+    char answer[16] = "";
+    ssize_t size =
+        recv(client, answer, sizeof answer - 1, 0); /* comes after a tenth of a second, or not at all */
+    bool fired = disarm();
+    if (size > 0) assert_memory_equal(answer, "HTTP/1.1 401", 12);
+    assert_true(size > 0 || fired);
+    for (int i = 0; i < 3; i++) { /* and who goes away before */
+      int leaving = connect_client(server);
+      assert_int_equal(send(leaving, wrong, sizeof wrong - 1, MSG_NOSIGNAL), sizeof wrong - 1);
+      assert_int_equal(close(leaving), 0);
+    }
+    assert_int_equal(try_request(server, "", "GET /healthz", (tuplet_bytes){0}, false), 200);
+    stop(auth, server);
+    assert_int_equal(close(client), 0);
+    if (!fired) break;
+  }
+}
+
 int main(void) {
+  int descriptor = mkstemp(tokens_file);
+  static const char comment[] = "# nobody\n";
+  if (descriptor < 0 || write(descriptor, comment, sizeof comment - 1) < 0 || close(descriptor) != 0)
+    return 1;
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(starting_fails_cleanly_at_every_allocation),
       cmocka_unit_test(serving_goes_on_after_every_allocation_that_fails),
+      cmocka_unit_test(failures_are_refused_whatever_allocation_fails),
   };
-  return cmocka_run_group_tests(tests, NULL, NULL);
+  int result = cmocka_run_group_tests(tests, NULL, NULL);
+  (void)unlink(tokens_file);
+  return result;
 }

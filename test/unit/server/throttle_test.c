@@ -56,11 +56,11 @@ static void a_minute_makes_up_for_as_many_failures_as_may_be(void **state) {
     assert_int_equal(fail_once(throttle, "192.0.2.1", now_ms).verdict, TP_THROTTLE_NOW);
 }
 
-static void even_who_failed_a_million_times_is_forgiven(void **state) {
+static void even_who_failed_all_day_is_forgiven(void **state) {
   tp_throttle *throttle = *state;
-  for (int i = 0; i < 1000000; i++) (void)fail_once(throttle, "192.0.2.1", 0);
+  for (int i = 0; i < 100000; i++) (void)fail_once(throttle, "192.0.2.1", 0);
   assert_true(tp_throttle_would_hold(throttle, view("192.0.2.1"), 60000));
-  assert_false(tp_throttle_would_hold(throttle, view("192.0.2.1"), 17 * 60000));
+  assert_false(tp_throttle_would_hold(throttle, view("192.0.2.1"), (int64_t)17 * 60000));
 }
 
 static void a_clock_that_stands_still_or_jumps_far_does_no_harm(void **state) {
@@ -223,7 +223,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(the_first_failures_are_answered_at_once_and_later_ones_ever_later),
       TEST(a_minute_makes_up_for_as_many_failures_as_may_be),
-      TEST(even_who_failed_a_million_times_is_forgiven),
+      TEST(even_who_failed_all_day_is_forgiven),
       TEST(a_clock_that_stands_still_or_jumps_far_does_no_harm),
       TEST(addresses_do_not_pay_for_each_other),
       TEST(one_host_has_one_account_however_its_address_is_written),

@@ -19,6 +19,21 @@
 
 #include <cmocka.h>
 
+/* Users that the test is not: these stand before the C library's. */
+
+static bool pretends;
+static uid_t user, owner;
+
+uid_t geteuid(void) {
+  return pretends ? user : getuid();
+}
+
+int fstat(int fd, struct stat *buf) {
+  int result = fstatat(fd, "", buf, AT_EMPTY_PATH);
+  if (pretends) buf->st_uid = owner;
+  return result;
+}
+
 typedef struct fixture {
   char folder[64];
   char file[128];
@@ -36,6 +51,7 @@ static int setup(void **state) {
 
 static int teardown(void **state) {
   fixture *f = *state;
+  pretends = false;
   (void)unlink(f->file);
   int result = rmdir(f->folder); /* fails if a draft was left behind */
   free(f);
@@ -261,6 +277,24 @@ static void a_file_that_others_may_write_is_refused(void **state) {
   expect_refusal(f, "can be written by others");
 }
 
+static void a_file_is_ones_own_or_roots_and_root_takes_anybodys(void **state) {
+  const fixture *f = *state;
+  static const struct {
+    uid_t user, owner;
+    bool is_taken;
+  } cases[] = {{1000, 1000, true}, {1000, 0, true}, {1000, 1001, false}, {0, 1000, true}};
+  write_text(f, "# nobody\n", 0600);
+  pretends = true;
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    user = cases[i].user;
+    owner = cases[i].owner;
+    if (cases[i].is_taken)
+      assert_int_equal(count_tokens(f), 0);
+    else
+      expect_refusal(f, "must belong to the user who runs this, 1000, or to root; it belongs to 1001.");
+  }
+}
+
 static void a_link_a_folder_and_a_pipe_are_refused(void **state) {
   const fixture *f = *state;
   assert_int_equal(symlink("/dev/null", f->file), 0);
@@ -389,6 +423,7 @@ int main(void) {
       TEST(processes_that_change_it_at_once_lose_nothing),
       TEST(who_changes_it_waits_for_who_is_at_it),
       TEST(a_file_that_others_may_write_is_refused),
+      TEST(a_file_is_ones_own_or_roots_and_root_takes_anybodys),
       TEST(a_link_a_folder_and_a_pipe_are_refused),
       TEST(a_file_that_everybody_may_read_is_told_of),
       TEST(a_huge_file_is_refused),

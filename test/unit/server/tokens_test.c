@@ -158,10 +158,11 @@ static void there_may_be_ten_thousand(void **state) {
   assert_int_equal(tp_tokens_parse(NULL, "FILE", tp_buffer_view(&text), &tokens, NULL), TUPLET_OK);
   for (unsigned i = 1; i <= TP_TOKENS_MAX; i++) {
     char name[16];
+    uint64_t id = (uint64_t)i * 7;
     (void)snprintf(name, sizeof name, "t%u", i);
-    assert_int_equal(tp_tokens_find(tokens, i * 7)->line, i);
+    assert_int_equal(tp_tokens_find(tokens, id)->line, i);
     assert_int_equal(tp_tokens_find_name(tokens, name)->line, i);
-    assert_null(tp_tokens_find(tokens, i * 7 + 1));
+    assert_null(tp_tokens_find(tokens, id + 1));
   }
   tp_tokens_free(tokens);
   tp_buffer_append_text(&text, LINE("one-more", "ffffffffffff"));
