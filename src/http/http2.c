@@ -1,10 +1,9 @@
 /* http2.c: HTTP/2 requests by nghttp2. One stream, one request.
  *
- * nghttp2 frames, compresses, checks and keeps the windows. It bounds by itself: the peer's resets
- * (RESET_BURST), CONTINUATIONs of a head (8), entries of a SETTINGS (32), answers to PING and SETTINGS that
- * the peer does not take (1000), the tables of HPACK (4 KiB), and streams, also before the peer has
- * acknowledged how many. What is left to us is bounded here: sizes of heads and bodies; and by
- * http2_guard.c all that costs work and brings none forward. */
+ * nghttp2 frames, compresses, checks and keeps the windows. It bounds by itself: CONTINUATIONs of a head (8),
+ * entries of a SETTINGS (32), answers to PING and SETTINGS that the peer does not take (1000), the tables of
+ * HPACK (4 KiB), and streams, also before the peer has acknowledged how many. What is left to us is bounded
+ * here: sizes of heads and bodies; and by http2_guard.c all that costs work and brings none forward. */
 #include "base/alloc.h"
 #include "http/http2_guard.h"
 #include "http/http2_memory.h"
@@ -19,8 +18,9 @@ enum {
   HEAD_SIZE_FACTOR = 2,       /* a head so many times too large ends the connection */
   WINDOW_SIZE_MIN = 65535,    /* what a peer may send before it has read our settings */
   WINDOW_SIZE_MAX = 16 << 20, /* of a stream; larger bodies need WINDOW_UPDATEs */
-  RESET_BURST = 1000,         /* resets by the peer: so many at once, */
-  RESET_RATE = 33             /* so many each second in the long run */
+  /* nghttp2 would end a connection after a thousand resets, also of streams that are answered already, which
+   * libcurl sends by the hundred in a second. The guard knows the difference. */
+  RESETS_MAX = 1000000000
 };
 
 struct tp_http2 {
@@ -244,7 +244,10 @@ static int on_data_chunk(nghttp2_session *session, uint8_t flags, int32_t stream
 static int on_stream_close(nghttp2_session *session, int32_t stream_id, uint32_t error_code, void *context) {
   tp_http_conn *conn = context;
   tp_http_request *request = request_of(session, stream_id);
-  tp_http2_outcome end = error_code == NGHTTP2_NO_ERROR ? END_ANSWERED : END_CUT;
+  /* The peer may reset without an error what has no answer yet. */
+  bool is_answered =
+      error_code == NGHTTP2_NO_ERROR && nghttp2_session_get_stream_local_close(session, stream_id) == 1;
+  tp_http2_outcome end = is_answered ? END_ANSWERED : END_CUT;
   if (request != NULL) {
     bool is_wrong = request->refusal == 400 || request->refusal == 414 || request->refusal == 431;
     if (is_wrong) end = END_WRONG;
@@ -282,7 +285,7 @@ static int session_new(tp_http_conn *conn, nghttp2_session **ret_session) {
   nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_send);
   nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
   nghttp2_option_set_no_closed_streams(option, 1);
-  nghttp2_option_set_stream_reset_rate_limit(option, RESET_BURST, RESET_RATE);
+  nghttp2_option_set_stream_reset_rate_limit(option, RESETS_MAX, RESETS_MAX);
   nghttp2_mem mem = tp_http2_memory_hooks(&conn->http2->memory);
   result = nghttp2_session_server_new3(ret_session, callbacks, conn, option, &mem);
 out:

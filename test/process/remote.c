@@ -1,8 +1,8 @@
 /* remote.c: a program that uses a database on a server, for remote.test.mjs.
  *
  *   remote [--http2] [--timeout MS] URL checks           one line for each thing checked, as lib/report.mjs
- * has them remote ... URL count SECONDS THREADS                 adds to ["count"] and tells how often it was
- * committed remote ... URL guarded SECONDS                       the same to ["guarded"], with a check remote
+ * has them remote ... URL count MS THREADS                 adds to ["count"] and tells how often it was
+ * committed remote ... URL guarded MS                       the same to ["guarded"], with a check remote
  * ... URL watch                                 ["watched"], each state a line, until it is "end" remote ...
  * URL listen COUNT                          messages, until so many were handled remote ... URL many COUNT so
  * many operations at once remote ... URL out-of-memory                         each allocation fails once
@@ -319,13 +319,13 @@ static void *count_on(void *context) {
   return NULL;
 }
 
-static int run_count(tuplet_db *db, int seconds, int thread_count) {
+static int run_count(tuplet_db *db, int duration_ms, int thread_count) {
   enum { THREADS_MAX = 64 };
   counter counters[THREADS_MAX] = {0};
   if (thread_count > THREADS_MAX) thread_count = THREADS_MAX;
   say("counting");
   for (int i = 0; i < thread_count; i++) {
-    counters[i] = (counter){.db = db, .until_ms = now_ms() + seconds * 1000};
+    counters[i] = (counter){.db = db, .until_ms = now_ms() + duration_ms};
     if (pthread_create(&counters[i].thread, NULL, count_on, &counters[i]) != 0) return 1;
   }
   counts all = {0};
@@ -354,13 +354,13 @@ static tuplet_status step_guarded(tuplet_db *db, tuplet_error *error) {
   return status;
 }
 
-static int run_guarded(tuplet_db *db, int seconds) {
+static int run_guarded(tuplet_db *db, int duration_ms) {
   tuplet_error error;
   if (tuplet_set(db, TUPLET_KEY("guarded"), tuplet_value_u64(0), TUPLET_NEVER, NULL, &error) != TUPLET_OK)
     return 1;
   say("counting");
   counts counted = {0};
-  for (int64_t until = now_ms() + seconds * 1000; now_ms() < until;) {
+  for (int64_t until = now_ms() + duration_ms; now_ms() < until;) {
     tuplet_status status = step_guarded(db, &error);
     if (status == TUPLET_OK)
       counted.committed++;

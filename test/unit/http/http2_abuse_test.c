@@ -195,6 +195,19 @@ static void resets_before_the_end_of_a_request_count_as_well(void **state) {
   assert_int_equal(f->request_count, 0);
 }
 
+/* libcurl resets what it has the whole answer of, often before it has seen the stream's end. */
+static void resets_of_what_is_answered_cost_nothing(void **state) {
+  fixture *f = *state;
+  open_greeted(f);
+  for (uint32_t stream = 1; stream < 2 * FLOOD; stream += 2) {
+    fixture_clear(f);
+    ask(f, stream, "/empty");
+    assert_true(f->output.size > 0);
+    send_number(f, RST_STREAM, stream, 5);
+    assert_false(tp_http_conn_wants_close(f->conn));
+  }
+}
+
 static void continuations_without_end_end_the_connection(void **state) {
   fixture *f = *state;
   fixture_open(f);
@@ -475,6 +488,7 @@ int main(void) {
       TEST(every_flood_of_frames_without_use_ends_its_connection),
       TEST(resets_end_the_connection_whoever_brings_them_about),
       TEST(resets_before_the_end_of_a_request_count_as_well),
+      TEST(resets_of_what_is_answered_cost_nothing),
       TEST(continuations_without_end_end_the_connection),
       TEST(a_head_that_hpack_blows_up_ends_the_connection),
       TEST(headers_without_a_name_refuse_the_request_and_many_end_the_connection),
