@@ -199,7 +199,8 @@ async function runChaos(t, { url, environment = {}, server, restart, proxy, rand
   t.diagnostic(`${took} of the unknown took effect, ${steps.unread} reads failed`);
   t.diagnostic(`sum ${found.sum}: ${JSON.stringify(sums)}`);
   t.diagnostic(`${MESSAGES} messages sent: ${JSON.stringify(tally(messages.sends))}`);
-  t.diagnostic(`${messages.repeats} handled again, ${found.undelivered} undelivered: ${JSON.stringify(tally(messages.ends))}`);
+  const { repeats, ends } = messages;
+  t.diagnostic(`${repeats} handled again, ${found.undelivered} undelivered: ${JSON.stringify(tally(ends))}`);
   assert.ok(proxy.counts.cuts > 0 && kills > 0);
 }
 
@@ -218,20 +219,46 @@ const http1 = [`over HTTP/1.1, with requests carried out twice (seed ${seed})`, 
   assert.ok(proxy.counts.repetitions > 0);
 }];
 
-const http2 = [`over TLS and HTTP/2 (seed ${seed})`, async (t) => {
+/** A server with TLS, and how to start it again. */
+async function startSecure(t) {
   const folder = await temporaryFolder(t);
   const path = join(folder, "kv.sqlite3");
-  const random = new Random(seed + 1);
   const authority = await makeAuthority(folder, "authority");
   const { cert, key } = await makeCertificate(folder, "server", authority);
   const start = (port) => startServer(t, path, { port, args: ["--tls-cert", cert, "--tls-key", key] });
   const server = await start(0);
+  return { path, server, restart: () => start(server.port), environment: { DENO_CERT: authority.cert } };
+}
+
+const http2 = [`over TLS and HTTP/2 (seed ${seed})`, async (t) => {
+  const { path, server, restart, environment } = await startSecure(t);
+  const random = new Random(seed + 1);
   const proxy = await ChaosProxy.start(t, { port: server.port, random, cuts: 0.01 });
-  const environment = { DENO_CERT: authority.cert };
-  const url = `https://localhost:${proxy.port}`;
-  await runChaos(t, { url, environment, server, restart: () => start(server.port), proxy, random, path });
+  await runChaos(t, { url: `https://localhost:${proxy.port}`, environment, server, restart, proxy, random, path });
 }];
 
 test("nothing is lost, doubled or told wrong through bad connections", { concurrency: 2 }, async (t) => {
   await Promise.all([http1, http2].map(([name, body]) => t.test(name, body)));
+});
+
+test("a connection of HTTP/2 that has gone dead is left", async (t) => {
+  const { server, environment } = await startSecure(t);
+  const still = { cuts: 0, delays: 0, stalls: 0, holes: 0, pieces: 0 };
+  const proxy = await ChaosProxy.start(t, { port: server.port, random: new Random(seed), ...still });
+  let committed = 0;
+  const lost = [];
+  const args = ["--timeout", 2000, `https://localhost:${proxy.port}`, "count", "only", 6, 1];
+  const counting = new Program(t, args, environment, ([what, , , status]) => {
+    if (what === "step" && status === "TUPLET_OK") committed++;
+    else lost.push(`${what} ${status}`);
+  });
+  for (let i = 0; i < 2; i++) {
+    const before = committed;
+    await eventually(SETTLE_MS, "some commits", () => committed > before + 5);
+    proxy.swallow();
+  }
+  const before = committed;
+  await counting.end();
+  assert.ok(committed > before + 5, `${committed} were committed, ${before} before the last one died; ${lost}`);
+  assert.ok(lost.length <= 2, `one for each connection: ${lost}`);
 });

@@ -198,6 +198,7 @@ static void on_timer(tp_remote_timer *timer) {
     tp_remote_timer_set(&remote->loop, timer, silent_at_ns);
     return;
   }
+  tp_remote_transfer_distrust(&stream->transfer);
   tp_remote_transfer_cancel(&stream->transfer);
   note_endpoint_failed(stream);
   bool was_open = stream->is_open;

@@ -160,6 +160,24 @@ static long http_version(const tp_remote_transfer *transfer) {
                                                              : CURL_HTTP_VERSION_1_1;
 }
 
+/* A request that takes too long ends alone: libcurl goes on using its HTTP/2 connection, however dead, for
+ * all that follow. It does not use one for requests with other options of TLS, though, and three of those
+ * mean nothing outside Windows: they number the connections' generations. */
+static long generation_bits(unsigned generation) {
+  static const long bits[] = {CURLSSLOPT_NO_REVOKE, CURLSSLOPT_REVOKE_BEST_EFFORT,
+                              CURLSSLOPT_AUTO_CLIENT_CERT};
+  long options = 0;
+  for (size_t i = 0; i < sizeof bits / sizeof *bits; i++) {
+    if ((generation >> i & 1) != 0) options |= bits[i];
+  }
+  return options;
+}
+
+void tp_remote_transfer_distrust(tp_remote_transfer *transfer) {
+  tp_remote_client *client = transfer->client;
+  if (transfer->generation == client->generation) client->generation++; /* else another has seen to it */
+}
+
 /* The first failure of any is kept: each costs memory, and an option that this libcurl does not know must not
  * be passed over. */
 #define SET(option, value)                                                                                   \
@@ -181,6 +199,7 @@ static CURLcode set_up_protocol(tp_remote_transfer *transfer) {
   SET(CURLOPT_MAXREDIRS, (long)REDIRECTS_MAX);
   SET(CURLOPT_POSTREDIR, (long)CURL_REDIR_POST_ALL);
   if (transfer->client->ca_file != NULL) SET(CURLOPT_CAINFO, transfer->client->ca_file);
+  if (is_secure) SET(CURLOPT_SSL_OPTIONS, generation_bits(transfer->generation));
   SET(CURLOPT_POST, 1L);
   SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_size);
   SET(CURLOPT_HTTPHEADER, transfer->headers);
@@ -219,7 +238,7 @@ static void let_go(tp_remote_transfer *transfer) {
   transfer->headers = NULL;
 }
 
-tuplet_status tp_remote_transfer_start(tp_remote_transfer *transfer, const tp_remote_client *client,
+tuplet_status tp_remote_transfer_start(tp_remote_transfer *transfer, tp_remote_client *client,
                                        const tp_remote_request *request, tuplet_error *error) {
   assert(!tp_remote_transfer_is_running(transfer));
   *transfer = (tp_remote_transfer){.on_begin = transfer->on_begin,
@@ -228,7 +247,8 @@ tuplet_status tp_remote_transfer_start(tp_remote_transfer *transfer, const tp_re
                                    .answer = transfer->answer,
                                    .retry_after_ms = -1,
                                    .client = client,
-                                   .request = *request};
+                                   .request = *request,
+                                   .generation = client->generation};
   transfer->answer.allocator = client->allocator;
   tp_buffer_clear(&transfer->answer);
   tuplet_status status = TUPLET_OK;
@@ -262,6 +282,7 @@ static void note_result(tp_remote_transfer *transfer, CURLcode code) {
   (void)curl_easy_getinfo(easy, CURLINFO_STARTTRANSFER_TIME_T, &answered_us);
   /* libcurl is content with an answer that breaks off among its headers. */
   if (code == CURLE_OK && !transfer->has_head) transfer->code = CURLE_PARTIAL_FILE;
+  if (code == CURLE_OPERATION_TIMEDOUT && transfer->http_status == 0) tp_remote_transfer_distrust(transfer);
   transfer->is_http2 = version == CURL_HTTP_VERSION_2_0;
   transfer->latency_us = answered_us > sent_us ? answered_us - sent_us : 0;
   /* A server cannot act on a request whose body it does not have to the end. */

@@ -17,6 +17,7 @@ typedef struct tp_remote_client {
   const tuplet_allocator *allocator;
   const char *ca_file; /* NULL: the system's authorities only */
   tuplet_http http;
+  unsigned generation; /* of connections: those of an older one get no new request; see transfer.c */
 } tp_remote_client;
 
 typedef struct tp_remote_request {
@@ -53,8 +54,9 @@ struct tp_remote_transfer {
   char problem[CURL_ERROR_SIZE];
 
   /* Its own: */
-  const tp_remote_client *client;
+  tp_remote_client *client;
   tp_remote_request request;
+  unsigned generation;
   CURL *easy; /* NULL: not running */
   struct curl_slist *headers;
   size_t body_taken;
@@ -62,12 +64,15 @@ struct tp_remote_transfer {
 };
 
 /* Begins it. Errors: TUPLET_NOMEM, TUPLET_INVALID (the URL): then on_end does not come. */
-tuplet_status tp_remote_transfer_start(tp_remote_transfer *transfer, const tp_remote_client *client,
+tuplet_status tp_remote_transfer_start(tp_remote_transfer *transfer, tp_remote_client *client,
                                        const tp_remote_request *request, tuplet_error *error);
 
 static inline bool tp_remote_transfer_is_running(const tp_remote_transfer *transfer) {
   return transfer->easy != NULL;
 }
+
+/* Nothing comes over its connection: others are not to use that. */
+void tp_remote_transfer_distrust(tp_remote_transfer *transfer);
 
 /* Ends it without on_end. Not from on_data. Fine when it is not running. */
 void tp_remote_transfer_cancel(tp_remote_transfer *transfer);

@@ -1,8 +1,8 @@
-// A TCP proxy that no client deserves. At random it delays what passes, breaks it into small pieces, holds it up, swallows
-// it for good, and cuts connections: by FIN and by RST, before, after and in the middle of requests and answers, on one
-// side first. Of HTTP/1.1 in clear it also carries requests out twice, as a proxy does that tries again, though none
-// should (RFC 9110, 9.2.2): some time after the server has answered one, it is sent once more on a connection of its own,
-// and that answer is thrown away.
+// A TCP proxy that no client deserves. At random it delays what passes, breaks it into small pieces, holds it up,
+// swallows it for good, and cuts connections: by FIN and by RST, before, after and in the middle of requests and answers,
+// on one side first. Of HTTP/1.1 in clear it also carries requests out twice, as a proxy does that tries again, though
+// none should (RFC 9110, 9.2.2): some time after the server has answered one, it is sent once more on a connection of
+// its own, and that answer is thrown away.
 
 import { once } from "node:events";
 import net from "node:net";
@@ -35,6 +35,7 @@ export class ChaosProxy {
   counts = { connections: 0, chunks: 0, delays: 0, pieces: 0, stalls: 0, holes: 0, cuts: 0, repetitions: 0 };
   isCalm = false;
   #sockets = new Set();
+  #connections = new Set();
   #holes = new Set(); // what ends each of them
 
   /** options: port (the server's), random; cuts, delays, stalls, holes, pieces, repetitions: how likely each is, per
@@ -59,6 +60,11 @@ export class ChaosProxy {
   calm() {
     this.isCalm = true;
     for (const end of this.#holes) end();
+  }
+
+  /** The connections that there are swallow everything from now on; new ones do not. */
+  swallow() {
+    for (const connection of this.#connections) connection.isHole = true;
   }
 
   #close() {
@@ -86,8 +92,12 @@ export class ChaosProxy {
       return;
     }
     const server = this.#open();
-    const connection = { client, server, requests: new Requests(), unanswered: [] };
-    client.once("close", () => server.destroy());
+    const connection = { client, server, requests: new Requests(), unanswered: [], isHole: false };
+    this.#connections.add(connection);
+    client.once("close", () => {
+      this.#connections.delete(connection);
+      server.destroy();
+    });
     server.once("close", () => client.destroySoon());
     this.#pass(connection, client, server, (chunk) => this.#noteSent(connection, chunk));
     this.#pass(connection, server, client, (chunk) => this.#noteAnswered(connection, chunk));
@@ -120,7 +130,7 @@ export class ChaosProxy {
       this.counts.stalls++;
       await sleep(200 + random.below(800));
     }
-    if (this.#happens(options.holes)) {
+    if (connection.isHole || this.#happens(options.holes)) {
       this.counts.holes++;
       await new Promise((end) => this.#holes.add(end));
       await this.#cut(connection);
