@@ -6,7 +6,7 @@
 #include "options.h"
 #include "output.h"
 #include "report.h"
-#include "server/catalog_survey.h"
+#include "server/databases/catalog_survey.h"
 
 /* How long a server has to let go of a database; it takes one about half a second. */
 enum { TIMEOUT_MS = 10000, TIMEOUT_MS_MAX = 24 * 60 * 60 * 1000 };

@@ -7,7 +7,7 @@
 #include "options.h"
 #include "output.h"
 #include "report.h"
-#include "server/tokens_file.h"
+#include "server/access/tokens_file.h"
 
 typedef struct token_request {
   const char *file;

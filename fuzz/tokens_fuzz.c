@@ -1,5 +1,5 @@
 /* tokens_fuzz.c: the file of tokens, from any bytes. What was read and is printed again reads as the same. */
-#include "server/tokens.h"
+#include "server/access/tokens.h"
 
 #include <assert.h>
 #include <stdint.h>

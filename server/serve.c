@@ -2,14 +2,14 @@
 #include "server/serve.h"
 
 #include "api/open.h"
-#include "server/certificate.h"
-#include "server/config.h"
-#include "server/data_dir.h"
-#include "server/descriptors.h"
-#include "server/exchange.h"
-#include "server/secrets.h"
+#include "server/access/secrets.h"
+#include "server/config/config.h"
+#include "server/databases/data_dir.h"
+#include "server/host/certificate.h"
+#include "server/host/descriptors.h"
+#include "server/host/systemd.h"
+#include "server/protocol/exchange.h"
 #include "server/server.h"
-#include "server/systemd.h"
 
 #include <errno.h>
 #include <openssl/crypto.h>

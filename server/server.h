@@ -3,7 +3,7 @@
 #ifndef TP_SERVER_SERVER_H
 #define TP_SERVER_SERVER_H
 
-#include "server/webhook.h"
+#include "server/webhook/webhook.h"
 #include "server/worker.h"
 
 typedef struct tp_server tp_server;

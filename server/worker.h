@@ -3,13 +3,13 @@
 #define TP_SERVER_WORKER_H
 
 #include "net/listener.h"
-#include "server/auth.h"
-#include "server/bounds.h"
-#include "server/databases.h"
-#include "server/log.h"
-#include "server/metrics.h"
-#include "server/throttle.h"
-#include "server/webhook.h"
+#include "server/access/auth.h"
+#include "server/access/throttle.h"
+#include "server/config/bounds.h"
+#include "server/databases/databases.h"
+#include "server/monitor/log.h"
+#include "server/monitor/metrics.h"
+#include "server/webhook/webhook.h"
 
 #define TP_SERVICE_KEEP_ALIVE_MS 5000u
 #define TP_SERVICE_SESSION_MS    ((int64_t)60 * 60 * 1000)

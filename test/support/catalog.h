@@ -2,7 +2,7 @@
 #ifndef TEST_SUPPORT_CATALOG_H
 #define TEST_SUPPORT_CATALOG_H
 
-#include "server/catalog.h"
+#include "server/databases/catalog.h"
 
 #include <dirent.h>
 #include <unistd.h>

@@ -2,7 +2,7 @@
 #ifndef TEST_SUPPORT_COLLECTION_H
 #define TEST_SUPPORT_COLLECTION_H
 
-#include "server/databases.h"
+#include "server/databases/databases.h"
 
 #include <stdatomic.h>
 #include <sys/stat.h>

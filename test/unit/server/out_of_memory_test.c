@@ -3,7 +3,7 @@
 #include "server/server.h"
 
 #include "api/open.h"
-#include "server/exchange.h"
+#include "server/protocol/exchange.h"
 
 #include <arpa/inet.h>
 #include <setjmp.h>

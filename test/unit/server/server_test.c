@@ -6,7 +6,7 @@
 #include "api/open.h"
 #include "base/buffer.h"
 #include "datapath.pb-c.h"
-#include "server/exchange.h"
+#include "server/protocol/exchange.h"
 
 #include <arpa/inet.h>
 #include <setjmp.h>
