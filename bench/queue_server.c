@@ -25,12 +25,13 @@ static void end_process(void) {
   if (process_to_end > 0) (void)kill(process_to_end, SIGKILL);
 }
 
-/* Its standard error goes to *ret_errors. */
-static pid_t start_program(const char *const *words, FILE **ret_errors) {
+/* What it prints goes to *ret_output. */
+static pid_t start_program(const char *const *words, FILE **ret_output) {
   int ends[2];
   pid_t process;
   posix_spawn_file_actions_t actions;
   if (pipe(ends) != 0 || posix_spawn_file_actions_init(&actions) != 0 ||
+      posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO) != 0 ||
       posix_spawn_file_actions_adddup2(&actions, ends[1], STDERR_FILENO) != 0 ||
       posix_spawn_file_actions_addclose(&actions, ends[0]) != 0)
     bench_fail("making a pipe failed: %s", strerror(errno));
@@ -38,8 +39,8 @@ static pid_t start_program(const char *const *words, FILE **ret_errors) {
   if (rc != 0) bench_fail("%s: %s", words[0], strerror(rc));
   (void)posix_spawn_file_actions_destroy(&actions);
   (void)close(ends[1]);
-  *ret_errors = fdopen(ends[0], "r");
-  if (*ret_errors == NULL) bench_fail("reading a pipe failed: %s", strerror(errno));
+  *ret_output = fdopen(ends[0], "r");
+  if (*ret_output == NULL) bench_fail("reading a pipe failed: %s", strerror(errno));
   return process;
 }
 
@@ -63,10 +64,10 @@ static void make_certificate(const char *certificate, const char *key) {
                          "-addext",
                          "subjectAltName=DNS:localhost,IP:127.0.0.1",
                          NULL};
-  FILE *errors;
-  pid_t process = start_program(words, &errors);
-  while (fgetc(errors) != EOF) continue;
-  (void)fclose(errors);
+  FILE *output;
+  pid_t process = start_program(words, &output);
+  while (fgetc(output) != EOF) continue;
+  (void)fclose(output);
   int status = 0;
   if (waitpid(process, &status, 0) != process || status != 0) bench_fail("openssl made no certificate");
 }
