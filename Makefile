@@ -60,7 +60,7 @@ bench: build ## measure, beside bare SQLite; ARGS="--help" tells what else
 	build/bench/library --dir build $(ARGS)
 
 bench-queue: build setup-test ## measure the queue, beside Deno's; ARGS="--help" tells what else
-	build/bench/queue --dir build --deno test/clients/node_modules/.bin/deno $(ARGS)
+	build/bench/queue --dir build --tuplet build/tuplet --deno test/clients/node_modules/.bin/deno $(ARGS)
 
 clean: ## remove what was built
 	rm -rf build build-asan build-tsan build-fuzz

@@ -1,9 +1,11 @@
-/* queue.c: measures the queue beside Deno's own, in one run: how long a message takes to its handler, how
- * many a second are enqueued, handled and gone, all durably, and what a backlog costs. */
+/* queue.c: measures the queue, in one process and over the network, beside Deno's own, in one run: how long a
+ * message takes to its handler, how many a second are enqueued, handled and gone, all durably, and what a
+ * backlog costs. */
 #include "bench.h"
 #include "machine.h"
 #include "page.h"
 #include "queue_load.h"
+#include "queue_server.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -31,6 +33,7 @@ typedef struct bench_options {
   const char *directory;
   const char *deno;     /* the program; NULL: it is not measured */
   const char *script;   /* what it runs */
+  const char *tuplet;   /* the program that serves; NULL: nothing is measured over the network */
   const char *markdown; /* NULL: none */
   int backlog;
 } bench_options;
@@ -46,6 +49,7 @@ typedef struct queue_report {
   const bench_machine *machine;
   const char *command;
   queue_side tuplet;
+  queue_side network;
   queue_side deno;
   queue_backlog small;
   queue_backlog large;
@@ -60,6 +64,7 @@ static _Noreturn void help(void) {
                "(default: .)\n"
                "  --deno PROGRAM   Deno's program; without it tuplet is measured alone\n"
                "  --script FILE    what it is to run (default: bench/queue_deno.ts)\n"
+               "  --tuplet PROGRAM the program that serves; without it nothing is measured over the network\n"
                "  --backlog N      messages of the large backlog (default: %d)\n"
                "  --markdown FILE  rewrite the measured part of FILE\n"
                "  --help           this\n",
@@ -76,13 +81,11 @@ static int parse_count(const char *text) {
 }
 
 static bench_options parse_options(int argc, char **argv) {
-  static const struct option known[] = {{"dir", required_argument, NULL, 'd'},
-                                        {"deno", required_argument, NULL, 'o'},
-                                        {"script", required_argument, NULL, 's'},
-                                        {"backlog", required_argument, NULL, 'b'},
-                                        {"markdown", required_argument, NULL, 'm'},
-                                        {"help", no_argument, NULL, 'h'},
-                                        {NULL, 0, NULL, 0}};
+  static const struct option known[] = {
+      {"dir", required_argument, NULL, 'd'},     {"deno", required_argument, NULL, 'o'},
+      {"script", required_argument, NULL, 's'},  {"tuplet", required_argument, NULL, 't'},
+      {"backlog", required_argument, NULL, 'b'}, {"markdown", required_argument, NULL, 'm'},
+      {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0}};
   bench_options options = {.directory = ".", .script = "bench/queue_deno.ts", .backlog = BACKLOG_DEFAULT};
   int letter;
   while ((letter = getopt_long(argc, argv, "", known, NULL)) != -1) {
@@ -90,6 +93,7 @@ static bench_options parse_options(int argc, char **argv) {
     case 'd': options.directory = optarg; break;
     case 'o': options.deno = optarg; break;
     case 's': options.script = optarg; break;
+    case 't': options.tuplet = optarg; break;
     case 'b': options.backlog = parse_count(optarg); break;
     case 'm': options.markdown = optarg; break;
     case 'h': help();
@@ -123,16 +127,31 @@ static double rate_of(bench_slice slice) {
   return (double)slice.operations * 1e9 / (double)slice.duration_ns;
 }
 
-static queue_side measure_tuplet(const char *directory) {
+/* path: or URL. */
+static queue_side measure_tuplet(const char *path) {
   queue_side side;
   int64_t latencies_ns[LATENCY_COUNT];
   double latencies_ms[LATENCY_COUNT];
-  char *path = path_in(directory, "tuplet.sqlite");
   queue_load_latency(path, LATENCY_COUNT, latencies_ns);
   for (int i = 0; i < LATENCY_COUNT; i++) latencies_ms[i] = (double)latencies_ns[i] / 1e6;
   summarize(latencies_ms, &side);
   side.rate = rate_of(queue_load_throughput(path, THROUGHPUT_COUNT));
+  return side;
+}
+
+static queue_side measure_file(const char *directory) {
+  char *path = path_in(directory, "tuplet.sqlite");
+  queue_side side = measure_tuplet(path);
   free(path);
+  return side;
+}
+
+static queue_side measure_network(const bench_options *options, const char *directory) {
+  queue_server server;
+  if (options->tuplet == NULL) return (queue_side){0};
+  queue_server_start(&server, options->tuplet, directory);
+  queue_side side = measure_tuplet(server.url);
+  queue_server_stop(&server);
   return side;
 }
 
@@ -191,15 +210,27 @@ static queue_backlog measure_backlog(const char *directory, const char *name, in
 
 /* ---- The report ---- */
 
-static void write_row(FILE *out, const char *title, double tuplet, double deno, bool less_is_better,
+static void write_number(FILE *out, double number) {
+  if (number > 0)
+    (void)fprintf(out, "%.*f | ", number < 1000 ? 2 : 0, number);
+  else
+    (void)fprintf(out, "- | ");
+}
+
+static void write_ratio(FILE *out, double ours, double deno, bool less_is_better) {
+  if (ours > 0 && deno > 0)
+    (void)fprintf(out, "%.1f | ", less_is_better ? deno / ours : ours / deno);
+  else
+    (void)fprintf(out, "- | ");
+}
+
+/* numbers: of the file, the network, and Deno. */
+static void write_row(FILE *out, const char *title, const double numbers[3], bool less_is_better,
                       const char *aim) {
-  (void)fprintf(out, "| %s | %.*f | ", title, tuplet < 1000 ? 2 : 0, tuplet);
-  if (deno > 0) {
-    double ratio = less_is_better ? deno / tuplet : tuplet / deno;
-    (void)fprintf(out, "%.*f | %.1f | %s |\n", deno < 1000 ? 2 : 0, deno, ratio, aim);
-  } else {
-    (void)fprintf(out, "- | - | %s |\n", aim);
-  }
+  (void)fprintf(out, "| %s | ", title);
+  for (int i = 0; i < 3; i++) write_number(out, numbers[i]);
+  for (int i = 0; i < 2; i++) write_ratio(out, numbers[i], numbers[2], less_is_better);
+  (void)fprintf(out, "%s |\n", aim);
 }
 
 static void write_backlog(FILE *out, const queue_backlog *backlog) {
@@ -210,16 +241,22 @@ static void write_backlog(FILE *out, const queue_backlog *backlog) {
 static void write_report(FILE *out, const void *context) {
   const queue_report *report = context;
   machine_write(report->machine, out, "- ");
-  (void)fprintf(out,
-                "- `%s`\n\n"
-                "| queue | tuplet | Deno | times better | aim |\n"
-                "| --- | ---: | ---: | ---: | ---: |\n",
-                report->command);
-  write_row(out, "enqueue to handler, median, ms", report->tuplet.median_ms, report->deno.median_ms, true,
-            "10");
-  write_row(out, "enqueue to handler, 99th percentile, ms", report->tuplet.p99_ms, report->deno.p99_ms, true,
-            "-");
-  write_row(out, "enqueued, handled and gone, 1/s", report->tuplet.rate, report->deno.rate, false, "5");
+  (void)fprintf(
+      out,
+      "- `%s`\n\n"
+      "| queue | tuplet, a file | tuplet, a server | Deno, a file | file better | server better | aim |\n"
+      "| --- | ---: | ---: | ---: | ---: | ---: | ---: |\n",
+      report->command);
+  const queue_side *sides[] = {&report->tuplet, &report->network, &report->deno};
+  double medians[3], p99s[3], rates[3];
+  for (int i = 0; i < 3; i++) {
+    medians[i] = sides[i]->median_ms;
+    p99s[i] = sides[i]->p99_ms;
+    rates[i] = sides[i]->rate;
+  }
+  write_row(out, "enqueue to handler, median, ms", medians, true, "10");
+  write_row(out, "enqueue to handler, 99th percentile, ms", p99s, true, "-");
+  write_row(out, "enqueued, handled and gone, 1/s", rates, false, "5");
   (void)fprintf(out, "\n"
                      "| backlog, messages | filling, µs each | handling, µs each | memory, MiB |\n"
                      "| ---: | ---: | ---: | ---: |\n");
@@ -234,7 +271,8 @@ int main(int argc, char **argv) {
   machine_look(&machine, directory);
   char *command = bench_command(argc, argv);
   queue_report report = {.machine = &machine, .command = command};
-  report.tuplet = measure_tuplet(directory);
+  report.tuplet = measure_file(directory);
+  report.network = measure_network(&options, directory);
   report.deno = measure_deno(&options, directory);
   report.small = measure_backlog(directory, "small.sqlite", BACKLOG_SMALL);
   report.large = measure_backlog(directory, "large.sqlite", options.backlog);
