@@ -126,7 +126,9 @@ test("over TLS watches end the same way", async (t) => {
   const closed = once(client, "close");
   assert.deepEqual(await server.stop(), { code: 0, signal: null });
   await within(WAIT_MS, "the connection's end", closed);
-  assert.deepEqual(events, ["goaway 0", "end"]);
+  // The end is announced by one GOAWAY and sealed by another, which the client may see or not.
+  assert.equal(events[0], "goaway 0");
+  assert.deepEqual([...new Set(events)], ["goaway 0", "end"]);
   const answer = await whole;
   assert.equal(answer.status, 200);
   assert.ok(answer.body.length > 4, "it was not cut");
