@@ -1,8 +1,8 @@
 // A TCP proxy that no client deserves. At random it delays what passes, breaks it into small pieces, holds it up,
-// swallows it for good, and cuts connections: by FIN and by RST, before, after and in the middle of requests and answers,
-// on one side first. Of HTTP/1.1 in clear it also carries requests out twice, as a proxy does that tries again, though
-// none should (RFC 9110, 9.2.2): some time after the server has answered one, it is sent once more on a connection of
-// its own, and that answer is thrown away.
+// swallows it for good, and cuts connections: by FIN and by RST, before, after and in the middle of requests and
+// answers, on one side first. Of HTTP/1.1 in clear it also carries requests out twice, as a proxy does that tries
+// again, though none should (RFC 9110, 9.2.2): some time after the server has answered one, it is sent once more on a
+// connection of its own, and that answer is thrown away.
 
 import { once } from "node:events";
 import net from "node:net";
