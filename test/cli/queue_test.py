@@ -155,6 +155,8 @@ class Printing(Queue):
         self.tuplet("listen", "--timeout", "500ms", "--count", "2", code=ABSENT)
 
     def test_signals_end_it_in_order(self):
+        before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # what is ignored here is ignored by who is started
+        self.addCleanup(signal.signal, signal.SIGHUP, before)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             with self.subTest(number):
                 self.enqueue("1")
