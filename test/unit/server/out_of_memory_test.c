@@ -236,10 +236,11 @@ static void failures_are_refused_whatever_allocation_fails(void **state) {
     assert_int_equal(status, 401);
     arm(n);
     int client = connect_client(server);
-    assert_int_equal(send(client, wrong, sizeof wrong - 1, MSG_NOSIGNAL), sizeof wrong - 1);
+    ssize_t sent =
+        send(client, wrong, sizeof wrong - 1, MSG_NOSIGNAL); /* unless the connection is gone already */
     char answer[16] = "";
-    ssize_t size =
-        recv(client, answer, sizeof answer - 1, 0); /* comes after a tenth of a second, or not at all */
+    /* Comes after a tenth of a second, or not at all. */
+    ssize_t size = sent < 0 ? -1 : recv(client, answer, sizeof answer - 1, 0);
     bool fired = disarm();
     if (size > 0) assert_memory_equal(answer, "HTTP/1.1 401", 12);
     assert_true(size > 0 || fired);
