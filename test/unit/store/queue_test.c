@@ -263,6 +263,7 @@ typedef struct closer {
 static void close_the_other(void *context, tp_delivery *delivery) {
   closer *c = context;
   tp_queue_listener_close(c->other.listener);
+  c->other.listener = NULL; /* the next message may come here, too */
   tp_delivery_finish(delivery, TP_FINISH_DONE, NULL, NULL);
   latch_add(&c->came);
 }
