@@ -7,6 +7,7 @@
 #include "server/webhook/webhook.h"
 
 #include "base/alloc.h"
+#include "base/deadline.h"
 #include "base/status.h"
 #include "base/thread.h"
 #include "server/webhook/webhook_post.h"
@@ -15,7 +16,6 @@
 #include <pthread.h>
 #include <stddef.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -331,11 +331,9 @@ static void stop_listening(webhook *hook) {
 }
 
 static void wait_a_moment(webhook *hook) {
-  struct timespec until;
-  (void)clock_gettime(CLOCK_MONOTONIC, &until); /* cannot fail for this clock */
-  until.tv_sec += RETRY_MS / 1000;
+  tp_deadline until = tp_deadline_in(RETRY_MS);
   (void)pthread_mutex_lock(&hook->mutex);
-  while (!hook->is_ending && pthread_cond_timedwait(&hook->changed, &hook->mutex, &until) == 0) continue;
+  while (!hook->is_ending && tp_deadline_wait(&until, &hook->changed, &hook->mutex) == TUPLET_OK) continue;
   (void)pthread_mutex_unlock(&hook->mutex);
 }
 
@@ -353,19 +351,9 @@ static void *run(void *context) {
 
 /* ---- The start ---- */
 
-static int init_changed(pthread_cond_t *changed) {
-  pthread_condattr_t attributes;
-  int rc = pthread_condattr_init(&attributes);
-  if (rc != 0) return rc;
-  rc = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-  if (rc == 0) rc = pthread_cond_init(changed, &attributes);
-  (void)pthread_condattr_destroy(&attributes);
-  return rc;
-}
-
 static tuplet_status init_locks(webhook *hook, tuplet_error *error) {
   if (pthread_mutex_init(&hook->mutex, NULL) != 0) return tp_fail_nomem(error);
-  if (init_changed(&hook->changed) == 0) return TUPLET_OK;
+  if (tp_deadline_init_cond(&hook->changed) == 0) return TUPLET_OK;
   (void)pthread_mutex_destroy(&hook->mutex);
   return tp_fail_nomem(error);
 }

@@ -6,8 +6,8 @@
  */
 #include "api/listen.h"
 
-#include "api/deadline.h"
 #include "base/alloc.h"
+#include "base/deadline.h"
 #include "base/status.h"
 #include "base/thread.h"
 

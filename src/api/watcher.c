@@ -4,9 +4,9 @@
  * the thread inside tp_watcher_next, or, for callbacks, the database's dispatcher thread. */
 #include "api/watcher.h"
 
-#include "api/deadline.h"
 #include "api/watch.h"
 #include "base/alloc.h"
+#include "base/deadline.h"
 #include "base/status.h"
 
 #include <stddef.h>
@@ -152,12 +152,7 @@ static void unlink_watcher(tp_watcher *watcher) {
 }
 
 static int init_locks(tp_watcher *watcher) {
-  pthread_condattr_t attributes;
-  int rc = pthread_condattr_init(&attributes);
-  if (rc != 0) return rc;
-  rc = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-  if (rc == 0) rc = pthread_cond_init(&watcher->signal, &attributes);
-  (void)pthread_condattr_destroy(&attributes);
+  int rc = tp_deadline_init_cond(&watcher->signal);
   if (rc != 0) return rc;
   rc = pthread_mutex_init(&watcher->mutex, NULL);
   if (rc != 0) (void)pthread_cond_destroy(&watcher->signal);

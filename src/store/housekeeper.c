@@ -4,11 +4,11 @@
  * does late is only removed late, or told late. */
 #include "store/housekeeper.h"
 
+#include "base/deadline.h"
 #include "base/status.h"
 #include "base/thread.h"
 
 #include <string.h>
-#include <time.h>
 
 enum {
   SWEEP_ROWS_MAX = 256,          /* a commit's worth of work, so that no writer waits long behind it */
@@ -91,15 +91,8 @@ static void wait_until(tp_housekeeper *housekeeper, int64_t due_ms, int64_t now_
   }
   /* The wall clock may be set meanwhile: look at it again now and then. */
   int64_t wait_ms = due_ms - now_ms < SWEEP_INTERVAL_MAX_MS ? due_ms - now_ms : SWEEP_INTERVAL_MAX_MS;
-  struct timespec until;
-  (void)clock_gettime(CLOCK_MONOTONIC, &until); /* cannot fail for this clock */
-  until.tv_sec += wait_ms / 1000;
-  until.tv_nsec += wait_ms % 1000 * 1000000;
-  if (until.tv_nsec >= 1000000000) {
-    until.tv_sec++;
-    until.tv_nsec -= 1000000000;
-  }
-  (void)pthread_cond_timedwait(&housekeeper->wake, &housekeeper->mutex, &until);
+  tp_deadline until = tp_deadline_in(wait_ms > 0 ? wait_ms : 0);
+  (void)tp_deadline_wait(&until, &housekeeper->wake, &housekeeper->mutex);
 }
 
 /* Whether others may have changed the data. A failure here is met by the readers too, who report it; looking
@@ -213,16 +206,6 @@ void tp_housekeeper_note_watch(tp_housekeeper *housekeeper) {
 
 /* ---- Beginning and end ---- */
 
-static int init_cond(pthread_cond_t *cond) {
-  pthread_condattr_t attributes;
-  int rc = pthread_condattr_init(&attributes);
-  if (rc != 0) return rc;
-  rc = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-  if (rc == 0) rc = pthread_cond_init(cond, &attributes);
-  (void)pthread_condattr_destroy(&attributes);
-  return rc;
-}
-
 tuplet_status tp_housekeeper_init(tp_housekeeper *housekeeper, tp_clock clock, tp_engine *engine,
                                   tp_watch_hub *hub, tp_range_hub *range_hub, tp_queue *queue, bool sweeps,
                                   tuplet_error *error) {
@@ -235,7 +218,7 @@ tuplet_status tp_housekeeper_init(tp_housekeeper *housekeeper, tp_clock clock, t
                                   .sweep_due_ms = TP_EXPIRES_NEVER};
   int rc = pthread_mutex_init(&housekeeper->mutex, NULL);
   if (rc == 0) {
-    rc = init_cond(&housekeeper->wake);
+    rc = tp_deadline_init_cond(&housekeeper->wake);
     if (rc != 0) (void)pthread_mutex_destroy(&housekeeper->mutex);
   }
   if (rc != 0) return tp_fail(error, TUPLET_NOMEM, "making a mutex failed: %s", strerror(rc));

@@ -2,12 +2,12 @@
 #include "store/queue.h"
 
 #include "base/alloc.h"
+#include "base/deadline.h"
 #include "base/status.h"
 #include "base/thread.h"
 
 #include <assert.h>
 #include <string.h>
-#include <time.h>
 
 enum {
   LEASE_MS = 5000, /* as Deno's; a listener that died is noticed after that */
@@ -421,12 +421,8 @@ static int64_t next_turn_ns(tp_queue *queue, bool *ret_renews) {
 }
 
 static void wait_for(tp_queue *queue, int64_t wait_ns) {
-  struct timespec until;
-  (void)clock_gettime(CLOCK_MONOTONIC, &until); /* cannot fail for this clock */
-  int64_t until_ns = until.tv_nsec + wait_ns;
-  until.tv_sec += until_ns / 1000000000;
-  until.tv_nsec = until_ns % 1000000000;
-  (void)pthread_cond_timedwait(&queue->wake, &queue->mutex, &until);
+  tp_deadline until = tp_deadline_in_ns(wait_ns);
+  (void)tp_deadline_wait(&until, &queue->wake, &queue->mutex);
 }
 
 static void *run(void *context) {
@@ -529,16 +525,6 @@ void tp_queue_listener_close(tp_queue_listener *listener) {
 
 /* ---- Beginning and end ---- */
 
-static int init_wake(tp_queue *queue) {
-  pthread_condattr_t attributes;
-  int rc = pthread_condattr_init(&attributes);
-  if (rc != 0) return rc;
-  rc = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-  if (rc == 0) rc = pthread_cond_init(&queue->wake, &attributes);
-  (void)pthread_condattr_destroy(&attributes);
-  return rc;
-}
-
 tuplet_status tp_queue_new(const tuplet_allocator *allocator, tp_clock clock, tp_engine *engine,
                            tp_queue **ret_queue, tuplet_error *error) {
   tp_queue *queue = tp_alloc(allocator, sizeof *queue);
@@ -551,7 +537,7 @@ tuplet_status tp_queue_new(const tuplet_allocator *allocator, tp_clock clock, tp
   tp_arena_init(&queue->arena, allocator, TURN_CHUNK_SIZE);
   int rc = pthread_mutex_init(&queue->mutex, NULL);
   if (rc == 0) {
-    rc = init_wake(queue);
+    rc = tp_deadline_init_cond(&queue->wake);
     if (rc != 0) (void)pthread_mutex_destroy(&queue->mutex);
   }
   if (rc != 0) {

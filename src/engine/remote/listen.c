@@ -6,13 +6,13 @@
 #include "engine/remote/private.h"
 
 #include "base/alloc.h"
+#include "base/deadline.h"
 #include "base/status.h"
 #include "codec/limits.h"
 #include "wire/client.h"
 
 #include <stddef.h>
 #include <string.h>
-#include <time.h>
 
 enum { MESSAGE_SIZE_MAX = TP_LIMIT_QUEUE_PAYLOAD_SIZE_MAX + 4096, ARENA_CHUNK_SIZE = 4096 };
 
@@ -203,23 +203,13 @@ static void close_now(void *context) {
   end_if_unused(listener);
 }
 
-static int init_signal(pthread_cond_t *signal) {
-  pthread_condattr_t attributes;
-  int rc = pthread_condattr_init(&attributes);
-  if (rc != 0) return rc;
-  rc = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-  if (rc == 0) rc = pthread_cond_init(signal, &attributes);
-  (void)pthread_condattr_destroy(&attributes);
-  return rc;
-}
-
 static tuplet_status new_listener(tp_remote *remote, const tp_queue_listening *config,
                                   tp_engine_listener **ret_listener, tuplet_error *error) {
   tp_engine_listener *listener = tp_alloc_array_zeroed(remote->allocator, 1, sizeof *listener);
   if (listener == NULL) return tp_fail_nomem(error);
   int rc = pthread_mutex_init(&listener->mutex, NULL);
   if (rc == 0) {
-    rc = init_signal(&listener->signal);
+    rc = tp_deadline_init_cond(&listener->signal);
     if (rc != 0) (void)pthread_mutex_destroy(&listener->mutex);
   }
   if (rc != 0) {
@@ -250,19 +240,11 @@ static tuplet_status new_listener(tp_remote *remote, const tp_queue_listening *c
 /* Until the server has agreed, or has not for as long as any operation may take. */
 static tuplet_status wait_for_start(tp_engine_listener *listener, tuplet_error *error) {
   const tp_remote *remote = listener->stream.remote;
-  struct timespec until;
-  (void)clock_gettime(CLOCK_MONOTONIC, &until); /* cannot fail for this clock */
-  until.tv_sec += remote->timeout_ms / 1000;
-  until.tv_nsec += remote->timeout_ms % 1000 * 1000000;
-  if (until.tv_nsec >= 1000000000) {
-    until.tv_sec++;
-    until.tv_nsec -= 1000000000;
-  }
-  int rc = 0;
+  tp_deadline until = tp_deadline_in(remote->timeout_ms);
+  tuplet_status waited = TUPLET_OK, status = TUPLET_OK;
   (void)pthread_mutex_lock(&listener->mutex);
-  while (listener->state == LISTENER_STARTING && rc == 0)
-    rc = pthread_cond_timedwait(&listener->signal, &listener->mutex, &until);
-  tuplet_status status = TUPLET_OK;
+  while (listener->state == LISTENER_STARTING && waited == TUPLET_OK)
+    waited = tp_deadline_wait(&until, &listener->signal, &listener->mutex);
   if (listener->state == LISTENER_STARTING) {
     status =
         tp_fail(error, TUPLET_BUSY, "%s: the server did not begin to send messages in time", remote->url);

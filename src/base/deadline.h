@@ -1,6 +1,6 @@
 /* deadline.h: waiting for a condition until a moment. */
-#ifndef TP_API_DEADLINE_H
-#define TP_API_DEADLINE_H
+#ifndef TP_BASE_DEADLINE_H
+#define TP_BASE_DEADLINE_H
 
 #include "tuplet.h"
 
@@ -15,8 +15,11 @@ typedef struct tp_deadline {
 /* timeout_ms: from now; TUPLET_FOREVER, or more than clocks can count, is never. */
 tp_deadline tp_deadline_in(int64_t timeout_ms);
 
-/* A condition to be waited for with deadlines. Returns an error number. */
-int tp_deadline_init_cond(pthread_cond_t *cond);
+/* wait_ns: from now; 0 or less is now. */
+tp_deadline tp_deadline_in_ns(int64_t wait_ns);
+
+/* A condition to be waited for with deadlines; ends with pthread_cond_destroy. Returns an error number. */
+int tp_deadline_init_cond(pthread_cond_t *ret_cond);
 
 /* The mutex is held. TUPLET_OK when the condition was signalled (or for no reason), TUPLET_TIMEOUT. */
 tuplet_status tp_deadline_wait(const tp_deadline *deadline, pthread_cond_t *cond, pthread_mutex_t *mutex);
