@@ -17,6 +17,7 @@ OPTION_LINE = re.compile(r"^ {2,6}(?:-(\w), )?--([a-z0-9][a-z0-9-]*)(?: ([^\s]+)
 COMMAND_LINE = re.compile(r"^  ([a-z]+)(?: [A-Z\[][^ ]*(?: [A-Z\[][^ ]*)*)? {2,}(\S.*)$")
 CONTINUATION = re.compile(r"^ {6,}([^\s-].*)$")
 ENUMERATION = re.compile(r"(?:^|: )((?:[\w.]+, )*[\w.]+) or ([\w.]+)$")
+CLAUSE = re.compile(r'(?:"[^"]*"|(?![;(]|[.:] ).)*')  # marks within quotes end nothing
 DEFAULT = re.compile(r" \[([^\]]*)\]$")
 
 FILES = re.compile(r"^(P|PATH|FILE|PEM)$")
@@ -75,36 +76,7 @@ def ask(program, *arguments):
 def first_clause(text):
     """What fits beside an option on a screen."""
     text = re.sub(r"^of [a-z]+(, [a-z]+)*( and [a-z]+)?: ", "", text.strip())
-    clause = re.split(r"[;(]|\. |: ", text)[0].strip().rstrip(".,")
-    if clause.count('"') % 2 == 1:
-        clause = clause[:clause.rindex('"')].strip().rstrip(",")
-    return clause if len(clause) <= 60 else clause[:59].rsplit(" ", 1)[0].rstrip(",") + " …"
-
-
-def enumerated(text):
-    """The words of "logfmt or json [logfmt]" and of "strong (the default) or eventual"; of other texts none."""
-    default = DEFAULT.search(text)
-    found = ENUMERATION.search(DEFAULT.sub("", text).replace(" (the default)", ""))
-    words = [*found[1].split(", "), found[2]] if found else []
-    return words if "(the default)" in text or (default and default[1] in words) else []
-
-
-def environment():
-    """Without what would make the program's text another one from build to build."""
-    return {"PATH": os.environ.get("PATH", ""), "HOME": "/nonexistent", "LC_ALL": "C.UTF-8"}
-
-
-def ask(program, *arguments):
-    done = subprocess.run([program, *arguments], capture_output=True, text=True, env=environment(), check=False)
-    if done.returncode != 0 or not done.stdout:
-        sys.exit(f"completions: {program} {' '.join(arguments)} ended with {done.returncode}: {done.stderr}")
-    return done.stdout
-
-
-def first_clause(text):
-    """What fits beside an option on a screen."""
-    text = re.sub(r"^of [a-z]+(, [a-z]+)*( and [a-z]+)?: ", "", text.strip())
-    clause = re.split(r"[;:(]|\. ", text.strip())[0].strip().rstrip(".,")
+    clause = CLAUSE.match(text)[0].strip().rstrip(".,")
     return clause if len(clause) <= 60 else clause[:59].rsplit(" ", 1)[0].rstrip(",") + " …"
 
 

@@ -4,6 +4,7 @@
 Usage: tidy.py [ROOT]. Prints each breach as FILE:LINE: WHAT and exits with 1 when there is any.
 """
 
+import ast
 import os
 import re
 import sys
@@ -82,6 +83,17 @@ def check_include(path, form, header):
     return None
 
 
+def twice_in_python(text):
+    """What a module or class defines a second time, so that the first definition silently counts for nothing."""
+    for scope in ast.walk(ast.parse(text)):
+        names = set()
+        for node in scope.body if isinstance(scope, (ast.Module, ast.ClassDef)) else []:
+            if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+                if node.name in names and not node.decorator_list:  # a property's setter has its name again
+                    yield node.lineno, f"{node.name} is defined a second time"
+                names.add(node.name)
+
+
 def check_file(root, path):
     with open(os.path.join(root, path), encoding="utf-8", newline="") as file:
         text = file.read()
@@ -90,6 +102,8 @@ def check_file(root, path):
         yield len(lines), "the last line does not end"
     if path.endswith(CODE) and path != "include/tuplet.h" and len(lines) > LINES_MAX + 1:
         yield LINES_MAX, f"{len(lines) - 1} lines; a file of more than {LINES_MAX} asks to be split"
+    if path.endswith(".py") or text.startswith("#!/usr/bin/env python3"):
+        yield from twice_in_python(text)
     name = os.path.basename(path)
     if path.endswith(C) and not text.startswith(f"/* {name}: "):
         yield 1, f'the file does not open with "/* {name}: what it is for"'

@@ -42,13 +42,14 @@ def offered_by_bash(*words):
     return subprocess.run(arguments, capture_output=True, text=True, check=True).stdout.split("\n")[:-1]
 
 
-def offered_by_fish(*words):
+def offered_by_fish(*words, described=False):
     with tempfile.TemporaryDirectory() as home:
         script = f"source {FILES['tuplet.fish']}; complete -C '{' '.join(words)}'"
         environment = {**os.environ, "HOME": home, "XDG_CONFIG_HOME": home, "XDG_DATA_HOME": home}
         output = subprocess.run(["fish", "--no-config", "-c", script], capture_output=True, text=True, check=True,
                                 env=environment).stdout
-    return [line.split("\t")[0] for line in output.split("\n")[:-1]]
+    lines = output.split("\n")[:-1]
+    return lines if described else [line.split("\t")[0] for line in lines]
 
 
 class Zsh:
@@ -153,6 +154,18 @@ class Completions(unittest.TestCase):
             self.assertEqual(offered_by_bash("tuplet", "get", "--db", str(Path(folder) / "app")), [str(path)])
             self.assertEqual(offered_by_fish("tuplet", "get", "--db", f"{folder}/other"), [])
             self.assertEqual(len(offered_by_fish("tuplet", "get", "--db", f"{folder}/app")), 1)
+
+    def test_what_an_option_is_for_is_said_in_a_clause_of_the_help(self):
+        for words, option, beginning in [
+            (("serve",), "--addr", "HOST:PORT, [IPv6]:PORT or unix:PATH"),
+            (("serve",), "--metrics-addr", "serve /metrics, /healthz and /readyz here, to everybody"),
+            (("list",), "--show-cursor", 'when the limit leaves entries out, print "cursor: CURSOR" …'),
+            (("token", "create"), "--read-only", "the token may read and watch, not write"),
+            (("db", "create"), "--from", "copy a Deno KV file, as it is now, entries with their …"),
+        ]:
+            with self.subTest(option=option):
+                lines = offered_by_fish("tuplet", *words, option, described=True)
+                self.assertEqual([line.split("\t")[1] for line in lines if line.split("\t")[0] == option], [beginning])
 
 
 if __name__ == "__main__":
