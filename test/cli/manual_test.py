@@ -1,7 +1,7 @@
 """manual_test.py: the manual and the program say the same: every option of each --help stands in its man page with its
-default, and no page or example names one that there is not.
+default, libtuplet(3) names every function of tuplet.h, and no page or example names what there is not.
 
-Usage: manual_test.py PROGRAM MAN_FOLDER EXAMPLE_CONFIGURATION
+Usage: manual_test.py PROGRAM MAN_FOLDER EXAMPLE_CONFIGURATION HEADER
 """
 
 import re
@@ -14,6 +14,7 @@ from pathlib import Path
 PROGRAM = Path(sys.argv[1]).resolve()
 MAN = Path(sys.argv[2])
 EXAMPLE = Path(sys.argv[3])
+HEADER = Path(sys.argv[4])
 
 # Those that tuplet(1) explains once, for all commands.
 COMMON = {"db", "sqlite-path", "url", "access-token-file", "json", "quiet", "help", "version"}
@@ -44,6 +45,13 @@ def options_of(text):
         default = re.search(r"\[([^\[\]]+)\]$", " ".join(below))
         options[found[1]] = (found[2], default[1] if default else None)
     return options
+
+
+def functions_of(header):
+    """Those of tuplet.h, but for families that the page names as such and for what frees what others made."""
+    names = set(re.findall(r"^TUPLET_API\b[^(;]*?\b(tuplet_\w+)\(", header, re.MULTILINE))
+    assert len(names) > 80, "tuplet.h does not look as it did"
+    return {name for name in names if not re.search(r"_(free|async)$|^tuplet_node_", name)}
 
 
 def page(name):
@@ -101,6 +109,13 @@ class Manual(unittest.TestCase):
                     section = section_of(whole, name)
                     self.assertIsNotNone(section, f"tuplet.1 does not explain {name}")
                     self.assertEqual(set(options_in(section)) - COMMON, options - COMMON)
+
+    def test_the_page_of_the_library_names_every_function_and_no_other(self):
+        header = HEADER.read_text()
+        lines = re.findall(r"^\.(?:It )?Fn .*$", page("libtuplet.3"), re.MULTILINE)
+        named = set(re.findall(r"\btuplet_\w+", " ".join(lines)))
+        self.assertEqual(functions_of(header) - named, set())
+        self.assertEqual({name for name in named if not re.search(rf"\b{name}\(", header)}, set())
 
     def test_the_page_of_the_configuration_lists_every_name_with_its_default(self):
         options = options_of(help_of("serve", "--help"))
