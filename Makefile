@@ -8,8 +8,8 @@ ARGS         ?=
 SANITIZED = --buildtype=debug -Doptimization=1
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test build install format check asan tsan fuzz soak h2spec bench bench-queue deb deb-test clean \
-  setup-build setup-test setup-tools setup-deb setup-deb-test
+.PHONY: help serve test build js js-docs install format check asan tsan fuzz soak h2spec bench bench-queue bench-js \
+  deb deb-test clean setup-build setup-js setup-test setup-tools setup-deb setup-deb-test
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -17,11 +17,17 @@ help: ## show this list
 serve: build ## build, then serve a database of your own; more for `tuplet serve` in ARGS="..."
 	build/tuplet serve $(ARGS)
 
-test: build configure-sanitizers setup-test ## run every test there is
+test: build configure-sanitizers setup-test js ## run every test there is
 	scripts/test --fuzz-runs 20000
 
 build: setup-build build/build.ninja ## build the library and the program, build/tuplet
 	ninja -C build
+
+js: setup-js ## build the JavaScript package, bindings/js
+	npm --prefix bindings/js run --silent build
+
+js-docs: js ## write its reference, docs/javascript-api.md, from the comments of its sources
+	npm --prefix bindings/js run --silent docs
 
 install: build ## install below PREFIX (/usr/local), inside DESTDIR when that is set
 	meson configure build -Dprefix=$(abspath $(PREFIX))
@@ -62,10 +68,13 @@ bench: build ## measure, beside bare SQLite; ARGS="--help" tells what else
 bench-queue: build setup-test ## measure the queue, beside Deno's; ARGS="--help" tells what else
 	build/bench/queue --dir build --tuplet build/tuplet --deno test/clients/node_modules/.bin/deno $(ARGS)
 
-clean: ## remove what was built
-	rm -rf build build-asan build-tsan build-fuzz
+bench-js: js setup-test ## measure the JavaScript package, beside Deno's and Node's; ARGS="--help" tells what else
+	node bindings/js/bench/main.mjs --dir build $(ARGS)
 
-setup-build setup-test setup-tools setup-deb setup-deb-test: setup-%:
+clean: ## remove what was built
+	rm -rf build build-asan build-tsan build-fuzz bindings/js/build bindings/js/dist
+
+setup-build setup-js setup-test setup-tools setup-deb setup-deb-test: setup-%:
 	@scripts/setup $*
 
 .PHONY: configure-sanitizers
