@@ -253,6 +253,30 @@ typedef struct tp_engine_listener tp_engine_listener;
 /* Of an engine that hears of changes by itself (ops->watch). */
 typedef struct tp_engine_watch tp_engine_watch;
 
+/* Of an engine that follows ranges by itself (ops->range_watch). */
+typedef struct tp_engine_range_watch tp_engine_range_watch;
+
+/* Somebody who follows a range. */
+typedef struct tp_range_following {
+  tuplet_bytes start;   /* inclusive; copied */
+  tuplet_bytes end;     /* exclusive; copied */
+  uint32_t changes_max; /* changed keys that are remembered until they are fetched, > 0 */
+  size_t size_max;      /* bytes of these and their values, likewise */
+  void (*wake)(void *context);
+  void *context;
+} tp_range_following;
+
+/* What changed since the last fetch: on_change is called for each key, in order, `row` NULL where there is no
+ * entry any more. The caller owns it. */
+typedef struct tp_range_fetch tp_range_fetch;
+struct tp_range_fetch {
+  tuplet_status (*on_change)(tp_range_fetch *fetch, tuplet_bytes key, const tp_row *row, tuplet_error *error);
+
+  bool is_new;                      /* there is something */
+  bool must_reread;                 /* there are no changes: the range is to be read */
+  tuplet_versionstamp versionstamp; /* all that was committed up to it is told */
+};
+
 /* Where a database is, and what will expire: all in one snapshot. The caller owns it. */
 typedef struct tp_survey tp_survey;
 struct tp_survey {
@@ -350,6 +374,17 @@ typedef struct tp_engine_ops {
                          void (*wake)(void *context), void *context, tp_engine_watch **ret_watch,
                          tuplet_error *error);
   void (*watch_close)(tp_engine *engine, tp_engine_watch *watch);
+
+  /* The changes of a range, by anyone, merged until they are fetched; what is fetched first, and whenever
+   * some may be missing, is must_reread. `wake` as with `watch`. A fetch does not block; one at a time. After
+   * a negative status the next one goes on, or says must_reread. Errors of the beginning: TUPLET_UNSUPPORTED,
+   * TUPLET_NOMEM; of a fetch: what the engine was refused, and on_change's. NULL: there is `survey`, or no
+   * watching of ranges at all. */
+  tuplet_status (*range_watch)(tp_engine *engine, const tp_range_following *config,
+                               tp_engine_range_watch **ret_watch, tuplet_error *error);
+  tuplet_status (*range_watch_fetch)(tp_engine *engine, tp_engine_range_watch *watch, tp_range_fetch *fetch,
+                                     tuplet_error *error);
+  void (*range_watch_close)(tp_engine *engine, tp_engine_range_watch *watch);
 
   /* Calls on_change, on a thread of the engine's, soon after anybody has changed the data, so that
    * poll_foreign_changes need not be called but then (and, to be safe, now and then). May be called once.

@@ -14,7 +14,8 @@ enum { RANGE_CHUNK_SIZE = 256 };
 struct tp_range_watch {
   tp_range_member member; /* first, so that the one is found from the other */
   tp_store *store;
-  tp_arena arena; /* the bounds */
+  tp_arena arena;               /* the bounds */
+  tp_engine_range_watch *inner; /* of an engine that follows ranges by itself; else NULL, and the hub tells */
 
   /* The poll that is running: */
   tp_range_poll *poll;
@@ -91,9 +92,36 @@ static void on_read(tp_read *read, tuplet_status status, const tuplet_error *err
   watch->poll->on_done(watch->poll, status < 0 ? status : TUPLET_OK, &watch->result, error);
 }
 
+/* A fetch of what the engine knows; `poll` is told. */
+typedef struct fetching {
+  tp_range_fetch fetch; /* first, so that the one is found from the other */
+  tp_range_poll *poll;
+} fetching;
+
+static tuplet_status on_fetched(tp_range_fetch *fetch, tuplet_bytes key, const tp_row *row,
+                                tuplet_error *error) {
+  tp_range_poll *poll = ((fetching *)(void *)fetch)->poll;
+  return poll->on_change(poll, key, row, error);
+}
+
+static void poll_engine(tp_range_watch *watch, tp_range_poll *poll) {
+  tp_engine *engine = watch->store->engine;
+  tuplet_error error = {0};
+  tp_range_result result = {0};
+  fetching fetch = {{.on_change = on_fetched}, poll};
+  tuplet_status status = engine->ops->range_watch_fetch(engine, watch->inner, &fetch.fetch, &error);
+  if (status == TUPLET_OK)
+    result = (tp_range_result){fetch.fetch.is_new, fetch.fetch.must_reread, fetch.fetch.versionstamp};
+  poll->on_done(poll, status, &result, &error);
+}
+
 void tp_range_watch_poll(tp_range_watch *watch, tp_reader *reader, tp_range_poll *poll) {
   static const tuplet_error none;
   tp_store *store = watch->store;
+  if (watch->inner != NULL) {
+    poll_engine(watch, poll);
+    return;
+  }
   int64_t expired_until_ms;
   watch->poll = poll;
   watch->next_index = 0;
@@ -123,12 +151,32 @@ static void watch_free(tp_range_watch *watch) {
 
 static tuplet_status check(const tp_store *store, tuplet_bytes start, tuplet_bytes end, uint32_t changes_max,
                            tuplet_error *error) {
-  if (store->engine->ops->survey == NULL)
+  const tp_engine_ops *ops = store->engine->ops;
+  if (ops->survey == NULL && ops->range_watch == NULL)
     return tp_fail(error, TUPLET_UNSUPPORTED, "this database cannot watch ranges");
   if (changes_max > TP_RANGE_CHANGES_MAX)
     return tp_fail(error, TUPLET_LIMIT, "At most %d changes are remembered: asked for %" PRIu32,
                    (int)TP_RANGE_CHANGES_MAX, changes_max);
   return tp_limits_check_watch_range(start, end, error);
+}
+
+/* `wake` may hand the watch to another thread before this returns. */
+static tuplet_status join(tp_range_watch *watch, tuplet_error *error) {
+  tp_store *store = watch->store;
+  tp_range_member *member = &watch->member;
+  const tp_engine_ops *ops = store->engine->ops;
+  if (ops->range_watch != NULL) {
+    const tp_range_following config = {.start = member->node.start,
+                                       .end = member->node.end,
+                                       .changes_max = (uint32_t)member->pending_max,
+                                       .size_max = TP_RANGE_CHANGES_SIZE_MAX,
+                                       .wake = member->wake,
+                                       .context = member->context};
+    return ops->range_watch(store->engine, &config, &watch->inner, error);
+  }
+  tp_range_hub_join(&store->range_hub, member);
+  tp_housekeeper_note_watch(&store->housekeeper);
+  return TUPLET_OK;
 }
 
 tuplet_status tp_range_watch_open(tp_store *store, tuplet_bytes start, tuplet_bytes end, uint32_t changes_max,
@@ -149,14 +197,20 @@ tuplet_status tp_range_watch_open(tp_store *store, tuplet_bytes start, tuplet_by
   watch->member.pending_max = changes_max > 0 ? changes_max : TP_RANGE_CHANGES_DEFAULT;
   watch->member.wake = wake;
   watch->member.context = context;
-  *ret_watch = watch; /* before it joins: `wake` may already hand it to another thread */
-  tp_range_hub_join(&store->range_hub, &watch->member);
-  tp_housekeeper_note_watch(&store->housekeeper);
-  return TUPLET_OK;
+  *ret_watch = watch; /* before it joins */
+  status = join(watch, error);
+  if (status == TUPLET_OK) return TUPLET_OK;
+  *ret_watch = NULL;
+  watch_free(watch);
+  return status;
 }
 
 void tp_range_watch_close(tp_range_watch *watch) {
   if (watch == NULL) return;
-  tp_range_hub_leave(&watch->store->range_hub, &watch->member);
+  tp_store *store = watch->store;
+  if (watch->inner != NULL)
+    store->engine->ops->range_watch_close(store->engine, watch->inner);
+  else
+    tp_range_hub_leave(&store->range_hub, &watch->member);
   watch_free(watch);
 }

@@ -72,6 +72,7 @@ static void take_session(tp_remote *remote, tp_remote_session *session) {
   int64_t before_ms = lifetime_ms / 4 < REFRESH_BEFORE_MS_MAX ? lifetime_ms / 4 : REFRESH_BEFORE_MS_MAX;
   int64_t now_ns = tp_remote_now_ns(remote);
   session->has_queue = remote->exchange.transfer.has_queue;
+  session->has_watch_range = remote->exchange.transfer.has_watch_range;
   if (remote->session != NULL) tp_remote_session_inherit(session, remote->session);
   tp_remote_session_free(remote->session);
   remote->session = session;

@@ -147,12 +147,17 @@ void tp_remote_stream_start(tp_remote_stream *stream);
 /* No callback comes any more. Fine when it was not started. */
 void tp_remote_stream_stop(tp_remote_stream *stream);
 
-/* ---- Watches and listeners (watch.c, listen.c); any thread ---- */
+/* ---- Watches and listeners (watch.c, watch_range.c, listen.c); any thread ---- */
 
 tuplet_status tp_remote_watch(tp_engine *base, const tuplet_bytes *keys, size_t key_count,
                               void (*wake)(void *context), void *context, tp_engine_watch **ret_watch,
                               tuplet_error *error);
 void tp_remote_watch_close(tp_engine *base, tp_engine_watch *watch);
+tuplet_status tp_remote_range_watch(tp_engine *base, const tp_range_following *config,
+                                    tp_engine_range_watch **ret_watch, tuplet_error *error);
+tuplet_status tp_remote_range_watch_fetch(tp_engine *base, tp_engine_range_watch *watch,
+                                          tp_range_fetch *fetch, tuplet_error *error);
+void tp_remote_range_watch_close(tp_engine *base, tp_engine_range_watch *watch);
 tuplet_status tp_remote_listen(tp_engine *base, const tp_queue_listening *config,
                                tp_engine_listener **ret_listener, tuplet_error *error);
 void tp_remote_listener_close(tp_engine *base, tp_engine_listener *listener);

@@ -25,7 +25,8 @@ typedef struct tp_remote_session {
   int64_t lifetime_ms;           /* by the clock that was given; may be negative where clocks differ */
   tp_remote_endpoint *endpoints; /* at least one is strong */
   size_t endpoint_count;
-  bool has_queue;
+  bool has_queue;       /* the extensions queue/1, */
+  bool has_watch_range; /* and watch-range/1 */
 } tp_remote_session;
 
 /* url: of the exchange, to which those of the endpoints are relative. An endpoint in clear is not taken from

@@ -96,17 +96,16 @@ static int64_t parse_retry_after(tuplet_bytes value) {
   return value.size > 0 ? seconds * 1000 : -1;
 }
 
-/* Whether a list like "queue/1, other/2" has the queue. */
-static bool names_queue(tuplet_bytes list) {
-  static const char name[] = "queue/1";
+/* Whether a list like "queue/1, other/2" has the name. */
+static bool has_name(tuplet_bytes list, const char *name) {
   const char *text = list.data;
-  size_t start = 0;
+  size_t start = 0, size = strlen(name);
   for (size_t i = 0; i <= list.size; i++) {
     if (i < list.size && text[i] != ',') continue;
     size_t end = i;
     while (start < end && text[start] == ' ') start++;
     while (end > start && text[end - 1] == ' ') end--;
-    if (end - start == sizeof name - 1 && memcmp(text + start, name, sizeof name - 1) == 0) return true;
+    if (end - start == size && memcmp(text + start, name, size) == 0) return true;
     start = i + 1;
   }
   return false;
@@ -117,7 +116,7 @@ static size_t on_header(char *line, size_t size, size_t count, void *context) {
   size_t total = size * count;
   if (total >= 5 && memcmp(line, "HTTP/", 5) == 0) { /* the next answer, after a redirect or a 1xx */
     transfer->retry_after_ms = -1;
-    transfer->has_queue = false;
+    transfer->has_queue = transfer->has_watch_range = false;
     transfer->has_head = false;
     tp_buffer_clear(&transfer->answer);
   }
@@ -127,7 +126,10 @@ static size_t on_header(char *line, size_t size, size_t count, void *context) {
   tuplet_bytes retry_after = value_of(line, total, "retry-after:");
   if (retry_after.size > 0) transfer->retry_after_ms = parse_retry_after(retry_after);
   tuplet_bytes extensions = value_of(line, total, "tuplet-extensions:");
-  if (extensions.size > 0) transfer->has_queue = transfer->has_queue || names_queue(extensions);
+  if (extensions.size > 0) {
+    transfer->has_queue = transfer->has_queue || has_name(extensions, "queue/1");
+    transfer->has_watch_range = transfer->has_watch_range || has_name(extensions, "watch-range/1");
+  }
   return total;
 }
 

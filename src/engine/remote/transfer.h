@@ -45,8 +45,9 @@ struct tp_remote_transfer {
   long http_status; /* 0: there was no answer */
   tp_buffer answer; /* the body; of another status than 200 its beginning */
   bool answer_is_too_large;
-  bool was_sent;  /* the server may have all of the request */
-  bool has_queue; /* it says that it has the extension queue/1 */
+  bool was_sent;        /* the server may have all of the request */
+  bool has_queue;       /* it says that it has the extension queue/1, */
+  bool has_watch_range; /* and watch-range/1 */
   bool is_http2;
   int64_t retry_after_ms; /* -1: it does not say */
   int64_t latency_us;     /* from the request's end to the answer's beginning */
