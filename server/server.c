@@ -222,6 +222,7 @@ static tp_listener_config listener_config(const tp_server *server, tp_worker *wo
   config.on_handshake = on_handshake;
   config.on_head = tp_protocol_check;
   config.on_request = tp_protocol_handle;
+  config.is_exempt = tp_protocol_is_exempt;
   config.on_finish = tp_request_finish;
   config.context = worker;
   return config;

@@ -221,21 +221,27 @@ static void answer_text(tp_http_request *request, const char *text) {
   tp_answer_bytes(request, TP_CONTENT_TEXT, (tuplet_bytes){text, strlen(text)});
 }
 
-/* Ends it. sentence: what is wrong; NULL: nothing. */
-static void readiness_end(readiness *r, const char *sentence) {
-  if (r->database != NULL) tp_database_release(r->worker->service->databases, r->database);
+/* sentence: what is wrong; NULL: nothing. */
+static void answer_by(tp_http_request *request, const char *sentence) {
   if (sentence == NULL)
-    answer_text(r->request, "ready\n");
+    answer_text(request, "ready\n");
   else
-    answer_unready(r->request, sentence);
+    answer_unready(request, sentence);
 }
 
-static void end_by_write(readiness *r, tuplet_status status) {
-  switch (status) {
-  case TUPLET_OK: readiness_end(r, NULL); break;
-  case TUPLET_FULL: readiness_end(r, "The default database is full: it cannot be written.\n"); break;
-  case TUPLET_BUSY: readiness_end(r, "The default database is locked: it cannot be written.\n"); break;
-  default: readiness_end(r, "The default database cannot be written.\n"); break;
+/* Ends it. */
+static void readiness_end(readiness *r, const char *sentence) {
+  if (r->database != NULL) tp_database_release(r->worker->service->databases, r->database);
+  answer_by(r->request, sentence);
+}
+
+/* NULL: nothing. */
+static const char *what_is_wrong(tuplet_status write_status) {
+  switch (write_status) {
+  case TUPLET_OK: return NULL;
+  case TUPLET_FULL: return "The default database is full: it cannot be written.\n";
+  case TUPLET_BUSY: return "The default database is locked: it cannot be written.\n";
+  default: return "The default database cannot be written.\n";
   }
 }
 
@@ -246,7 +252,12 @@ static void write_on_done(tp_write *write) {
 static void write_finish(tp_completion *completion) {
   readiness *r = READINESS_OF(completion, completion);
   tp_monitor_note_write(r->worker->service->monitor, r->write.status);
-  end_by_write(r, r->write.status);
+  readiness_end(r, what_is_wrong(r->write.status));
+}
+
+/* TUPLET_OK: none. */
+static tuplet_status write_failure_of(const tp_monitor *monitor) {
+  return monitor->service->read_only ? TUPLET_OK : (tuplet_status)atomic_load(&monitor->write_failure);
 }
 
 /* Whether this is the moment to try; one request at a time does. */
@@ -261,9 +272,9 @@ static bool may_try(tp_monitor *monitor) {
  * next would. */
 static void check_writing(readiness *r) {
   tp_monitor *monitor = r->worker->service->monitor;
-  tuplet_status failure = (tuplet_status)atomic_load(&monitor->write_failure);
-  if (failure == TUPLET_OK || monitor->service->read_only || !may_try(monitor)) {
-    end_by_write(r, monitor->service->read_only ? TUPLET_OK : failure);
+  tuplet_status failure = write_failure_of(monitor);
+  if (failure == TUPLET_OK || !may_try(monitor)) {
+    readiness_end(r, what_is_wrong(failure));
     return;
   }
   r->write = (tp_write){.arena = tp_http_request_arena(r->request), .on_done = write_on_done};
@@ -329,8 +340,13 @@ static void lookup_finish(tp_completion *completion) {
 
 static void answer_readiness(tp_worker *worker, tp_http_request *request) {
   static const char name[] = TP_DATABASE_DEFAULT_NAME;
-  if (atomic_load(&worker->service->monitor->ending)) {
+  const tp_monitor *monitor = worker->service->monitor;
+  if (atomic_load(&monitor->ending)) {
     answer_unready(request, "The server is shutting down.\n");
+    return;
+  }
+  if (tp_http_request_is_surplus(request)) { /* to hold on to it would be to have no bound */
+    answer_by(request, what_is_wrong(write_failure_of(monitor)));
     return;
   }
   readiness *r = tp_arena_alloc_array_zeroed(tp_http_request_arena(request), 1, sizeof *r);
@@ -349,14 +365,25 @@ static void answer_readiness(tp_worker *worker, tp_http_request *request) {
 
 /* ---- Requests ---- */
 
+static bool is_of_health(tuplet_bytes path) {
+  return equals(path, "/healthz") || equals(path, "/readyz");
+}
+
+static bool is_reading(tuplet_bytes method) {
+  return equals(method, "GET") || equals(method, "HEAD");
+}
+
 bool tp_monitor_has_path(tuplet_bytes path) {
-  return equals(path, "/metrics") || equals(path, "/healthz") || equals(path, "/readyz");
+  return equals(path, "/metrics") || is_of_health(path);
+}
+
+bool tp_monitor_is_probe(tuplet_bytes method, tuplet_bytes path) {
+  return is_reading(method) && is_of_health(path);
 }
 
 void tp_monitor_handle(tp_worker *worker, tp_http_request *request, tuplet_bytes path) {
-  tuplet_bytes method = tp_http_request_method(request);
   bool is_own = worker == &worker->service->monitor->own;
-  if (!equals(method, "GET") && !equals(method, "HEAD"))
+  if (!is_reading(tp_http_request_method(request)))
     tp_answer_method_not_allowed(request, "GET, HEAD");
   else if (equals(path, "/healthz"))
     answer_text(request, "ok\n");

@@ -4,6 +4,9 @@
  *   /healthz   200 while the process answers at all
  *   /readyz    200 while the default database can be read and written and the server is not ending; else 503
  *
+ * The last two are answered however many requests there are (--requests-max). /readyz then tells what is
+ * known, and reads nothing.
+ *
  * All are part of the main addresses, where /metrics needs a token that may open every database. An address
  * of their own (--metrics-addr) has these three and nothing else, in clear and without tokens.
  *
@@ -46,6 +49,9 @@ void tp_monitor_note_write(tp_monitor *monitor, tuplet_status status);
 
 /* Whether `path` is one of the three. */
 bool tp_monitor_has_path(tuplet_bytes path);
+
+/* Whether a request asks after the server's health. */
+bool tp_monitor_is_probe(tuplet_bytes method, tuplet_bytes path);
 
 /* Answers a request to one of them that came on the loop of `worker`. Finishes it. */
 void tp_monitor_handle(tp_worker *worker, tp_http_request *request, tuplet_bytes path);

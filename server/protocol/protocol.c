@@ -244,6 +244,11 @@ void tp_protocol_check(void *context, tp_http_request *request) {
     (void)tp_exchange_check(worker, request, TP_REFUSAL_AT_HEAD, path, &grant);
 }
 
+bool tp_protocol_is_exempt(void *context, const tp_http_request *request) {
+  (void)context;
+  return tp_monitor_is_probe(tp_http_request_method(request), path_of(request));
+}
+
 void tp_protocol_handle(void *context, tp_http_request *request) {
   tp_worker *worker = context;
   tuplet_bytes method = tp_http_request_method(request);

@@ -75,6 +75,9 @@ tuplet_bytes tp_http_request_body(const tp_http_request *request);
 void tp_http_request_skip_body(tp_http_request *request);
 bool tp_http_request_body_is_skipped(const tp_http_request *request);
 
+/* Whether the budget had no room for it, and it is handled all the same: see is_exempt. */
+bool tp_http_request_is_surplus(const tp_http_request *request);
+
 /* For what the handler needs while it works on the request. Only for the loop's thread. */
 tp_arena *tp_http_request_arena(tp_http_request *request);
 
@@ -217,6 +220,9 @@ typedef struct tp_http_conn_config {
   void (*on_head)(void *context, tp_http_request *request);
   /* A request is complete. The handler may finish it before it returns. */
   void (*on_request)(void *context, tp_http_request *request);
+  /* Whether a request is handled even when the budget has no room for one more (then it is not counted): for
+   * those that cost next to nothing and are asked when a server is busy. NULL: none is. */
+  bool (*is_exempt)(void *context, const tp_http_request *request);
   /* A request is over: a handler has finished it, or it was refused before one saw it; then `request` may be
    * NULL (HTTP/1.1: it was malformed from the start). Called once for each. The request may only be read.
    * NULL: nobody is told. */

@@ -76,6 +76,7 @@ struct tp_http_request {
   bool is_at_head;     /* on_head is running */
   bool is_body_skipped;
   bool is_counted;     /* among the requests of the budget */
+  bool is_surplus;     /* handled although there was no room among them */
   bool has_head;       /* the head is complete, */
   size_t head_charged; /* and so many bytes */
   tp_http_request_events events;

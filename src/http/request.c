@@ -112,8 +112,10 @@ void tp_http_request_uncount(tp_http_request *request) {
 void tp_http_request_hand_over(tp_http_request *request) {
   const tp_http_conn_config *config = &request->conn->config;
   request->is_counted = tp_http_budget_take_request(request->budget);
+  request->is_surplus =
+      !request->is_counted && config->is_exempt != NULL && config->is_exempt(config->context, request);
   tp_http_request_enter(request, STATE_HANDLING);
-  if (request->is_counted) {
+  if (request->is_counted || request->is_surplus) {
     config->on_request(config->context, request);
   } else {
     tp_http_respond_text(request, 503, tp_http_refusal_text(503));
@@ -279,6 +281,10 @@ void tp_http_request_skip_body(tp_http_request *request) {
 
 bool tp_http_request_body_is_skipped(const tp_http_request *request) {
   return request->is_body_skipped;
+}
+
+bool tp_http_request_is_surplus(const tp_http_request *request) {
+  return request->is_surplus;
 }
 
 int tp_http_request_add_body(tp_http_request *request, tuplet_bytes bytes) {

@@ -215,6 +215,7 @@ tuplet_status tp_connection_open_http(tp_connection *connection, tp_http_protoco
                                       .date = listener->loop->date,
                                       .on_head = listener->config.on_head,
                                       .on_request = listener->config.on_request,
+                                      .is_exempt = listener->config.is_exempt,
                                       .on_finish = listener->config.on_finish,
                                       .context = listener->config.context,
                                       .on_wake = on_wake,

@@ -49,6 +49,8 @@ typedef struct tp_listener_config {
   /* Called on the loop's thread for every request. tp_http_request_connection gives numbers from 1, each once
    * for this listener. */
   void (*on_request)(void *context, tp_http_request *request);
+  /* As in tp_http_conn_config; may be NULL. */
+  bool (*is_exempt)(void *context, const tp_http_request *request);
   /* As in tp_http_conn_config; may be NULL. Requests may end, and so it be called, after the listener's end.
    */
   void (*on_finish)(void *context, const tp_http_request *request, const tp_http_outcome *outcome);
@@ -57,7 +59,7 @@ typedef struct tp_listener_config {
   void *context;
 } tp_listener_config;
 
-/* The TP_LISTENER_... and TP_HTTP_... constants; no budget; on_head and on_request are left NULL. */
+/* The TP_LISTENER_... and TP_HTTP_... constants; no budget; the functions are left NULL. */
 tp_listener_config tp_listener_config_default(void);
 
 /* Accepts from all endpoints, beside the listeners of other loops. Not from the loop's thread; one at a time

@@ -119,7 +119,7 @@ test("--requests-per-connection-max: HTTP/2 clients are told how many, and wait 
 });
 
 test("--requests-max: one more is told 503, on whatever connection; open watches do not count", async (t) => {
-  const { path, session } = await start(t, "--requests-max", "3");
+  const { path, server, session } = await start(t, "--requests-max", "3", "--metrics-addr", "127.0.0.1:0");
   const client = await connect2(t, session);
   for (let i = 0; i < 5; i++) {
     const watch = call2(client, session, "watch", pb.watch(key("watched")));
@@ -133,6 +133,17 @@ test("--requests-max: one more is told 503, on whatever connection; open watches
     const other = new Session(request, session.url, "/", session.metadata);
     assertComeAgain(await other.call("snapshot_read", NOTHING), 503);
   }
+  // Who asks whether the server is well hears that it is: it is busy, and nothing else.
+  const metricsUrl = /Metrics are at (http:\/\/[^\s"]+)/.exec(server.stderr)[1];
+  const get = (request, url, path) => request(url, { method: "GET", path, headers: {} });
+  for (const [request, url] of [[request1, server.url], [request2, server.url], [request1, metricsUrl]]) {
+    for (const [path, text] of [["/healthz", "ok\n"], ["/readyz", "ready\n"]]) {
+      const answer = await get(request, url, path);
+      assert.equal(`${answer.status} ${answer.body}`, `200 ${text}`);
+    }
+  }
+  assertComeAgain(await get(request1, server.url, "/metrics"), 503);
+  assert.match(String((await get(request1, metricsUrl, "/metrics")).body), /^tuplet_requests_in_flight 3$/m);
   await release();
   for (const write of writes) assert.equal((await write.answer).status, 200);
   assert.ok(await isServed(session));

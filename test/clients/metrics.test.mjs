@@ -26,7 +26,7 @@ import {
 } from "./lib/harness.mjs";
 import * as pb from "./lib/protobuf.mjs";
 import { SmallDisk } from "./lib/small_disk.mjs";
-import { holdWriteLock } from "./lib/sqlite.mjs";
+import { holdSqlite, holdWriteLock } from "./lib/sqlite.mjs";
 
 const SOON_MS = 20_000;
 const CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8";
@@ -327,11 +327,8 @@ test("a server that ends is not ready, and says so until it is gone", async (t) 
 
 test("a server on a full disk is not ready, until there is room again", async (t) => {
   const disk = await SmallDisk.mount(t, 8 * 1024 * 1024);
-  const server = await startWatched(t, {
-    path: join(disk.folder, "kv.sqlite"),
-    behind: disk.enter,
-    args: ["--log-requests"],
-  });
+  const path = join(disk.folder, "kv.sqlite");
+  const server = await startWatched(t, { path, behind: disk.enter, args: ["--log-requests", "--requests-max", "1"] });
   const session = await Session.open(request1, server.url, TOKEN);
   assert.equal((await session.write(set("k", "v"))).status, 1);
   disk.fill();
@@ -348,6 +345,14 @@ test("a server on a full disk is not ready, until there is room again", async (t
   const unready = await get(server.metricsUrl, "/readyz");
   assert.equal(unready.status, 503);
   assert.equal(unready.body.toString(), "The default database is full: it cannot be written.\n");
+  // Too busy to try, it says what it knows.
+  const release = await holdSqlite(t, path, 'db.exec("BEGIN IMMEDIATE")', disk.enter);
+  const waiting = session.call("atomic_write", pb.atomicWrite(set("k", "w")));
+  await eventually(SOON_MS, "the write", async () => (await scrape(server)).value("tuplet_requests_in_flight") === 1);
+  const busy = await get(server.url, "/readyz");
+  assert.equal(`${busy.status} ${busy.body}`, `503 ${unready.body}`);
+  await release();
+  await waiting;
   assert.ok((await scrape(server)).value("tuplet_commits_failed_total") >= 1);
   const id = refused.headers["x-request-id"];
   await eventually(

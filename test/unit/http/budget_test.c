@@ -69,6 +69,28 @@ static void refuses_one_request_too_many_on_whatever_connection(void **state) {
   tp_http_conn_free(first);
 }
 
+static void handles_what_is_exempt_however_many_there_are(void **state) {
+  fixture *f = *state;
+  use_budget(f, SIZE_MAX, 1);
+  fixture_open(f);
+  tp_http_conn *first = f->conn;
+  fixture_receive(f, get_keep);
+  fixture_open(f);
+  for (size_t i = 1; i <= 3; i++) {
+    fixture_clear(f);
+    fixture_receive(f, "GET /echo/exempt HTTP/1.1\r\n" HOST "\r\n");
+    assert_true(fixture_output_has(f, "HTTP/1.1 200 "));
+    assert_int_equal(f->request_count, 1 + i);
+    assert_int_equal(requests_of(f), 1); /* and is not counted */
+  }
+  fixture_clear(f);
+  fixture_receive(f, get_echo);
+  assert_true(fixture_output_has(f, "HTTP/1.1 503 "));
+  fixture_respond(f, 0, 200, "");
+  assert_int_equal(requests_of(f), 0);
+  tp_http_conn_free(first);
+}
+
 static void counts_a_request_until_its_handler_lets_go(void **state) {
   fixture *f = *state;
   use_budget(f, SIZE_MAX, 5);
@@ -234,6 +256,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(charges_up_to_its_maximum_and_not_beyond),
       TEST(refuses_one_request_too_many_on_whatever_connection),
+      TEST(handles_what_is_exempt_however_many_there_are),
       TEST(counts_a_request_until_its_handler_lets_go),
       TEST(does_not_count_endless_responses),
       TEST(does_not_count_what_is_refused_at_its_head),

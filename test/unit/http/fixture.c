@@ -116,6 +116,11 @@ static void on_request(void *context, tp_http_request *request) {
   }
 }
 
+static bool is_exempt(void *context, const tp_http_request *request) {
+  (void)context;
+  return view_is(tp_http_request_target(request), "/echo/exempt");
+}
+
 static void on_wake(void *context, tp_http_conn *conn) {
   (void)conn;
   ((fixture *)context)->wake_count++;
@@ -129,6 +134,7 @@ void fixture_init(fixture *f) {
                                     .limits = tp_http_limits_default(),
                                     .on_head = on_head,
                                     .on_request = on_request,
+                                    .is_exempt = is_exempt,
                                     .context = f,
                                     .on_wake = on_wake,
                                     .wake_context = f};
