@@ -84,9 +84,10 @@ export interface ListOptions {
 
 export type Check = readonly [key: KvKey, versionstamp: string | null];
 
-/** expireIn: milliseconds, or -1 for never. delete has no value; sum, min and max have an LE64 one. */
+/** expireIn: milliseconds, or -1 for never. delete has no value; min and max have an LE64 one; sum has an LE64 one, or V8
+ * bytes (tuplet_atomic_sum_value, without bounds). setVersionstamped: the key is what stands before the versionstamp. */
 export type Mutation = readonly [
-  type: "set" | "delete" | "sum" | "min" | "max",
+  type: "set" | "setVersionstamped" | "delete" | "sum" | "min" | "max",
   key: KvKey,
   value: Stored | undefined,
   expireIn: number,
