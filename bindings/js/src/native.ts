@@ -51,6 +51,8 @@ export interface Hooks {
   u64(value: bigint): unknown;
   /** Wraps a stored value that is wanted as it is (`encoded`). */
   encoded(encoding: number, data: Uint8Array): unknown;
+  /** An entry. It is made in JavaScript because the runtimes make objects of a known shape faster than Node-API does. */
+  entry(key: KvKey, value: unknown, versionstamp: string | null): KvEntryMaybe<unknown>;
   /** The error of a libtuplet status (TUPLET_LIMIT is -3, ...) with its message. */
   error(status: number, message: string): Error;
 }
@@ -158,14 +160,17 @@ export interface Native {
   rangeWatchClose(watch: RangeWatch): void;
 
   /** Calls `deliver` with each message, on this thread, at most `inFlight` of them at a time, and keeps the event loop
-   * alive until it is closed; `end` is called once when the listener has ended, with what ended it or undefined. What
-   * `payload()` throws is the error of decoding it. A listener on a server waits for its consent, hence the promise. */
+   * alive until it is closed; `end` is called once when the listener has ended, with what ended it or undefined. A
+   * listener on a server waits for its consent, hence the promise; the first messages may come before it settles. A
+   * message that is never finished comes again once its object has been collected. */
   listen(
     database: Database,
     inFlight: number,
-    deliver: (message: Message, id: string, attempt: number, payload: () => unknown) => void,
+    deliver: (message: Message, id: string, attempt: number) => void,
     end: (error: Error | undefined) => void,
   ): Promise<Listener>;
+  /** What a message says, until it is finished. Throws what decoding it throws. */
+  payload(message: Message): unknown;
   /** Ends a message: handled or not. False when its lease had been lost. */
   finish(message: Message, handled: boolean): Promise<boolean>;
   listenClose(listener: Listener): Promise<void>;
