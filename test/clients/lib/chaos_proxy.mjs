@@ -173,7 +173,8 @@ export class ChaosProxy {
   }
 
   #end(socket) {
-    if (this.random.chance(0.5)) socket.resetAndDestroy();
+    // Node loses a socket that is reset while its own end is on the way, and then waits for it for ever when it exits.
+    if (this.random.chance(0.5) && socket.writable && !socket.connecting) socket.resetAndDestroy();
     else socket.end(() => socket.destroy());
   }
 
