@@ -1,8 +1,8 @@
 // pack.mjs: puts what the addon is compiled from into native/ before `npm pack` makes the package, and takes it away
-// again afterwards (--clean).
+// again afterwards (--clean). What dist/ holds of sources that are gone is removed.
 
 import { execFileSync } from "node:child_process";
-import { copyFileSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
@@ -23,9 +23,17 @@ function layers() {
   return [...text.matchAll(/^subdir\('(\w+)'\)$/gm)].map((found) => found[1]);
 }
 
+function removeStrays() {
+  for (const name of readdirSync(join(PACKAGE, "dist"))) {
+    const source = name.replace(/\.(js|d\.ts)$/, ".ts");
+    if (source !== name && !existsSync(join(PACKAGE, "src", source))) rmSync(join(PACKAGE, "dist", name));
+  }
+}
+
 rmSync(NATIVE, { recursive: true, force: true });
 rmSync(LICENSE, { force: true });
 if (!process.argv.includes("--clean")) {
+  removeStrays();
   for (const path of ["meson.build", "meson_options.txt", "include", "src/meson.build"]) copy(path);
   for (const layer of layers()) copy(`src/${layer}`);
   for (const path of ["meson.build", "addon"]) copy(`bindings/js/${path}`);

@@ -5,6 +5,7 @@
  * calling thread (reads of a local database) a function returns it; otherwise it returns a promise of it. Errors are
  * thrown, or rejected with, as `Hooks.error` makes them.
  */
+import { existsSync } from "node:fs";
 import { constants } from "node:os";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
@@ -183,6 +184,10 @@ export interface Native {
  * be looked up in its own dependencies first. */
 function load(): Native {
   const built = process.env["TUPLET_ADDON"] ?? fileURLToPath(new URL("../build/bindings/js/tuplet.node", import.meta.url));
+  if (!existsSync(built)) {
+    const compile = fileURLToPath(new URL("../scripts/install.mjs", import.meta.url));
+    throw new Error(`The addon of tuplet is not compiled (${built}); this does it: node ${compile}`);
+  }
   const module = { exports: {} as Native };
   process.dlopen(module, built, constants.dlopen.RTLD_NOW | (constants.dlopen.RTLD_DEEPBIND ?? 0));
   return module.exports;
