@@ -1,6 +1,8 @@
 /* value.c: stored values and JavaScript's. */
 #include "value.h"
 
+#include "tree.h"
+
 napi_status tp_js_value_make(napi_env env, const tp_js_value_hooks *hooks, tuplet_value value, bool encoded,
                              napi_value *ret_value) {
   napi_value arguments[2], undefined;
@@ -52,8 +54,47 @@ napi_status tp_js_value_read(napi_env env, napi_value stored, tuplet_value *ret_
   return status;
 }
 
+/* Throws what a value cannot be read for, with the status's name as its code. */
+static napi_status throw_unreadable(napi_env env, tuplet_status status, const char *message) {
+  napi_status thrown = napi_throw_range_error(env, tuplet_status_name(status), message);
+  return thrown == napi_ok ? napi_pending_exception : thrown;
+}
+
+static napi_status decode(napi_env env, tuplet_bytes encoded, napi_value *ret_value) {
+  tuplet_error error;
+  tuplet_node *root;
+  tuplet_tree *tree = tuplet_tree_new(NULL);
+  if (tree == NULL) return napi_generic_failure;
+  napi_status thrown;
+  tuplet_status status = tuplet_tree_decode(tree, tuplet_value_v8(encoded), &root, &error);
+  if (status != TUPLET_OK)
+    thrown = throw_unreadable(env, status, error.message);
+  else if (root->type == TUPLET_NODE_OPAQUE)
+    thrown =
+        throw_unreadable(env, TUPLET_UNSUPPORTED,
+                         "The value holds an object that only the runtime that wrote it understands; read it "
+                         "with { encoded: true }");
+  else
+    thrown = tp_js_tree_make(env, root, ret_value);
+  tuplet_tree_free(tree);
+  return thrown;
+}
+
 napi_value tp_js_decode_v8(napi_env env, napi_callback_info info) {
-  (void)info;
-  napi_throw_error(env, NULL, "not yet"); /* replaced below by the codec's own */
+  size_t count = 1;
+  napi_value argument, result;
+  napi_typedarray_type type;
+  tuplet_bytes encoded;
+  void *bytes;
+  napi_status status = napi_get_cb_info(env, info, &count, &argument, NULL, NULL);
+  if (status == napi_ok)
+    status = napi_get_typedarray_info(env, argument, &type, &encoded.size, &bytes, NULL, NULL);
+  if (status == napi_ok && type != napi_uint8_array) status = napi_invalid_arg;
+  if (status == napi_ok) {
+    encoded.data = bytes;
+    status = decode(env, encoded, &result);
+  }
+  if (status == napi_ok) return result;
+  if (status != napi_pending_exception) (void)napi_throw_error(env, NULL, "The bytes cannot be decoded");
   return NULL;
 }
