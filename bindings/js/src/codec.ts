@@ -76,10 +76,16 @@ function encodedAsItIs({ encoding, data }: EncodedValue): Stored {
 
 /** A value as it is stored: a copy, which later changes of the value do not touch. Throws a TypeError for what cannot be
  * stored. */
-export function encode(value: unknown): Stored {
+export function encodeValue(value: unknown): Stored {
   if (value instanceof EncodedValue) return encodedAsItIs(value);
   if (types.isUint8Array(value)) return [Encoding.Bytes, Uint8Array.prototype.slice.call(value)];
   if (isKvU64(value)) return [Encoding.LE64, value.value];
+  return [Encoding.V8, serialize(value)];
+}
+
+/** A message as it is stored: always in V8's format, as Deno's are. */
+export function encodePayload(value: unknown): Stored {
+  if (value instanceof EncodedValue) return encodedAsItIs(value);
   return [Encoding.V8, serialize(value)];
 }
 
