@@ -1,0 +1,104 @@
+/** Lists: an iterator over a list of the addon, which is opened with the first entry that is asked for. */
+import { checkSelector, isEventual, kindOf, selectorOf } from "./keys.js";
+import { type Database, type List, type ListOptions, native, type Selector } from "./native.js";
+import type { KvEntry, KvListOptions, KvListSelector } from "./types.js";
+
+const batchSizeMax = 1000;
+
+type Step = IteratorResult<KvEntry<unknown>, undefined>;
+
+export class KvListIterator {
+  #database: Database;
+  #selector: Selector;
+  #options: KvListOptions & { encoded?: boolean };
+  #list: List | undefined;
+  /** How many more entries the limit allows. */
+  #left: number;
+  #done = false;
+  /** Where the iterator stands; undefined when the addon's list knows. */
+  #cursor: string | undefined;
+  #begun: boolean;
+  /** The step that a server has not answered yet. */
+  #pending: Promise<unknown> | undefined;
+
+  constructor(database: Database, selector: KvListSelector, options: KvListOptions & { encoded?: boolean } = {}) {
+    const { limit, cursor } = options;
+    if (limit !== undefined && !(Number.isInteger(limit) && limit > 0)) {
+      throw new Error(`Limit must be a positive integer: received ${limit}`);
+    }
+    const batchSize = options.batchSize ?? limit ?? 1;
+    if (!(Number.isInteger(batchSize) && batchSize > 0)) {
+      throw new Error(`batchSize must be a positive integer: received ${batchSize}`);
+    }
+    this.#database = database;
+    this.#selector = selectorOf(selector);
+    this.#options = { ...options };
+    this.#left = limit ?? Infinity;
+    this.#cursor = cursor || undefined;
+    this.#begun = Boolean(cursor);
+  }
+
+  get cursor(): string {
+    if (!this.#begun) throw new Error("Cannot get cursor before first iteration");
+    return this.#cursor ??= native.listCursor(this.#list as List);
+  }
+
+  async next(): Promise<Step> {
+    if (this.#pending === undefined) return this.#step();
+    // Steps that are asked for at once are made one after the other.
+    const step: Promise<Step> = this.#pending.then(() => this.#step(), () => this.#step());
+    this.#pending = step;
+    return step;
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  #step(): Step | Promise<Step> {
+    if (this.#done || this.#left === 0) return { done: true, value: undefined };
+    this.#list ??= this.#open();
+    // What a server is asked for may not come; the cursor of the entry before must be known then.
+    if (this.#begun) this.#cursor ??= native.listCursor(this.#list);
+    const entry = native.listNext(this.#list);
+    if (!(entry instanceof Promise)) return this.#take(entry);
+    const step = entry.then((entry) => this.#take(entry));
+    const settle = () => {
+      if (this.#pending === step) this.#pending = undefined;
+    };
+    step.then(settle, settle);
+    this.#pending = step;
+    return step;
+  }
+
+  #take(entry: KvEntry<unknown> | undefined): Step {
+    this.#begun = true;
+    if (entry === undefined) {
+      this.#done = true;
+      this.#cursor = "";
+      native.listClose(this.#list as List);
+      return { done: true, value: undefined };
+    }
+    this.#left--;
+    this.#cursor = undefined;
+    return { done: false, value: entry };
+  }
+
+  #open(): List {
+    const { batchSize, cursor, limit, reverse, encoded, consistency } = this.#options;
+    checkSelector(this.#selector);
+    if (cursor && typeof cursor !== "string") {
+      throw new TypeError(`A cursor must be a string: received ${kindOf(cursor)}`);
+    }
+    if (batchSize && batchSize > batchSizeMax) throw new TypeError(`Too many entries (max ${batchSizeMax})`);
+    const options: ListOptions = {
+      limit: limit ?? 0,
+      batchSize: batchSize ?? 0,
+      reverse: Boolean(reverse),
+      cursor: cursor || "",
+      eventual: isEventual(consistency),
+      encoded: Boolean(encoded),
+    };
+    return native.listOpen(this.#database, this.#selector, options);
+  }
+}
