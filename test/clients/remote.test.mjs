@@ -4,81 +4,24 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
-import http from "node:http";
 import net from "node:net";
-import { dirname, join } from "node:path";
-import { createInterface } from "node:readline";
+import { join } from "node:path";
 import test from "node:test";
 import { makeAuthority, makeCertificate } from "./lib/certificates.mjs";
-import { exchange, request1, Session } from "./lib/connect.mjs";
+import { exchange, request1 } from "./lib/connect.mjs";
 import {
   cleanEnvironment,
   CLIENTS,
   collectChecks,
-  eventually,
   sleep,
   startServer,
   temporaryFolder,
   TOKEN,
   tuplet,
-  tupletPath,
-  within,
 } from "./lib/harness.mjs";
+import { metadata, RemoteProgram, startFake } from "./lib/remote.mjs";
 
-const WAIT_MS = 60_000;
-
-/** Where Meson puts remote.c's program: beside the binary under test, unless the environment says otherwise. */
-function remotePath() {
-  const path = process.env.TUPLET_REMOTE ?? join(dirname(tupletPath()), "test", "process", "remote");
-  assert.ok(existsSync(path), `${path} is not there: it is built from test/process/remote.c`);
-  return path;
-}
-
-/** The program, running. */
-function spawnRemote(t, args, environment = {}) {
-  const child = spawn(remotePath(), args.map(String), {
-    env: cleanEnvironment({ DENO_KV_ACCESS_TOKEN: TOKEN, ...environment }),
-    stdio: ["pipe", "pipe", "pipe"],
-  });
-  t.after(() => child.kill("SIGKILL"));
-  child.stdin.on("error", () => {});
-  return child;
-}
-
-/** The program with its lines: next() waits for one, rest() for its end. */
-function startRemote(t, args, environment = {}) {
-  const child = spawnRemote(t, args, environment);
-  const lines = [];
-  let errors = "";
-  child.stderr.setEncoding("utf8").on("data", (text) => (errors += text));
-  createInterface({ input: child.stdout }).on("line", (line) => lines.push(line));
-  const exited = once(child, "close");
-  return {
-    lines,
-    input: child.stdin,
-    /** The first line that fits, of those that come. */
-    async line(fits) {
-      let found;
-      await eventually(WAIT_MS, `a line of ${args.join(" ")}; there are ${lines.length}`, () => {
-        found = lines.find(fits);
-        return found !== undefined || child.exitCode !== null;
-      });
-      assert.ok(found !== undefined, `it ended without it:\n${lines.join("\n")}\n${errors}`);
-      return found;
-    },
-    async end() {
-      const [code, signal] = await within(2 * WAIT_MS, `the end of ${args.join(" ")}`, exited);
-      assert.equal(signal ?? code, 0, `${lines.join("\n")}\n${errors}`);
-      return lines;
-    },
-  };
-}
-
-async function runRemote(t, args, environment) {
-  return await startRemote(t, args, environment).end();
-}
-
+const remote = new RemoteProgram("remote");
 const lastJson = (lines) => JSON.parse(lines.at(-1));
 
 /** What ["count"] holds, as tuplet itself says, once nobody uses the file. */
@@ -123,38 +66,12 @@ async function startProxy(t, port, cuts) {
   return `http://127.0.0.1:${proxy.address().port}`;
 }
 
-/** A server of our own that answers as `handle` says. */
-async function startFake(t, handle) {
-  const fake = http.createServer((request, response) => {
-    const chunks = [];
-    request.on("data", (chunk) => chunks.push(chunk));
-    request.on("end", () => handle(request, response, Buffer.concat(chunks)));
-  });
-  fake.listen(0, "127.0.0.1");
-  await once(fake, "listening");
-  t.after(() => {
-    fake.closeAllConnections();
-    fake.close();
-  });
-  return `http://127.0.0.1:${fake.address().port}`;
-}
-
-const metadata = (changes = {}) =>
-  JSON.stringify({
-    version: 3,
-    databaseId: "a1b2c3d4-0000-4000-8000-000000000000",
-    endpoints: [{ url: "/v2", consistency: "strong" }],
-    token: "a-session",
-    expiresAt: new Date(Date.now() + 3600_000).toISOString(),
-    ...changes,
-  });
-
 // ---- Everything, over each transport ----
 
 test("the C interface works over HTTP/1.1 in clear", async (t) => {
   const folder = await temporaryFolder(t);
   const server = await startServer(t, join(folder, "kv.sqlite3"));
-  await collectChecks(t, spawnRemote(t, [server.url, "checks"]), "remote.c");
+  await collectChecks(t, remote.spawn(t, [server.url, "checks"]), "remote.c");
 });
 
 test("the C interface works over TLS, with HTTP/2", async (t) => {
@@ -165,9 +82,9 @@ test("the C interface works over TLS, with HTTP/2", async (t) => {
     args: ["--tls-cert", made.cert, "--tls-key", made.key, "--log-requests"],
   });
   const url = `https://localhost:${server.port}`;
-  await collectChecks(t, spawnRemote(t, [url, "checks"], { DENO_CERT: authority.cert }), "remote.c");
+  await collectChecks(t, remote.spawn(t, [url, "checks"], { DENO_CERT: authority.cert }), "remote.c");
   assert.match(server.stderr, /snapshot_read.*HTTP\/2|HTTP\/2.*snapshot_read/);
-  const refused = await runRemote(t, [url, "open"], { DENO_CERT: "" });
+  const refused = await remote.run(t, [url, "open"], { DENO_CERT: "" });
   assert.match(refused.at(-1), /^cannot open: TUPLET_IO: .*certificate/);
 });
 
@@ -177,7 +94,7 @@ test("a wrong token, a missing one, a missing database and a missing server are 
   const folder = await temporaryFolder(t);
   const server = await startServer(t, join(folder, "kv.sqlite3"));
   const open = async (url, environment) =>
-    (await runRemote(t, ["--timeout", 1500, url, "open"], environment)).at(-1);
+    (await remote.run(t, ["--timeout", 1500, url, "open"], environment)).at(-1);
   assert.match(await open(server.url), /^open$/);
   assert.equal(
     await open(server.url, { DENO_KV_ACCESS_TOKEN: "another-token" }),
@@ -196,12 +113,12 @@ test("sessions that last a second or two are renewed without a pause in the work
   const folder = await temporaryFolder(t);
   const path = join(folder, "kv.sqlite3");
   const server = await startServer(t, path, { args: ["--session-lifetime", "2s"] });
-  const watching = startRemote(t, [server.url, "watch"]);
+  const watching = remote.start(t, [server.url, "watch"]);
   await watching.line((line) => line === "absent");
-  const counts = lastJson(await runRemote(t, [server.url, "count", 4000, 4]));
+  const counts = lastJson(await remote.run(t, [server.url, "count", 4000, 4]));
   assert.deepEqual({ unknown: counts.unknown, refused: counts.refused }, { unknown: 0, refused: 0 });
   assert.ok(counts.committed > 0);
-  const write = await runRemote(t, [server.url, "many", 10]);
+  const write = await remote.run(t, [server.url, "many", 10]);
   assert.equal(lastJson(write).written, 10);
   await server.stop();
   assert.equal(await countIn(path), counts.committed);
@@ -210,7 +127,7 @@ test("sessions that last a second or two are renewed without a pause in the work
 test("a thousand operations at once all complete", async (t) => {
   const folder = await temporaryFolder(t);
   const server = await startServer(t, join(folder, "kv.sqlite3"));
-  const { written, read } = lastJson(await runRemote(t, [server.url, "many", 1000]));
+  const { written, read } = lastJson(await remote.run(t, [server.url, "many", 1000]));
   assert.deepEqual({ written, read }, { written: 1000, read: 1000 });
 });
 
@@ -222,7 +139,7 @@ async function countThroughKills(t, what, key) {
   const path = join(folder, "kv.sqlite3");
   let server = await startServer(t, path);
   const { port } = server;
-  const counting = startRemote(t, [server.url, ...what]);
+  const counting = remote.start(t, [server.url, ...what]);
   await counting.line((line) => line === "counting");
   for (let i = 0; i < 2; i++) {
     await sleep(600);
@@ -260,7 +177,7 @@ test("a write whose answer is lost is unknown, and was not sent twice", async (t
     cut++;
     return true;
   });
-  const counts = lastJson(await runRemote(t, [url, "count", 1500, 1]));
+  const counts = lastJson(await remote.run(t, [url, "count", 1500, 1]));
   await server.stop();
   assert.ok(cut > 0);
   assert.equal(counts.unknown, cut, "each that was cut, and no other");
@@ -278,7 +195,7 @@ test("a guarded write whose answer is lost is repeated", async (t) => {
     server.port,
     (data) => data.includes("POST /v2/atomic_write") && ++writes % 7 === 6,
   );
-  const counts = lastJson(await runRemote(t, [url, "guarded", 1500]));
+  const counts = lastJson(await remote.run(t, [url, "guarded", 1500]));
   await server.stop();
   assert.ok(counts.unknown > 0, "its repetition fails its check, from which nobody can know why");
   assert.equal(counts.refused, 0);
@@ -290,7 +207,7 @@ test("a watch loses no change while the server is killed and started again", asy
   const path = join(folder, "kv.sqlite3");
   let server = await startServer(t, path);
   const { port } = server;
-  const watching = startRemote(t, [server.url, "watch"]);
+  const watching = remote.start(t, [server.url, "watch"]);
   await watching.line((line) => line === "absent");
   const set = async (value) => {
     const done = await tuplet(["set", "--db", path, '["watched"]', "--raw", "--value-file", "-"], {
@@ -313,7 +230,7 @@ test("a watch loses no change while the server is killed and started again", asy
 test("closing takes no more than seconds when the server does not answer, and completes everything", async (t) => {
   const folder = await temporaryFolder(t);
   const server = await startServer(t, join(folder, "kv.sqlite3"));
-  const closing = startRemote(t, [server.url, "close-under-way"]);
+  const closing = remote.start(t, [server.url, "close-under-way"]);
   await closing.line((line) => line === "ready");
   server.child.kill("SIGSTOP");
   closing.input.write("\n");
@@ -325,7 +242,7 @@ test("closing takes no more than seconds when the server does not answer, and co
 
 test("each allocation may fail", async (t) => {
   const server = await startServer(t, ":memory:");
-  const { allocations } = lastJson(await runRemote(t, [server.url, "out-of-memory"]));
+  const { allocations } = lastJson(await remote.run(t, [server.url, "out-of-memory"]));
   assert.ok(allocations > 20, `${allocations} were made`);
 });
 
@@ -335,7 +252,7 @@ test("messages come to a listener, and again when they fail", async (t) => {
   const folder = await temporaryFolder(t);
   const path = join(folder, "kv.sqlite3");
   const server = await startServer(t, path);
-  const listening = startRemote(t, [server.url, "listen", 3]);
+  const listening = remote.start(t, [server.url, "listen", 3]);
   await listening.line((line) => line === "listening");
   const node = spawn(process.execPath, [
     "--input-type=module",
@@ -360,14 +277,14 @@ test("messages come to a listener, and again when they fail", async (t) => {
 
 test("a server without a queue over the network says so", async (t) => {
   const url = await startFake(t, (request, response) => response.end(metadata()));
-  const lines = await runRemote(t, [url, "listen", 1]);
+  const lines = await remote.run(t, [url, "listen", 1]);
   assert.match(lines.at(-1), /^failed TUPLET_UNSUPPORTED .*no queue over the network/);
 });
 
 // ---- Servers that misbehave ----
 
 test("answers that are no answers are errors", async (t) => {
-  const open = async (url) => (await runRemote(t, ["--timeout", 1000, url, "open"])).at(-1);
+  const open = async (url) => (await remote.run(t, ["--timeout", 1000, url, "open"])).at(-1);
   const answering = (body) => startFake(t, (request, response) => response.end(body));
   assert.match(await open(await answering("no JSON")), /TUPLET_MALFORMED: .*not JSON/);
   assert.match(await open(await answering(metadata({ version: 9 }))), /TUPLET_UNSUPPORTED: .*version 9/);
@@ -392,12 +309,12 @@ test("the exchange follows redirects, the data path does not", async (t) => {
     t,
     (request, response) => response.writeHead(308, { location: `${real}/db` }).end(),
   );
-  assert.equal((await runRemote(t, [`${real}/db`, "open"])).at(-1), "open");
-  const counts = lastJson(await runRemote(t, ["--timeout", 1000, `${real}/db`, "count", 300, 1]));
+  assert.equal((await remote.run(t, [`${real}/db`, "open"])).at(-1), "open");
+  const counts = lastJson(await remote.run(t, ["--timeout", 1000, `${real}/db`, "count", 300, 1]));
   assert.equal(counts.committed, 0);
   assert.ok(counts.refused > 0);
   assert.ok(!seen.some(([, url]) => url === "/elsewhere"));
-  await runRemote(t, ["--timeout", 1000, moved, "open"]);
+  await remote.run(t, ["--timeout", 1000, moved, "open"]);
   const [method, url, authorization] = seen.at(-1);
   assert.deepEqual([method, url], ["POST", "/db"]);
   assert.equal(authorization, undefined, "another server does not get the token");
@@ -412,7 +329,7 @@ test("a write is sent again after a refusal that says when, and not after an err
   };
   const count = async (status, headers) => {
     writes = 0;
-    return lastJson(await runRemote(t, [await startFake(t, handle(status, headers)), "count", 300, 1]));
+    return lastJson(await remote.run(t, [await startFake(t, handle(status, headers)), "count", 300, 1]));
   };
   assert.equal((await count(503, { "retry-after": "0" })).unknown, 0);
   assert.equal((await count(429, { "retry-after": "0" })).unknown, 0);
@@ -443,6 +360,6 @@ test("a session that the server does not take any more is replaced", async (t) =
     });
     response.writeHead(status).end(answer);
   });
-  const { written, read } = lastJson(await runRemote(t, [url, "many", 20]));
+  const { written, read } = lastJson(await remote.run(t, [url, "many", 20]));
   assert.deepEqual({ written, read, exchanges }, { written: 20, read: 20, exchanges: 2 });
 });

@@ -54,6 +54,10 @@ export const watch = (...keys) => message({ 1: keys.map((key) => message({ 1: ke
 
 export const watchRange = ({ start, end, changesMax }) => message({ 1: start, 2: end, 3: changesMax });
 
+/** What a server sends; deletedKey alone is told. */
+export const watchRangeOutput = ({ mustReread, changes = [], versionstamp }) =>
+  message({ 1: mustReread, 2: changes.map(({ deletedKey }) => message({ 2: deletedKey })), 3: versionstamp });
+
 export const queueListen = ({ maxInFlight } = {}) => message({ 1: maxInFlight });
 export const queueFinish = ({ id, success }) => message({ 1: id, 2: success });
 
