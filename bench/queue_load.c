@@ -93,7 +93,7 @@ void queue_load_latency(const char *path, int count, int64_t *ret_latencies_ns) 
     check(tuplet_enqueue(db, payload, NULL, NULL, &error), &error);
     wait_for(&c.begun);
     ret_latencies_ns[i] = atomic_load(&c.begun_ns) - enqueued_ns;
-    const struct timespec pause = {.tv_nsec = (5 + i % 11) * 1000000};
+    const struct timespec pause = {.tv_nsec = (5 + i % 11) * 1000000L};
     (void)nanosleep(&pause, NULL);
   }
   wait_for(&c.handled);

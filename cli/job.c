@@ -96,8 +96,8 @@ tp_cli_exit tp_cli_job_start(tp_cli_job *job, const char *command, const sigset_
     if (ends[1] >= 0) (void)close(ends[1]);
     return tp_cli_fail_as(TP_CLI_EXIT_SYSTEM, "starting the command: %s", strerror(rc));
   }
-  *job = (tp_cli_job){
-      .pid = pid, .letter = letter, .input_fd = ends[1], .input = input, .input_size = input_size};
+  *job = (tp_cli_job){.pid = pid, .letter = letter, .input_fd = ends[1], .input_size = input_size};
+  job->input = input;
   tp_cli_job_feed(job);
   return TP_CLI_EXIT_OK;
 }

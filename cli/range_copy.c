@@ -43,7 +43,9 @@ static bool insert(tp_cli_range_copy *copy, size_t index, const tuplet_entry *en
   if (entry->key.size > 0) memcpy(bytes, entry->key.data, entry->key.size);
   tp_cli_known_key *item = &copy->items[index];
   memmove(item + 1, item, (copy->count - index) * sizeof *item);
-  *item = (tp_cli_known_key){bytes, entry->key.size, entry->versionstamp};
+  item->bytes = bytes;
+  item->size = entry->key.size;
+  item->versionstamp = entry->versionstamp;
   copy->count++;
   return true;
 }

@@ -96,7 +96,7 @@ static void fuzz_read_output(tuplet_bytes message, tp_arena *arena) {
 
 static void fuzz_write_output(tuplet_bytes message, tp_arena *arena) {
   static const tp_check checks[3];
-  uint32_t failed[3];
+  uint32_t failed[3] = {0};
   tp_write write = {.checks = checks, .check_count = 3, .failed_checks = failed};
   if (tp_atomic_write_output_decode(message, arena, &write, NULL) != TUPLET_CONFLICT) return;
   assert(write.failed_check_count <= 3);

@@ -66,7 +66,7 @@ static bool add_header(tp_webhook_post *post, const char *line) {
  * stands as %XX. */
 static bool add_id(tp_webhook_post *post, tuplet_bytes id) {
   static const char name[] = "tuplet-message-id: ";
-  char line[sizeof name + 3 * ID_SIZE_MAX];
+  char line[sizeof name + (size_t)3 * ID_SIZE_MAX];
   size_t size = sizeof name - 1;
   const uint8_t *bytes = id.data;
   memcpy(line, name, size);
@@ -96,6 +96,7 @@ static bool add_headers(tp_webhook_post *post, const tp_webhook_post_config *con
 
 /* ---- The request ---- */
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): libcurl's type */
 static size_t on_answer(char *data, size_t one, size_t size, void *context) {
   (void)data;
   (void)one;

@@ -86,18 +86,20 @@ tuplet_status tuplet_watch_next_async(tuplet_watch *watch, tuplet_watch_callback
 
 /* ---- Beginning and end ---- */
 
-static tuplet_status encode_keys(tuplet_watch *watch, const tuplet_key *keys, tuplet_error *error) {
+static tuplet_status encode_keys(tuplet_watch *watch, const tuplet_key *keys, size_t key_count,
+                                 tuplet_error *error) {
   size_t ends[TP_LIMIT_WATCH_KEYS_MAX];
-  for (size_t i = 0; i < watch->key_count; i++) {
+  for (size_t i = 0; i < key_count; i++) {
     tuplet_status status = tp_key_encode(keys[i], &watch->keys, error);
     if (status != TUPLET_OK) return status;
     tp_buffer_append_byte(&watch->keys, 0); /* so that there are bytes also when all keys are empty */
     if (watch->keys.failed) return tp_fail_nomem(error);
     ends[i] = watch->keys.size;
   }
-  for (size_t i = 0, start = 0; i < watch->key_count; start = ends[i], i++) {
+  for (size_t i = 0, start = 0; i < key_count; start = ends[i], i++) {
     watch->views[i] = tuplet_view(watch->keys.data + start, ends[i] - start - 1);
   }
+  watch->key_count = key_count;
   return TUPLET_OK;
 }
 
@@ -124,10 +126,9 @@ tuplet_status tuplet_watch_open(tuplet_db *db, const tuplet_key *keys, size_t ke
     tp_free(db->allocator, watch);
     return status;
   }
-  watch->key_count = key_count;
   tp_buffer_init(&watch->keys, db->allocator);
   tp_entry_batch_init(&watch->batch, db->allocator);
-  status = encode_keys(watch, keys, error);
+  status = encode_keys(watch, keys, key_count, error);
   if (status == TUPLET_OK && key_count > 0) {
     status = tp_watch_open(db->store, watch->views, key_count, tp_watcher_wake, watch, &watch->inner, error);
   }

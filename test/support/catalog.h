@@ -22,11 +22,11 @@ typedef struct fixture {
 static inline int setup(void **state) {
   fixture *f = calloc(1, sizeof *f);
   if (f == NULL) return -1;
+  *state = f;
   const char *folder = getenv("TMPDIR");
   (void)snprintf(f->root, sizeof f->root, "%s/tuplet-test-XXXXXX", folder == NULL ? "/tmp" : folder);
   if (mkdtemp(f->root) == NULL) return -1;
   (void)snprintf(f->path, sizeof f->path, "%s/data", f->root);
-  *state = f;
   return tp_catalog_open(NULL, f->path, TP_CATALOG_MAKE, &f->catalog, &f->error) == TUPLET_OK ? 0 : -1;
 }
 

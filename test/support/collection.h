@@ -62,12 +62,12 @@ static inline void stop(fixture *f) {
 static inline int setup(void **state) {
   fixture *f = calloc(1, sizeof *f);
   if (f == NULL) return -1;
+  *state = f;
   const char *folder = getenv("TMPDIR");
   if (access("/dev/shm", W_OK) == 0) folder = "/dev/shm"; /* thousands of folders take disks a while */
   (void)snprintf(f->path, sizeof f->path, "%s/tuplet-test-XXXXXX", folder == NULL ? "/tmp" : folder);
   if (mkdtemp(f->path) == NULL) return -1;
   atomic_init(&f->now_ms, 1000000);
-  *state = f;
   if (tp_catalog_open(NULL, f->path, TP_CATALOG_CHANGE, &f->catalog, &f->error) != TUPLET_OK) return -1;
   start(f);
   return 0;

@@ -138,8 +138,7 @@ static void *run(void *context) {
     if (loop->stopping) break;
     /* Transfers that were started meanwhile make it return at once; so does a post. */
     if (curl_multi_poll(loop->multi, NULL, 0, wait_ms(loop), NULL) != CURLM_OK)
-      (void)nanosleep(&(struct timespec){.tv_nsec = 10 * 1000000},
-                      NULL); /* out of memory: not at full speed */
+      (void)nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL); /* out of memory: not at full speed */
   }
   return NULL;
 }

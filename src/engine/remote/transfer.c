@@ -30,6 +30,7 @@ static size_t on_read(char *buffer, size_t size, size_t count, void *context) {
 }
 
 /* Before a request is given to a connection; for the second time when libcurl would send it again. */
+/* NOLINTNEXTLINE(readability-non-const-parameter): libcurl's type */
 static int on_request(void *context, char *remote_ip, char *local_ip, int remote_port, int local_port) {
   (void)remote_ip;
   (void)local_ip;
@@ -260,12 +261,12 @@ tuplet_status tp_remote_transfer_start(tp_remote_transfer *transfer, tp_remote_c
   } else {
     CURLcode code = set_up_protocol(transfer);
     if (code == CURLE_OK) code = set_up_callbacks(transfer);
+    if (code == CURLE_OK && curl_multi_add_handle(client->loop->multi, transfer->easy) != CURLM_OK)
+      code = CURLE_OUT_OF_MEMORY;
     if (code == CURLE_OUT_OF_MEMORY)
       status = tp_fail_nomem(error);
     else if (code != CURLE_OK)
       status = tp_fail(error, TUPLET_UNSUPPORTED, "libcurl cannot do this: %s", curl_easy_strerror(code));
-    else if (curl_multi_add_handle(client->loop->multi, transfer->easy) != CURLM_OK)
-      status = tp_fail_nomem(error);
   }
   if (status != TUPLET_OK) let_go(transfer);
   return status;

@@ -180,6 +180,7 @@ typedef struct write_plan {
   size_t count;
   size_t computed_size;
   tp_sqlite_lease_end *ends;
+  size_t end_count;
   bool storage_failed; /* tells a failure of the storage from a refusal */
 } write_plan;
 
@@ -242,6 +243,7 @@ static tuplet_status plan_finishes(tp_sqlite_connection *connection, tp_write *w
     plan->storage_failed = status != TUPLET_OK && status != TUPLET_NOMEM;
     if (status != TUPLET_OK) return status;
     *ret_undelivered_count += plan->ends[i].undelivered_key_count;
+    plan->end_count++;
   }
   return TUPLET_OK;
 }
@@ -254,7 +256,7 @@ static tuplet_status make_plan(tp_sqlite_connection *connection, tp_write *write
   if (status == TUPLET_OK)
     status = plan_mutations(connection, write, version, now_ms, undelivered_count, ret_plan);
   if (status != TUPLET_OK) return status;
-  for (size_t i = 0; i < write->finish_count; i++) {
+  for (size_t i = 0; i < ret_plan->end_count; i++) {
     for (size_t k = 0; k < ret_plan->ends[i].undelivered_key_count; k++)
       ret_plan->changes[ret_plan->count++] = tp_sqlite_undelivered_change(&ret_plan->ends[i], k);
   }
@@ -268,15 +270,15 @@ static tuplet_status write_rows(tp_sqlite_connection *connection, tp_write *writ
     status = tp_sqlite_write_row(connection, &plan->changes[i], version, &write->error);
   for (size_t i = 0; status == TUPLET_OK && i < write->enqueue_count; i++)
     status = tp_sqlite_enqueue(connection, &write->enqueues[i], write->arena->allocator, &write->error);
-  for (size_t i = 0; status == TUPLET_OK && i < write->finish_count; i++)
+  for (size_t i = 0; status == TUPLET_OK && i < plan->end_count; i++)
     status = tp_sqlite_lease_end_write(connection, &plan->ends[i], &write->error);
   return status;
 }
 
 /* When the first of the messages that go back into the queue is due. */
-static int64_t first_requeued_ms(const write_plan *plan, size_t end_count) {
+static int64_t first_requeued_ms(const write_plan *plan) {
   int64_t first_ms = TP_EXPIRES_NEVER;
-  for (size_t i = 0; i < end_count; i++) {
+  for (size_t i = 0; i < plan->end_count; i++) {
     const tp_sqlite_lease_end *end = &plan->ends[i];
     if (end->waits && (first_ms == TP_EXPIRES_NEVER || end->due_at_ms < first_ms)) first_ms = end->due_at_ms;
   }
@@ -302,7 +304,7 @@ tp_sqlite_applied tp_sqlite_apply(tp_sqlite_connection *connection, tp_write *wr
 
   write->status = write_rows(connection, write, &plan, version);
   if (write->status != TUPLET_OK) return TP_SQLITE_STORAGE_FAILED;
-  write->requeued_due_ms = first_requeued_ms(&plan, write->finish_count);
+  write->requeued_due_ms = first_requeued_ms(&plan);
   bool is_unseen = write->finish_count > 0 && plan.count == 0 && write->enqueue_count == 0 &&
                    write->requeued_due_ms == TP_EXPIRES_NEVER;
   return is_unseen ? TP_SQLITE_APPLIED_UNSEEN : TP_SQLITE_APPLIED;

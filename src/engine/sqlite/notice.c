@@ -37,7 +37,7 @@ static void *run(void *context) {
   tp_sqlite_notice *notice = context;
   struct pollfd sources[] = {{.fd = notice->events, .events = POLLIN},
                              {.fd = notice->stop, .events = POLLIN}};
-  const struct timespec gather = {.tv_nsec = GATHER_US * 1000};
+  const struct timespec gather = {.tv_nsec = GATHER_US * 1000L};
   for (;;) {
     if (poll(sources, 2, -1) < 0) {
       if (errno == EINTR) continue;

@@ -190,11 +190,11 @@ static tuplet_status plan_end(const queue_row *row, tp_finish_outcome outcome, i
 static tuplet_status find_lease(tp_sqlite_connection *connection, const tp_finish *finish, tp_arena *arena,
                                 queue_row *ret_row, tuplet_error *error) {
   tuplet_status status = TUPLET_OK;
+  *ret_row = (queue_row){.id = finish->id};
   bool is_done = finish->outcome == TP_FINISH_DONE; /* then nobody needs what is in the row */
   sqlite3_stmt *statement =
       tp_sqlite_prepared(connection, is_done ? TP_SQL_HAS_LEASE : TP_SQL_GET_LEASE, &status, error);
   if (statement == NULL) return status;
-  *ret_row = (queue_row){.id = finish->id};
   int rc = sqlite3_bind_int64(statement, 1, finish->lease_until_ms);
   if (rc == SQLITE_OK) rc = bind_text(statement, 2, finish->id);
   if (rc == SQLITE_OK) rc = sqlite3_step(statement);

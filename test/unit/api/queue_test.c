@@ -31,7 +31,7 @@ static int number_of(tuplet_value value) {
   tuplet_owned text;
   tuplet_error error;
   assert_int_equal(tuplet_value_to_text(value, NULL, &text, &error), TUPLET_OK);
-  int number = atoi(text.data);
+  int number = (int)strtol(text.data, NULL, 10);
   tuplet_owned_free(&text);
   return number;
 }

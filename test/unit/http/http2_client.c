@@ -26,7 +26,7 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
     if (strcmp(text, "100") == 0) {
       a->had_continue = true;
     } else {
-      a->status = atoi(text);
+      a->status = (int)strtol(text, NULL, 10);
     }
   }
   if (name_size == 5 && memcmp(name, "x-tag", 5) == 0) memcpy(a->tag, text, sizeof a->tag);

@@ -3,6 +3,7 @@
 #include "server/server.h"
 
 #include "api/open.h"
+#include "support/http_text.h"
 #include "support/latch.h"
 
 #include <arpa/inet.h>
@@ -56,7 +57,7 @@ static tp_server *start(const tuplet_allocator *allocator, tp_auth *auth) {
 
 static int connect_to(const tp_server *server) {
   struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  address.sin_port = htons((uint16_t)atoi(strrchr(tp_server_address(server, 0), ':') + 1));
+  address.sin_port = htons(port_of(tp_server_address(server, 0)));
   int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   assert_true(fd >= 0);
   assert_int_equal(connect(fd, (const struct sockaddr *)&address, sizeof address), 0);

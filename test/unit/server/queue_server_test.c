@@ -5,6 +5,7 @@
 
 #include "api/open.h"
 #include "datapath.pb-c.h"
+#include "support/http_text.h"
 
 #include <arpa/inet.h>
 #include <poll.h>
@@ -76,7 +77,10 @@ static int call(const fixture *f, const char *path, const void *body, size_t siz
   for (ssize_t more; (more = recv(client, answer + received, sizeof answer - 1 - received, 0)) > 0;)
     received += (size_t)more;
   answer[received] = '\0';
-  if (received > 0) assert_int_equal(sscanf(answer, "HTTP/1.1 %d", &status), 1);
+  if (received > 0) {
+    status = status_of(answer);
+    assert_true(status > 0);
+  }
   assert_int_equal(close(client), 0);
   return status;
 }
@@ -288,7 +292,7 @@ static int start_server(fixture *f) {
   config.auth = f->auth;
   if (tp_open_store(":memory:", &options, config.clock, &config.store, NULL, NULL) != TUPLET_OK) return -1;
   if (tp_server_start(&config, &f->server, NULL) != TUPLET_OK) return -1;
-  uint16_t port = (uint16_t)atoi(strrchr(tp_server_address(f->server, 0), ':') + 1);
+  uint16_t port = port_of(tp_server_address(f->server, 0));
   f->address = (struct sockaddr_in){
       .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   return 0;

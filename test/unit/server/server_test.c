@@ -7,6 +7,7 @@
 #include "base/buffer.h"
 #include "datapath.pb-c.h"
 #include "server/protocol/exchange.h"
+#include "support/http_text.h"
 
 #include <arpa/inet.h>
 #include <setjmp.h>
@@ -48,7 +49,7 @@ static int start(fixture *f, bool read_only) {
   if (tp_open_store(":memory:", &options, config.clock, &config.store, NULL, NULL) != TUPLET_OK) return -1;
   if (tp_server_start(&config, &f->server, NULL) != TUPLET_OK) return -1;
   f->address.sin_family = AF_INET;
-  f->address.sin_port = htons((uint16_t)atoi(strrchr(tp_server_address(f->server, 0), ':') + 1));
+  f->address.sin_port = htons(port_of(tp_server_address(f->server, 0)));
   f->address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   tp_database_id_to_text(database_id, f->id);
   tp_session session = {.may_write = !read_only, .expires_at_ms = INT64_MAX};
@@ -137,7 +138,8 @@ static void read_head(int client, http_response *response) {
     if (strcmp(response->head + size, "\r\n") == 0) break;
     size += strlen(response->head + size);
   }
-  assert_int_equal(sscanf(response->head, "HTTP/1.1 %d", &response->status), 1);
+  response->status = status_of(response->head);
+  assert_true(response->status > 0);
 }
 
 /* One piece of a chunked body, appended; false at the end. */

@@ -79,10 +79,11 @@ static void what_it_says_it_holds_it_holds(void **state) {
     tp_expiry_agenda agenda = collecting(&faults.allocator, 12);
     dice random = {fail_at + 1};
     uint8_t added[40];
-    for (uint8_t i = 0; i < sizeof added; i++) {
+    for (size_t i = 0; i < sizeof added; i++) {
+      const uint8_t key = (uint8_t)i;
       added[i] = (uint8_t)(1 + dice_below(&random, 15));
-      tp_expiry_agenda_add(&agenda, (tuplet_bytes){&i, 1}, added[i]);
-      for (uint8_t j = 0; j <= i; j++) {
+      tp_expiry_agenda_add(&agenda, (tuplet_bytes){&key, 1}, added[i]);
+      for (size_t j = 0; j <= i; j++) {
         bool holds = agenda.mass_ms == added[j];
         for (size_t k = 0; k < agenda.count; k++)
           holds = holds || (agenda.items[k].key[0] == j && agenda.items[k].at_ms == added[j]);

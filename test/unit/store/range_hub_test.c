@@ -3,6 +3,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -93,16 +94,18 @@ static void begin(fixture *f) {
 /* The keys that are taken in a snapshot, one after the other; "-" when it is not time. */
 static void expect_taken(fixture *f, uint8_t last, const char *keys) {
   char text[64] = "";
+  size_t size = 0;
   uint8_t from;
   tp_range_keys taken = {0};
   tuplet_error error;
   const tuplet_versionstamp snapshot = number(last);
   (void)look(f, &from);
   tuplet_status status = tp_range_hub_take(&f->hub, &f->member, &snapshot, &taken, &error);
-  if (status == TUPLET_TIMEOUT) strcat(text, "-");
+  if (status == TUPLET_TIMEOUT) text[0] = '-';
   for (size_t i = 0; i < taken.count; i++) {
-    strncat(text, (const char *)taken.items[i].bytes, taken.items[i].size);
-    strcat(text, " ");
+    size += (size_t)snprintf(text + size, sizeof text - size, "%.*s ", (int)taken.items[i].size,
+                             (const char *)taken.items[i].bytes);
+    assert_true(size < sizeof text);
   }
   tp_range_keys_free(&f->faults.allocator, &taken);
   assert_string_equal(text, keys);

@@ -57,7 +57,7 @@ static void a_read_arrives_as_it_was_asked(void **state) {
   assert_int_equal(tp_snapshot_read_decode(tp_buffer_view(&f->out), &f->arena, &decoded, &count, &f->error),
                    TUPLET_OK);
   assert_int_equal(count, 2);
-  for (size_t i = 0; i < count; i++) {
+  for (size_t i = 0; i < 2; i++) {
     assert_bytes(ranges[i].start, decoded[i].start);
     assert_bytes(ranges[i].end, decoded[i].end);
     assert_int_equal(decoded[i].limit, ranges[i].limit);
@@ -176,7 +176,7 @@ static void a_watch_and_the_ends_of_messages_arrive(void **state) {
   size_t count;
   assert_int_equal(tp_watch_decode(tp_buffer_view(&f->out), &f->arena, &got, &count, &f->error), TUPLET_OK);
   assert_int_equal(count, 3);
-  for (size_t i = 0; i < count; i++) assert_bytes(keys[i], got[i]);
+  for (size_t i = 0; i < 3; i++) assert_bytes(keys[i], got[i]);
 
   uint32_t in_flight_max;
   tp_buffer_clear(&f->out);

@@ -87,7 +87,7 @@ static void *counting_reallocate(void *context, void *pointer, size_t new_size) 
 static void a_message_of_tiny_fields_cannot_take_more_than_its_budget(void **state) {
   (void)state;
   static const uint8_t outermost[] = {0x0a, 0x12, 0x1a, 0x22 /* unknown */};
-  const size_t size = 1536 * 1024;
+  const size_t size = (size_t)1536 * 1024;
   tp_write write;
   uint8_t *bytes = calloc(1, size);
   assert_non_null(bytes);

@@ -26,8 +26,8 @@ int link(const char *from, const char *to) {
   return -1;
 }
 
-int renameat2(int from_folder, const char *from, int to_folder, const char *to, unsigned flags) {
-  if (rename_errno == 0) return (int)syscall(SYS_renameat2, from_folder, from, to_folder, to, flags);
+int renameat2(int oldfd, const char *old, int newfd, const char *new, unsigned flags) {
+  if (rename_errno == 0) return (int)syscall(SYS_renameat2, oldfd, old, newfd, new, flags);
   errno = rename_errno;
   return -1;
 }
@@ -41,11 +41,11 @@ typedef struct fixture {
 static int setup(void **state) {
   fixture *f = calloc(1, sizeof *f);
   if (f == NULL) return -1;
+  *state = f;
   (void)snprintf(f->folder, sizeof f->folder, "%s", "/tmp/tuplet-secrets-XXXXXX");
   if (mkdtemp(f->folder) == NULL) return -1;
   (void)snprintf(f->path, sizeof f->path, "%s/kv.db", f->folder);
   (void)snprintf(f->file, sizeof f->file, "%s.secrets", f->path);
-  *state = f;
   return 0;
 }
 

@@ -42,10 +42,10 @@ typedef struct fixture {
 static int setup(void **state) {
   fixture *f = calloc(1, sizeof *f);
   if (f == NULL) return -1;
+  *state = f;
   (void)snprintf(f->folder, sizeof f->folder, "%s", "/tmp/tuplet-tokens-XXXXXX");
   if (mkdtemp(f->folder) == NULL) return -1;
   (void)snprintf(f->file, sizeof f->file, "%s/tokens", f->folder);
-  *state = f;
   return 0;
 }
 

@@ -208,7 +208,7 @@ typedef struct config_folder {
 } config_folder;
 
 static void make_file(config_folder *folder, const char *text) {
-  (void)snprintf(folder->name, sizeof folder->name, "/tmp/tuplet-config-XXXXXX");
+  *folder = (config_folder){.name = "/tmp/tuplet-config-XXXXXX"};
   assert_non_null(mkdtemp(folder->name));
   (void)snprintf(folder->file, sizeof folder->file, "%s/tuplet.conf", folder->name);
   FILE *file = fopen(folder->file, "w");

@@ -46,8 +46,8 @@ static void what_tools_make_meanwhile_is_found(void **state) {
 
 static void an_id_that_is_not_known_is_looked_for_at_most_once_a_second(void **state) {
   fixture *f = *state;
-  database_id first;
-  database_id second;
+  database_id first = {{0}};
+  database_id second = {{0}};
   pass(f, 1000);
   EXPECT(f, TUPLET_OK, tp_catalog_create(f->catalog, "first", NULL, first.bytes, &f->error));
   EXPECT(f, TUPLET_OK, use(f, first)); /* as another server on the folder may have told it */

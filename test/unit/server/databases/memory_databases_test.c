@@ -73,7 +73,7 @@ typedef struct database_id {
 } database_id;
 
 static database_id exchange(fixture *f, uint64_t connection) {
-  database_id result;
+  database_id result = {{0}};
   assert_int_equal(tp_memory_databases_exchange(f->databases, connection, result.bytes, &f->error),
                    TUPLET_OK);
   return result;

@@ -116,7 +116,7 @@ typedef struct manager {
 static void manager_open(manager *m, bool is_abstract) {
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   struct timeval patience = {.tv_sec = 20};
-  (void)snprintf(m->folder, sizeof m->folder, "/tmp/tuplet-systemd-XXXXXX");
+  *m = (manager){.folder = "/tmp/tuplet-systemd-XXXXXX"};
   assert_non_null(mkdtemp(m->folder));
   (void)snprintf(m->path, sizeof m->path, "%s%s/s", is_abstract ? "@" : "", m->folder);
   (void)snprintf(address.sun_path, sizeof address.sun_path, "%s", m->path);

@@ -37,6 +37,7 @@ static tuplet_bytes view(const char *text) {
 
 static void hold(tp_queue_leases *leases, held *message, int number, const tp_session *session,
                  tp_queue_lease_list *list) {
+  *message = (held){0};
   (void)snprintf(message->id, sizeof message->id, "m%d", number);
   message->delivery = (tp_delivery){.id = view(message->id)};
   message->lease = (tp_queue_lease){.delivery = &message->delivery};
