@@ -927,11 +927,16 @@ typedef struct tuplet_range_watch tuplet_range_watch;
  *     for (size_t i = 0; i < changes->count; i++) apply(&changes->items[i]);
  *   }
  *
- * After each delivery with items the copy is what a list would give as of its versionstamp.
+ * After each delivery with items the copy is what a list would give as of its versionstamp. Where a server
+ * keeps the database this holds from the first delivery on that is newer than the list: what was on its way
+ * while the range was listed comes afterwards, and is older. So pass over an entry whose versionstamp is below
+ * that of the copy's entry, and a deletion if the delivery's is.
  *
  * must_reread comes again when more than changes_max keys, or 4 MiB of keys and values, changed before they
- * were fetched; when another handle or process wrote to the same file, which tells nobody what it wrote; and
- * after an error. So a range is best watched by the process that writes it, or through a server. */
+ * were fetched; when another handle or process wrote to the same file, which tells nobody what it wrote; when
+ * the connection to the server was lost and is there again; and after an error. So a range is best watched by
+ * the process that writes it, or through a server. TUPLET_UNSUPPORTED: the server cannot watch ranges
+ * (`tuplet serve` can, others cannot). */
 TUPLET_API tuplet_status tuplet_range_watch_open(tuplet_db *db, const tuplet_selector *selector,
                                                  const tuplet_range_watch_options *options,
                                                  tuplet_range_watch **ret_watch, tuplet_error *error);

@@ -122,8 +122,8 @@ typedef struct tp_range_result {
 } tp_range_result;
 
 /* Reads what has changed in one snapshot, and tells it in key order, `row` NULL where there is no entry any
- * more; a row's bytes are valid during the call only. Then `on_done`. After a negative status the next poll
- * says must_reread. One poll of a watch at a time. */
+ * more; a row's bytes are valid during the call only. Then `on_done`. After a negative status with which
+ * changes were lost the next poll says must_reread. One poll of a watch at a time. */
 typedef struct tp_range_poll tp_range_poll;
 struct tp_range_poll {
   tuplet_status (*on_change)(tp_range_poll *poll, tuplet_bytes key, const tp_row *row, tuplet_error *error);
