@@ -8,7 +8,7 @@
 
 typedef struct queue_server {
   pid_t process;
-  FILE *log; /* what it prints; open for as long as it runs */
+  FILE *log;     /* what it prints; open for as long as it runs */
   char url[128]; /* tuplet_open opens it: its token and authority are in the environment */
 } queue_server;
 
