@@ -47,6 +47,7 @@ extern const tp_cli_command tp_cli_codec;
 extern const tp_cli_command tp_cli_serve;
 extern const tp_cli_command tp_cli_token;
 extern const tp_cli_command tp_cli_db;
+extern const tp_cli_command tp_cli_bench;
 extern const tp_cli_command tp_cli_help;
 extern const tp_cli_command tp_cli_version;
 

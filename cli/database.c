@@ -7,8 +7,7 @@
 #include "input.h"
 #include "report.h"
 
-/* The first line of a file. Errors are reported. */
-static tp_cli_exit read_token(const char *path, char **ret_token, size_t *ret_size) {
+tp_cli_exit tp_cli_access_token_read(const char *path, char **ret_token, size_t *ret_size) {
   char *data = NULL;
   tp_cli_exit code = tp_cli_input_read(path, &data, ret_size);
   if (code != TP_CLI_EXIT_OK) return code;
@@ -32,7 +31,7 @@ tp_cli_exit tp_cli_database_open(const tp_cli_context *context, tp_cli_access ac
   char *token = NULL;
   size_t token_size = 0;
   tp_cli_exit code = TP_CLI_EXIT_OK;
-  if (context->token_path != NULL) code = read_token(context->token_path, &token, &token_size);
+  if (context->token_path != NULL) code = tp_cli_access_token_read(context->token_path, &token, &token_size);
   if (code != TP_CLI_EXIT_OK) return code;
   options.access_token = token;
   if (tuplet_open(path, &options, ret_db, &error) != TUPLET_OK) {

@@ -8,6 +8,10 @@
 
 typedef enum tp_cli_access { TP_CLI_READ, TP_CLI_WRITE } tp_cli_access;
 
+/* The access token in the first line of a file, ended by a NUL; the caller frees it, after clearing *ret_size
+ * bytes. Errors are reported. */
+tp_cli_exit tp_cli_access_token_read(const char *path, char **ret_token, size_t *ret_size);
+
 /* Opens the database that --db, else DENO_KV_SQLITE_PATH names, a file or a server's URL, else the library's
  * default. To read, a file must be there already (a database in memory is always there, and empty). The token
  * for a server is in the file of --access-token-file; without it the library takes that of the environment.
