@@ -2,8 +2,10 @@
 #include "database.h"
 #include "error.h"
 #include "list.h"
+#include "listener.h"
 #include "read.h"
 #include "value.h"
+#include "watch.h"
 #include "write.h"
 
 static napi_value version(napi_env env, napi_callback_info info) {
@@ -34,7 +36,18 @@ static const struct {
     {"delete", tp_js_delete},
     {"enqueue", tp_js_enqueue},
     {"commit", tp_js_commit},
+    {"watchOpen", tp_js_watch_open},
+    {"watchNext", tp_js_watch_next},
+    {"watchClose", tp_js_watch_close},
+    {"rangeWatchOpen", tp_js_range_watch_open},
+    {"rangeWatchNext", tp_js_range_watch_next},
+    {"rangeWatchClose", tp_js_range_watch_close},
+    {"listen", tp_js_listen},
+    {"listenClose", tp_js_listen_close},
+    {"payload", tp_js_payload},
+    {"finish", tp_js_finish},
     {"decodeV8", tp_js_decode_v8},
+    {"checkV8", tp_js_check_v8},
 };
 
 NAPI_MODULE_INIT() {

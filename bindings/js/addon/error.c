@@ -46,3 +46,8 @@ napi_status tp_js_error_take(napi_env env, napi_status status, napi_value *ret_e
   tp_js_throw_napi(env, status);
   return napi_get_and_clear_last_exception(env, ret_error);
 }
+
+void tp_js_report(napi_env env, napi_status status) {
+  napi_value error;
+  if (tp_js_error_take(env, status, &error) == napi_ok) (void)napi_fatal_exception(env, error);
+}

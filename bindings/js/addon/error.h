@@ -19,6 +19,9 @@ void tp_js_throw_nomem(napi_env env);
 /* What a call of Node-API's came to: the exception that it left pending, or a TypeError. */
 void tp_js_throw_napi(napi_env env, napi_status status);
 
+/* What a callback threw that nobody awaits: an uncaught exception. */
+void tp_js_report(napi_env env, napi_status status);
+
 /* The exception that is pending, taken, or what stands for `status` when there is none. */
 napi_status tp_js_error_take(napi_env env, napi_status status, napi_value *ret_error);
 
