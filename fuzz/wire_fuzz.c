@@ -69,8 +69,9 @@ static void fuzz_queue_listen(tuplet_bytes message, tp_arena *arena) {
 
 static void fuzz_queue_finish(tuplet_bytes message, tp_arena *arena) {
   tuplet_bytes id;
+  uint32_t attempt;
   bool success;
-  if (tp_queue_finish_decode(message, arena, &id, &success, NULL) != TUPLET_OK) return;
+  if (tp_queue_finish_decode(message, arena, &id, &attempt, &success, NULL) != TUPLET_OK) return;
   assert(id.size > 0);
   touch(id);
 }

@@ -68,17 +68,18 @@ void tp_queue_leases_add(tp_queue_leases *leases, tp_queue_lease *lease, const t
   (void)pthread_mutex_unlock(&leases->mutex);
 }
 
-static bool is_it(const tp_queue_lease *lease, tuplet_bytes id, const tp_session *session) {
+static bool is_it(const tp_queue_lease *lease, tuplet_bytes id, uint32_t attempt, const tp_session *session) {
   tuplet_bytes own = lease->delivery->id;
   return own.size == id.size && memcmp(own.data, id.data, id.size) == 0 &&
-         lease->token_id == session->token_id &&
+         (attempt == 0 || lease->delivery->attempt == attempt) && lease->token_id == session->token_id &&
          memcmp(lease->database_id, session->database_id, sizeof lease->database_id) == 0;
 }
 
-tp_queue_lease *tp_queue_leases_take(tp_queue_leases *leases, tuplet_bytes id, const tp_session *session) {
+tp_queue_lease *tp_queue_leases_take(tp_queue_leases *leases, tuplet_bytes id, uint32_t attempt,
+                                     const tp_session *session) {
   (void)pthread_mutex_lock(&leases->mutex);
   tp_queue_lease *lease = *bucket_of(leases, id);
-  while (lease != NULL && !is_it(lease, id, session)) lease = lease->same_bucket;
+  while (lease != NULL && !is_it(lease, id, attempt, session)) lease = lease->same_bucket;
   if (lease != NULL) remove_lease(leases, lease);
   (void)pthread_mutex_unlock(&leases->mutex);
   return lease;

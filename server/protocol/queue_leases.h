@@ -40,8 +40,10 @@ void tp_queue_leases_free(tp_queue_leases *leases);
 void tp_queue_leases_add(tp_queue_leases *leases, tp_queue_lease *lease, const tp_session *session,
                          tp_queue_lease_list *list);
 
-/* The message of that id, which is the caller's to finish; NULL when there is none (any more). */
-tp_queue_lease *tp_queue_leases_take(tp_queue_leases *leases, tuplet_bytes id, const tp_session *session);
+/* The message of that id, which is the caller's to finish; NULL when there is none (any more). attempt: only
+ * that one, so that what is said of an attempt twice does not end the next one; 0: any. */
+tp_queue_lease *tp_queue_leases_take(tp_queue_leases *leases, tuplet_bytes id, uint32_t attempt,
+                                     const tp_session *session);
 
 /* Any message of the list, likewise; NULL when it is empty. */
 tp_queue_lease *tp_queue_leases_take_any(tp_queue_leases *leases, const tp_queue_lease_list *list);

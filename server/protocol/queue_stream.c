@@ -295,15 +295,18 @@ void tp_queue_finish_handle(tp_worker *worker, tp_http_request *request, const t
   if (!check_right(worker, request, session, database)) return;
   tuplet_error error = {0};
   tuplet_bytes id;
+  uint32_t attempt;
   bool success = false;
   tp_arena *arena = tp_http_request_arena(request);
   finish_operation *operation = tp_arena_alloc(arena, sizeof *operation);
-  tuplet_status status =
-      operation == NULL ? tp_fail_nomem(&error)
-                        : tp_queue_finish_decode(tp_http_request_body(request), arena, &id, &success, &error);
+  tuplet_status status = TUPLET_NOMEM;
+  if (operation == NULL)
+    (void)tp_fail_nomem(&error);
+  else
+    status = tp_queue_finish_decode(tp_http_request_body(request), arena, &id, &attempt, &success, &error);
   tp_queue_lease *lease = NULL;
   if (status == TUPLET_OK) {
-    lease = tp_queue_leases_take(service->queue_leases, id, session);
+    lease = tp_queue_leases_take(service->queue_leases, id, attempt, session);
     if (lease == NULL) status = TUPLET_NOT_FOUND;
   }
   if (status != TUPLET_OK) {

@@ -25,7 +25,7 @@ void tp_watch_encode(tp_buffer *out, const tuplet_bytes *keys, size_t key_count)
 
 /* Of the extension queue/1. */
 void tp_queue_listen_encode(tp_buffer *out, uint32_t in_flight_max);
-void tp_queue_finish_encode(tp_buffer *out, tuplet_bytes id, bool success);
+void tp_queue_finish_encode(tp_buffer *out, tuplet_bytes id, uint32_t attempt, bool success);
 
 /* Of the extension watch-range/1. */
 void tp_watch_range_encode(tp_buffer *out, tuplet_bytes start, tuplet_bytes end, uint32_t changes_max);

@@ -151,9 +151,10 @@ void tp_queue_listen_encode(tp_buffer *out, uint32_t in_flight_max) {
   put_number_unless_zero(out, 1, in_flight_max);
 }
 
-void tp_queue_finish_encode(tp_buffer *out, tuplet_bytes id, bool success) {
+void tp_queue_finish_encode(tp_buffer *out, tuplet_bytes id, uint32_t attempt, bool success) {
   put_bytes_unless_empty(out, 1, id);
   put_number_unless_zero(out, 2, success);
+  put_number_unless_zero(out, 3, attempt);
 }
 
 void tp_watch_range_encode(tp_buffer *out, tuplet_bytes start, tuplet_bytes end, uint32_t changes_max) {

@@ -35,8 +35,9 @@ tuplet_status tp_watch_decode(tuplet_bytes message, tp_arena *arena, tuplet_byte
 /* Of the extension queue/1. The limits of max_in_flight are checked. */
 tuplet_status tp_queue_listen_decode(tuplet_bytes message, tp_arena *arena, uint32_t *ret_in_flight_max,
                                      tuplet_error *error);
+/* *ret_attempt: 0 where the message does not say. */
 tuplet_status tp_queue_finish_decode(tuplet_bytes message, tp_arena *arena, tuplet_bytes *ret_id,
-                                     bool *ret_success, tuplet_error *error);
+                                     uint32_t *ret_attempt, bool *ret_success, tuplet_error *error);
 
 /* Of the extension watch-range/1. The limits of changes_max are the store's to check. */
 tuplet_status tp_watch_range_decode(tuplet_bytes message, tp_arena *arena, tuplet_bytes *ret_start,

@@ -242,7 +242,7 @@ tuplet_status tp_queue_listen_decode(tuplet_bytes message, tp_arena *arena, uint
 }
 
 tuplet_status tp_queue_finish_decode(tuplet_bytes message, tp_arena *arena, tuplet_bytes *ret_id,
-                                     bool *ret_success, tuplet_error *error) {
+                                     uint32_t *ret_attempt, bool *ret_success, tuplet_error *error) {
   void *unpacked;
   tuplet_status status =
       tp_wire_unpack(&com__deno__kv__datapath__queue_finish__descriptor, message, arena, &unpacked, error);
@@ -250,6 +250,7 @@ tuplet_status tp_queue_finish_decode(tuplet_bytes message, tp_arena *arena, tupl
   const Com__Deno__Kv__Datapath__QueueFinish *finish = unpacked;
   if (finish->id[0] == '\0') return tp_fail(error, TUPLET_INVALID, "The message's id is missing.");
   *ret_id = (tuplet_bytes){finish->id, strlen(finish->id)};
+  *ret_attempt = finish->attempt;
   *ret_success = finish->success;
   return TUPLET_OK;
 }

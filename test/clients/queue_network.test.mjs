@@ -85,6 +85,22 @@ test("a failed message comes again as its schedule says, and at its end stands u
   assert.equal(listener.messages.length, 0);
 });
 
+test("a finish that is repeated does not end the next attempt, when it says which it means", async (t) => {
+  const { session } = await startSession(t);
+  const listener = await Listener.open(t, session);
+  await enqueue(session, ["twice told"], { backoffSchedule: [1, 1] });
+  const first = await listener.next();
+  assert.equal(await finish(session, first.id, false, 1), 200);
+  const second = await listener.next();
+  assert.deepEqual([second.id, second.attempt], [first.id, 2]);
+  for (const success of [false, true]) assert.equal(await finish(session, first.id, success, 1), 404);
+  assert.equal(await finish(session, first.id, false, 3), 404);
+  assert.equal(await finish(session, second.id, false, 2), 200, "it was left alone");
+  const third = await listener.next();
+  assert.equal(third.attempt, 3);
+  assert.equal(await finish(session, third.id), 200, "who does not say means the one that is under way");
+});
+
 test("who may only read cannot listen, and cannot finish what others have", async (t) => {
   const folder = await temporaryFolder(t);
   const file = join(folder, "tokens");

@@ -8,7 +8,7 @@ import net from "node:net";
 import { join } from "node:path";
 import test from "node:test";
 import { makeAuthority, makeCertificate } from "./lib/certificates.mjs";
-import { exchange, request1 } from "./lib/connect.mjs";
+import { exchange, request1, Session } from "./lib/connect.mjs";
 import {
   cleanEnvironment,
   CLIENTS,
@@ -19,6 +19,7 @@ import {
   TOKEN,
   tuplet,
 } from "./lib/harness.mjs";
+import { enqueue } from "./lib/queue.mjs";
 import { metadata, RemoteProgram, startFake } from "./lib/remote.mjs";
 
 const remote = new RemoteProgram("remote");
@@ -273,6 +274,21 @@ test("messages come to a listener, and again when they fail", async (t) => {
     "message 1 TUPLET_OK {second: 2n}",
     'message 2 TUPLET_OK "to fail"',
   ]);
+});
+
+test("a nack whose answer is lost is repeated, and does not end the next attempt", async (t) => {
+  const folder = await temporaryFolder(t);
+  const server = await startServer(t, join(folder, "kv.sqlite3"));
+  let finishes = 0;
+  const isFinish = (data) => data.includes("POST /v2/queue_finish");
+  const url = await startProxy(t, server.port, (data) => isFinish(data) && ++finishes === 1);
+  const listening = remote.start(t, [url, "listen", 1]);
+  await listening.line((line) => line === "listening");
+  const session = await Session.open(request1, server.url, TOKEN);
+  await enqueue(session, ["to fail"], { backoffSchedule: [1, 1, 1] }); // so it is there before the repetition
+  const lines = (await listening.end()).filter((line) => line.startsWith("message"));
+  assert.deepEqual(lines, ['message 1 TUPLET_NOT_FOUND "to fail"', 'message 2 TUPLET_OK "to fail"']);
+  assert.equal(finishes, 3);
 });
 
 test("a server without a queue over the network says so", async (t) => {

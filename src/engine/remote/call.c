@@ -453,14 +453,14 @@ void tp_remote_submit_write(tp_engine *base, tp_write *write) {
   write->on_done(write);
 }
 
-void tp_remote_submit_finish(tp_remote *remote, tuplet_bytes id, bool success,
+void tp_remote_submit_finish(tp_remote *remote, tuplet_bytes id, uint32_t attempt, bool success,
                              void (*on_done)(void *context, tuplet_status status, const tuplet_error *error),
                              void *context) {
   tp_remote_call *call = new_call(remote, CALL_FINISH);
   if (call != NULL) {
     call->on_finished = on_done;
     call->finish_context = context;
-    tp_queue_finish_encode(&call->body, id, success);
+    tp_queue_finish_encode(&call->body, id, attempt, success);
   }
   tuplet_error error;
   if (call == NULL || !submit(call)) on_done(context, tp_fail_nomem(&error), &error);

@@ -103,8 +103,8 @@ static void run_finish(tp_remote_item *posted) {
     /* One alone cannot be returned: it fails, and comes again as its schedule says. And one that is done is
      * told also when its stream is gone: the server may not have noticed. */
     listener->finishing_count++;
-    tp_remote_submit_finish(listener->stream.remote, item->base.id, item->outcome == TP_FINISH_DONE,
-                            on_finished, item);
+    tp_remote_submit_finish(listener->stream.remote, item->base.id, item->base.attempt,
+                            item->outcome == TP_FINISH_DONE, on_finished, item);
   }
 }
 

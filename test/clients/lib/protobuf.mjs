@@ -59,7 +59,7 @@ export const watchRangeOutput = ({ mustReread, changes = [], versionstamp }) =>
   message({ 1: mustReread, 2: changes.map(({ deletedKey }) => message({ 2: deletedKey })), 3: versionstamp });
 
 export const queueListen = ({ maxInFlight } = {}) => message({ 1: maxInFlight });
-export const queueFinish = ({ id, success }) => message({ 1: id, 2: success });
+export const queueFinish = ({ id, success, attempt }) => message({ 1: id, 2: success, 3: attempt });
 
 /** The fields of a message: { number: [values] }, a value being a bigint or a Buffer. */
 export function decode(bytes) {

@@ -121,8 +121,8 @@ export class Listener {
 }
 
 /** The answer's status. */
-export async function finish(session, id, success = true) {
-  const answer = await session.call("queue_finish", protobuf.queueFinish({ id, success }));
+export async function finish(session, id, success = true, attempt = undefined) {
+  const answer = await session.call("queue_finish", protobuf.queueFinish({ id, success, attempt }));
   return answer.status;
 }
 

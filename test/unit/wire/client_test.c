@@ -187,11 +187,14 @@ static void a_watch_and_the_ends_of_messages_arrive(void **state) {
 
   for (int success = 0; success < 2; success++) {
     tuplet_bytes id;
+    uint32_t got_attempt;
     bool got_success;
     tp_buffer_clear(&f->out);
-    tp_queue_finish_encode(&f->out, (tuplet_bytes){"an-id", 5}, success == 1);
-    assert_int_equal(tp_queue_finish_decode(tp_buffer_view(&f->out), &f->arena, &id, &got_success, &f->error),
+    tp_queue_finish_encode(&f->out, (tuplet_bytes){"an-id", 5}, (uint32_t)success * 300, success == 1);
+    assert_int_equal(tp_queue_finish_decode(tp_buffer_view(&f->out), &f->arena, &id, &got_attempt,
+                                            &got_success, &f->error),
                      TUPLET_OK);
+    assert_int_equal(got_attempt, success * 300);
     assert_bytes((tuplet_bytes){"an-id", 5}, id);
     assert_int_equal(got_success, success == 1);
   }

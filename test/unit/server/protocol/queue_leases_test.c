@@ -58,16 +58,31 @@ static void a_message_is_taken_once_by_its_token_in_its_database(void **state) {
   const tp_session other_token = session_of(2, "a");
   const tp_session other_database = session_of(1, "b");
   hold(leases, &message, 7, &own, &list);
-  assert_null(tp_queue_leases_take(leases, view("m"), &own));
-  assert_null(tp_queue_leases_take(leases, view("m77"), &own));
-  assert_null(tp_queue_leases_take(leases, view(""), &own));
-  assert_null(tp_queue_leases_take(leases, view("m7"), &other_token));
-  assert_null(tp_queue_leases_take(leases, view("m7"), &other_database));
+  assert_null(tp_queue_leases_take(leases, view("m"), 0, &own));
+  assert_null(tp_queue_leases_take(leases, view("m77"), 0, &own));
+  assert_null(tp_queue_leases_take(leases, view(""), 0, &own));
+  assert_null(tp_queue_leases_take(leases, view("m7"), 0, &other_token));
+  assert_null(tp_queue_leases_take(leases, view("m7"), 0, &other_database));
   tp_session later = own;
   later.expires_at_ms = 99;
-  assert_ptr_equal(tp_queue_leases_take(leases, view("m7"), &later), &message.lease);
-  assert_null(tp_queue_leases_take(leases, view("m7"), &own));
+  assert_ptr_equal(tp_queue_leases_take(leases, view("m7"), 0, &later), &message.lease);
+  assert_null(tp_queue_leases_take(leases, view("m7"), 0, &own));
   assert_null(tp_queue_leases_take_any(leases, &list));
+}
+
+static void an_attempt_that_is_over_takes_no_other(void **state) {
+  tp_queue_leases *leases = *state;
+  tp_queue_lease_list list = {0};
+  held message;
+  const tp_session session = session_of(1, "a");
+  hold(leases, &message, 7, &session, &list);
+  message.delivery.attempt = 2;
+  assert_null(tp_queue_leases_take(leases, view("m7"), 1, &session));
+  assert_null(tp_queue_leases_take(leases, view("m7"), 3, &session));
+  assert_ptr_equal(tp_queue_leases_take(leases, view("m7"), 2, &session), &message.lease);
+  hold(leases, &message, 7, &session, &list);
+  message.delivery.attempt = 2;
+  assert_ptr_equal(tp_queue_leases_take(leases, view("m7"), 0, &session), &message.lease);
 }
 
 /* When a lease ran out unnoticed, the message may be with somebody else under the same id. */
@@ -78,7 +93,7 @@ static void of_two_with_one_id_the_newer_is_taken_first(void **state) {
   const tp_session session = session_of(1, "a");
   hold(leases, &messages[0], 1, &session, &lists[0]);
   hold(leases, &messages[1], 1, &session, &lists[1]);
-  assert_ptr_equal(tp_queue_leases_take(leases, view("m1"), &session), &messages[1].lease);
+  assert_ptr_equal(tp_queue_leases_take(leases, view("m1"), 0, &session), &messages[1].lease);
   assert_ptr_equal(tp_queue_leases_take_any(leases, &lists[0]), &messages[0].lease);
   assert_null(tp_queue_leases_take_any(leases, &lists[1]));
 }
@@ -91,7 +106,7 @@ static void many_are_told_apart(void **state) {
   assert_non_null(messages);
   for (int i = 0; i < MANY; i++) hold(leases, &messages[i], i, &session, &lists[i % 2]);
   for (int i = 0; i < MANY; i += 3)
-    assert_ptr_equal(tp_queue_leases_take(leases, view(messages[i].id), &session), &messages[i].lease);
+    assert_ptr_equal(tp_queue_leases_take(leases, view(messages[i].id), 0, &session), &messages[i].lease);
   int left[2] = {0};
   for (int l = 0; l < 2; l++) {
     for (tp_queue_lease *lease; (lease = tp_queue_leases_take_any(leases, &lists[l])) != NULL; left[l]++)
@@ -119,7 +134,7 @@ static void *play(void *context) {
   tp_queue_lease_list list = {0};
   for (int i = 0; i < PLAYED; i++) {
     tp_queue_leases_add(p->leases, &p->messages[i].lease, &p->session, &list);
-    if (tp_queue_leases_take(p->leases, view(p->others[i].id), &p->session) != NULL) p->taken++;
+    if (tp_queue_leases_take(p->leases, view(p->others[i].id), 0, &p->session) != NULL) p->taken++;
   }
   while (tp_queue_leases_take_any(p->leases, &list) != NULL) p->returned++;
   return NULL;
@@ -166,6 +181,7 @@ static void without_memory_there_is_no_table(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(a_message_is_taken_once_by_its_token_in_its_database),
+      TEST(an_attempt_that_is_over_takes_no_other),
       TEST(of_two_with_one_id_the_newer_is_taken_first),
       TEST(many_are_told_apart),
       TEST(whatever_threads_do_each_message_is_taken_once),
