@@ -85,10 +85,17 @@ async function checkEveryCommand(t, place) {
 
   const watch = start(t, place, "watch", '["a", 1n]');
   assert.equal(await watch.line(), '["a", 1n]\t{x: new Set([1])}');
+  const range = start(t, place, "watch", "--prefix", '["a"]');
+  assert.equal(await range.line(), '["a", 1n]\t{x: new Set([1])}');
   await cli("set", '["a", 1n]', "2");
   assert.equal(await watch.line(), '["a", 1n]\t2');
-  watch.child.kill("SIGTERM");
-  await watch.end();
+  assert.equal(await range.line(), '["a", 1n]\t2');
+  await cli("delete", '["a", 1n]');
+  assert.equal(await range.line(), '["a", 1n]\t');
+  for (const { child, end } of [watch, range]) {
+    child.kill("SIGTERM");
+    await end();
+  }
 }
 
 test("every command takes a URL", async (t) => {
@@ -209,12 +216,18 @@ test("watch and listen go on when the server was away", async (t) => {
   const place = { url: server.url, env: { DENO_KV_ACCESS_TOKEN: TOKEN } };
   const watch = start(t, place, "watch", '["a"]');
   assert.equal(await watch.line(), '["a"]\t');
+  assert.equal((await tuplet(["set", "--db", path, '["b", 1]', "1"])).code, 0);
+  const range = start(t, place, "watch", "--prefix", '["b"]');
+  assert.equal(await range.line(), '["b", 1]\t1');
   const listen = start(t, place, "listen");
   await server.stop();
   assert.equal((await tuplet(["set", "--db", path, '["a"]', "1"])).code, 0);
+  assert.equal((await tuplet(["delete", "--db", path, '["b", 1]'])).code, 0);
+  assert.equal((await tuplet(["set", "--db", path, '["b", 2]', "2"])).code, 0);
   assert.equal((await tuplet(["enqueue", "--db", path, '"meanwhile"'])).code, 0);
   await startServer(t, path, { port: server.port });
   assert.equal(await watch.line(), '["a"]\t1');
+  assert.deepEqual([await range.line(), await range.line()], ['["b", 1]\t', '["b", 2]\t2']);
   assert.match(await listen.line(), /"meanwhile"$/);
   listen.child.kill("SIGTERM");
   assert.equal(await listen.end(), 0);
