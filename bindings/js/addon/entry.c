@@ -11,21 +11,6 @@ napi_status tp_js_versionstamp_make(napi_env env, const tuplet_versionstamp *ver
   return napi_create_string_latin1(env, text, sizeof text - 1, ret_text);
 }
 
-static napi_status make_value(tp_js_environment *environment, napi_env env, tuplet_value value, bool encoded,
-                              napi_value *ret_value) {
-  tp_js_value_hooks hooks;
-  napi_status status = tp_js_environment_hook(environment, env, TP_JS_HOOK_DECODE, &hooks.decode);
-  if (status == napi_ok) status = tp_js_environment_hook(environment, env, TP_JS_HOOK_U64, &hooks.u64);
-  if (status == napi_ok)
-    status = tp_js_environment_hook(environment, env, TP_JS_HOOK_ENCODED, &hooks.encoded);
-  return status == napi_ok ? tp_js_value_make(env, &hooks, value, encoded, ret_value) : status;
-}
-
-napi_status tp_js_payload_make(tp_js_environment *environment, napi_env env, tuplet_value value,
-                               napi_value *ret_value) {
-  return make_value(environment, env, value, false, ret_value);
-}
-
 /* arguments: key, value, versionstamp. */
 static napi_status call_hook(tp_js_environment *environment, napi_env env, const napi_value *arguments,
                              napi_value *ret_entry) {
@@ -50,7 +35,7 @@ napi_status tp_js_entry_make(tp_js_environment *environment, napi_env env, const
   napi_status status = tp_js_key_make(env, entry->key, &arguments[0]);
   if (status != napi_ok) return status;
   if (!entry->exists) return tp_js_entry_make_absent(environment, env, arguments[0], ret_entry);
-  status = make_value(environment, env, entry->value, encoded, &arguments[1]);
+  status = tp_js_value_make(environment, env, entry->value, encoded, &arguments[1]);
   if (status == napi_ok) status = tp_js_versionstamp_make(env, &entry->versionstamp, &arguments[2]);
   return status == napi_ok ? call_hook(environment, env, arguments, ret_entry) : status;
 }

@@ -19,10 +19,6 @@ napi_status tp_js_entry_make_absent(tp_js_environment *environment, napi_env env
 napi_status tp_js_entries_make(tp_js_environment *environment, napi_env env, const tuplet_entry *entries,
                                size_t count, bool encoded, napi_value *ret_array);
 
-/* A stored value that is no entry's. */
-napi_status tp_js_payload_make(tp_js_environment *environment, napi_env env, tuplet_value value,
-                               napi_value *ret_value);
-
 napi_status tp_js_versionstamp_make(napi_env env, const tuplet_versionstamp *versionstamp,
                                     napi_value *ret_text);
 

@@ -104,7 +104,7 @@ static void forget_hooks(napi_env env, napi_ref *hooks) {
 }
 
 static napi_status read_hooks(napi_env env, napi_value object, napi_ref *ret_hooks) {
-  static const char *const names[TP_JS_HOOK_COUNT] = {"decode", "u64", "encoded", "entry", "error"};
+  static const char *const names[TP_JS_HOOK_COUNT] = {"decode", "bytes", "u64", "encoded", "entry", "error"};
   for (int i = 0; i < TP_JS_HOOK_COUNT; i++) {
     napi_value function;
     napi_valuetype type;
@@ -122,7 +122,9 @@ napi_value tp_js_setup(napi_env env, napi_callback_info info) {
   tp_js_environment *environment = read_arguments(env, info, 1, &object);
   if (environment == NULL) return NULL;
   napi_ref hooks[TP_JS_HOOK_COUNT] = {NULL};
+  tp_js_runtime runtime = {0};
   napi_status status = read_hooks(env, object, hooks);
+  if (status == napi_ok) status = tp_js_runtime_init(&runtime, env, object);
   if (status != napi_ok) {
     forget_hooks(env, hooks);
     tp_js_throw_napi(env, status);
@@ -130,6 +132,8 @@ napi_value tp_js_setup(napi_env env, napi_callback_info info) {
   }
   forget_hooks(env, environment->hooks);
   for (int i = 0; i < TP_JS_HOOK_COUNT; i++) environment->hooks[i] = hooks[i];
+  tp_js_runtime_done(&environment->runtime, env);
+  environment->runtime = runtime;
   environment->is_ready = true;
   return NULL;
 }

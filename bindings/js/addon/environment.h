@@ -6,6 +6,7 @@
 #define TP_JS_ENVIRONMENT_H
 
 #include "handle.h"
+#include "runtime.h"
 
 #include <node_api.h>
 #include <pthread.h>
@@ -18,6 +19,7 @@ struct tp_js_database;
 /* The functions of Hooks in src/native.ts. */
 typedef enum tp_js_hook {
   TP_JS_HOOK_DECODE,
+  TP_JS_HOOK_BYTES,
   TP_JS_HOOK_U64,
   TP_JS_HOOK_ENCODED,
   TP_JS_HOOK_ENTRY,
@@ -37,6 +39,7 @@ typedef struct tp_js_environment {
   atomic_uint references; /* any thread */
   bool is_ready;          /* setup() has been called */
   napi_ref hooks[TP_JS_HOOK_COUNT];
+  tp_js_runtime runtime;
   tp_js_handle_table handles;
   struct tp_js_database *databases; /* that are open, or about to be */
   uint32_t under_way;               /* what keeps the event loop alive */

@@ -1,100 +1,235 @@
-/* value.c: stored values and JavaScript's. */
+/* value.c: stored values and JavaScript's.
+ *
+ * V8's format is read by the runtime itself, which makes objects faster than Node-API can. libtuplet's codec
+ * reads the values that are no containers (a call into JavaScript would cost more), what the runtime does not
+ * know, and what it would reserve too much memory for. */
 #include "value.h"
 
+#include "error.h"
 #include "tree.h"
 
-napi_status tp_js_value_make(napi_env env, const tp_js_value_hooks *hooks, tuplet_value value, bool encoded,
-                             napi_value *ret_value) {
-  napi_value arguments[2], undefined;
-  napi_status status = napi_get_undefined(env, &undefined);
-  if (status != napi_ok) return status;
-  void *bytes;
-  napi_value buffer;
-  status = napi_create_arraybuffer(env, value.data.size, &bytes, &buffer);
-  if (status == napi_ok && value.data.size > 0) memcpy(bytes, value.data.data, value.data.size);
-  if (status == napi_ok)
-    status = napi_create_typedarray(env, napi_uint8_array, value.data.size, buffer, 0, &arguments[0]);
-  if (status != napi_ok) return status;
-  if (encoded) {
-    arguments[1] = arguments[0];
-    status = napi_create_uint32(env, value.encoding, &arguments[0]);
-    return status != napi_ok ? status
-                             : napi_call_function(env, undefined, hooks->encoded, 2, arguments, ret_value);
-  }
-  if (value.encoding == TUPLET_ENCODING_BYTES) {
-    *ret_value = arguments[0];
-    return napi_ok;
-  }
-  if (value.encoding == TUPLET_ENCODING_LE64) {
-    status = napi_create_bigint_uint64(env, value.u64, &arguments[0]);
-    return status != napi_ok ? status
-                             : napi_call_function(env, undefined, hooks->u64, 1, arguments, ret_value);
-  }
-  return napi_call_function(env, undefined, hooks->decode, 1, arguments, ret_value);
+enum {
+  VERSION_AT = 1, /* where the bytes say it */
+  TAG_AT = 2,
+  VERSION_READ_MAX = 16,   /* what libtuplet reads */
+  VERSION_SAME_SINCE = 15, /* from here to VERSION_READ_MAX, values of less than 4 GiB are the same bytes */
+  SPARSE_MAX = 1 << 20     /* elements of sparse arrays that the runtime may reserve room for */
+};
+
+static const char host_object_message[] = "The value holds an object that only the runtime that wrote it "
+                                          "understands; read it with { encoded: true }";
+
+/* ---- Reading: libtuplet's codec ---- */
+
+static napi_status throw_error(tp_js_environment *environment, napi_env env, const tuplet_error *error) {
+  tp_js_throw(environment, env, error);
+  return napi_pending_exception;
 }
+
+/* The tree of a stored value; NULL with an exception pending. */
+static tuplet_tree *decode_tree(tp_js_environment *environment, napi_env env, tuplet_value value,
+                                tuplet_node **ret_root) {
+  tuplet_error error;
+  tuplet_tree *tree = tuplet_tree_new(NULL);
+  if (tree == NULL) {
+    tp_js_throw_nomem(env);
+    return NULL;
+  }
+  if (tuplet_tree_decode(tree, value, ret_root, &error) == TUPLET_OK) return tree;
+  (void)throw_error(environment, env, &error);
+  tuplet_tree_free(tree);
+  return NULL;
+}
+
+static napi_status decode(tp_js_environment *environment, napi_env env, tuplet_value value,
+                          napi_value *ret_value) {
+  tuplet_node *root;
+  tuplet_tree *tree = decode_tree(environment, env, value, &root);
+  if (tree == NULL) return napi_pending_exception;
+  napi_status status = napi_pending_exception;
+  if (root->type == TUPLET_NODE_OPAQUE)
+    tp_js_throw_status(environment, env, TUPLET_UNSUPPORTED, host_object_message);
+  else
+    status = tp_js_tree_make(env, root, ret_value);
+  tuplet_tree_free(tree);
+  return status;
+}
+
+/* The argument of an addon's function; NULL with an exception pending. */
+static tp_js_environment *read_bytes(napi_env env, napi_callback_info info, tuplet_value *ret_value) {
+  napi_value argument;
+  tp_js_environment *environment = tp_js_arguments(env, info, 1, &argument);
+  if (environment == NULL) return NULL;
+  napi_typedarray_type type;
+  void *bytes;
+  size_t size;
+  napi_status status = napi_get_typedarray_info(env, argument, &type, &size, &bytes, NULL, NULL);
+  if (status == napi_ok && type != napi_uint8_array) status = napi_invalid_arg;
+  if (status == napi_ok) {
+    *ret_value = tuplet_value_v8(tuplet_view(bytes, size));
+    return environment;
+  }
+  tp_js_throw_napi(env, status);
+  return NULL;
+}
+
+napi_value tp_js_decode_v8(napi_env env, napi_callback_info info) {
+  tuplet_value value;
+  tp_js_environment *environment = read_bytes(env, info, &value);
+  if (environment == NULL) return NULL;
+  napi_value result;
+  napi_status status = decode(environment, env, value, &result);
+  if (status == napi_ok) return result;
+  tp_js_throw_napi(env, status);
+  return NULL;
+}
+
+napi_value tp_js_check_v8(napi_env env, napi_callback_info info) {
+  tuplet_value value;
+  tuplet_node *root;
+  tp_js_environment *environment = read_bytes(env, info, &value);
+  if (environment != NULL) tuplet_tree_free(decode_tree(environment, env, value, &root));
+  return NULL;
+}
+
+/* ---- Reading: the hooks ---- */
+
+static napi_status call_hook(tp_js_environment *environment, napi_env env, tp_js_hook hook, size_t count,
+                             const napi_value *arguments, napi_value *ret_value) {
+  napi_value function, undefined;
+  napi_status status = tp_js_environment_hook(environment, env, hook, &function);
+  if (status == napi_ok) status = napi_get_undefined(env, &undefined);
+  return status == napi_ok ? napi_call_function(env, undefined, function, count, arguments, ret_value)
+                           : status;
+}
+
+static napi_status make_array(napi_env env, tuplet_bytes bytes, napi_value *ret_array) {
+  void *data;
+  napi_value buffer;
+  napi_status status = napi_create_arraybuffer(env, bytes.size, &data, &buffer);
+  if (status != napi_ok) return status;
+  if (bytes.size > 0) memcpy(data, bytes.data, bytes.size);
+  return napi_create_typedarray(env, napi_uint8_array, bytes.size, buffer, 0, ret_array);
+}
+
+/* Calls a hook with bytes: with how many there are, in the buffer, or with an array of their own. */
+static napi_status call_hook_with(tp_js_environment *environment, napi_env env, tp_js_hook hook,
+                                  tuplet_bytes bytes, napi_value *ret_value) {
+  napi_value argument;
+  napi_status status;
+  if (bytes.size <= environment->runtime.size) {
+    if (bytes.size > 0) memcpy(environment->runtime.bytes, bytes.data, bytes.size);
+    status = napi_create_uint32(env, (uint32_t)bytes.size, &argument);
+  } else {
+    status = make_array(env, bytes, &argument);
+  }
+  return status == napi_ok ? call_hook(environment, env, hook, 1, &argument, ret_value) : status;
+}
+
+static napi_status make_bytes(tp_js_environment *environment, napi_env env, tuplet_bytes bytes,
+                              napi_value *ret_value) {
+  if (bytes.size > environment->runtime.size) return make_array(env, bytes, ret_value);
+  return call_hook_with(environment, env, TP_JS_HOOK_BYTES, bytes, ret_value);
+}
+
+static napi_status make_u64(tp_js_environment *environment, napi_env env, uint64_t number,
+                            napi_value *ret_value) {
+  napi_value bigint;
+  napi_status status = napi_create_bigint_uint64(env, number, &bigint);
+  return status == napi_ok ? call_hook(environment, env, TP_JS_HOOK_U64, 1, &bigint, ret_value) : status;
+}
+
+static napi_status make_encoded(tp_js_environment *environment, napi_env env, tuplet_value value,
+                                napi_value *ret_value) {
+  napi_value arguments[2];
+  napi_status status = napi_create_uint32(env, (uint32_t)value.encoding, &arguments[0]);
+  if (status == napi_ok) status = make_bytes(environment, env, value.data, &arguments[1]);
+  return status == napi_ok ? call_hook(environment, env, TP_JS_HOOK_ENCODED, 2, arguments, ret_value)
+                           : status;
+}
+
+/* ---- Reading: who does it ---- */
+
+/* Whether the value is none that has others in it, by its first tag. */
+static bool is_leaf(tuplet_bytes encoded) {
+  static const char TAGS[] = "_0TFIUNZ\"cSD";
+  const uint8_t *bytes = encoded.data;
+  return memchr(TAGS, bytes[TAG_AT], sizeof TAGS - 1) != NULL;
+}
+
+/* How many elements its sparse arrays may claim: no less than they do, for what looks like a tag may be none.
+ * For each of them the runtime would reserve room, whether there are elements or not. */
+static uint64_t sparse_claims(tuplet_bytes encoded) {
+  uint64_t sum = 0;
+  const uint8_t *end = (const uint8_t *)encoded.data + encoded.size;
+  const uint8_t *at = (const uint8_t *)encoded.data + TAG_AT;
+  while (at < end && (at = memchr(at, 'a', (size_t)(end - at))) != NULL) {
+    uint64_t length = 0;
+    const uint8_t *digit = ++at;
+    for (unsigned shift = 0; digit < end && shift < 35; shift += 7, digit++) {
+      length |= (uint64_t)(*digit & 0x7F) << shift;
+      if (*digit < 0x80) break;
+    }
+    sum += length;
+  }
+  return sum;
+}
+
+static napi_status make_v8(tp_js_environment *environment, napi_env env, tuplet_value value,
+                           napi_value *ret_value) {
+  const uint8_t *bytes = value.data.data;
+  size_t size = value.data.size;
+  if (size <= TAG_AT || is_leaf(value.data) || sparse_claims(value.data) > SPARSE_MAX)
+    return decode(environment, env, value, ret_value);
+
+  uint8_t version = bytes[VERSION_AT];
+  uint32_t version_max = environment->runtime.version_max;
+  if (version <= version_max || version > VERSION_READ_MAX)
+    return call_hook_with(environment, env, TP_JS_HOOK_DECODE, value.data, ret_value);
+  /* Bytes of a newer runtime, in the buffer where the hook takes them from. */
+  if (version_max < VERSION_SAME_SINCE || size > environment->runtime.size)
+    return decode(environment, env, value, ret_value);
+  napi_value argument;
+  memcpy(environment->runtime.bytes, bytes, size);
+  environment->runtime.bytes[VERSION_AT] = VERSION_SAME_SINCE;
+  napi_status status = napi_create_uint32(env, (uint32_t)size, &argument);
+  return status == napi_ok ? call_hook(environment, env, TP_JS_HOOK_DECODE, 1, &argument, ret_value) : status;
+}
+
+napi_status tp_js_value_make(tp_js_environment *environment, napi_env env, tuplet_value value, bool encoded,
+                             napi_value *ret_value) {
+  if (encoded) return make_encoded(environment, env, value, ret_value);
+  switch (value.encoding) {
+  case TUPLET_ENCODING_BYTES: return make_bytes(environment, env, value.data, ret_value);
+  case TUPLET_ENCODING_LE64:
+    if (value.data.size == sizeof value.u64) return make_u64(environment, env, value.u64, ret_value);
+    break;
+  case TUPLET_ENCODING_V8: return make_v8(environment, env, value, ret_value);
+  }
+  return decode(environment, env, value, ret_value); /* throws what is wrong with it */
+}
+
+/* ---- Writing ---- */
 
 napi_status tp_js_value_read(napi_env env, napi_value stored, tuplet_value *ret_value) {
   napi_value encoding_value, data;
-  uint32_t encoding = 0;
+  uint32_t encoding;
   napi_status status = napi_get_element(env, stored, 0, &encoding_value);
   if (status == napi_ok) status = napi_get_value_uint32(env, encoding_value, &encoding);
   if (status == napi_ok) status = napi_get_element(env, stored, 1, &data);
   if (status != napi_ok) return status;
   tuplet_value value = {(tuplet_encoding)encoding, {NULL, 0}, 0};
   if (encoding == TUPLET_ENCODING_LE64) {
-    bool lossless;
+    bool lossless = false;
     status = napi_get_value_bigint_uint64(env, data, &value.u64, &lossless);
+    if (status == napi_ok && !lossless) status = napi_invalid_arg;
   } else {
     napi_typedarray_type type;
     void *bytes;
     status = napi_get_typedarray_info(env, data, &type, &value.data.size, &bytes, NULL, NULL);
-    value.data.data = bytes;
+    if (status == napi_ok && type != napi_uint8_array) status = napi_invalid_arg;
+    if (status == napi_ok) value.data.data = bytes;
   }
   if (status == napi_ok) *ret_value = value;
   return status;
-}
-
-/* Throws what a value cannot be read for, with the status's name as its code. */
-static napi_status throw_unreadable(napi_env env, tuplet_status status, const char *message) {
-  napi_status thrown = napi_throw_range_error(env, tuplet_status_name(status), message);
-  return thrown == napi_ok ? napi_pending_exception : thrown;
-}
-
-static napi_status decode(napi_env env, tuplet_bytes encoded, napi_value *ret_value) {
-  tuplet_error error;
-  tuplet_node *root;
-  tuplet_tree *tree = tuplet_tree_new(NULL);
-  if (tree == NULL) return napi_generic_failure;
-  napi_status thrown;
-  tuplet_status status = tuplet_tree_decode(tree, tuplet_value_v8(encoded), &root, &error);
-  if (status != TUPLET_OK)
-    thrown = throw_unreadable(env, status, error.message);
-  else if (root->type == TUPLET_NODE_OPAQUE)
-    thrown =
-        throw_unreadable(env, TUPLET_UNSUPPORTED,
-                         "The value holds an object that only the runtime that wrote it understands; read it "
-                         "with { encoded: true }");
-  else
-    thrown = tp_js_tree_make(env, root, ret_value);
-  tuplet_tree_free(tree);
-  return thrown;
-}
-
-napi_value tp_js_decode_v8(napi_env env, napi_callback_info info) {
-  size_t count = 1;
-  napi_value argument, result;
-  napi_typedarray_type type;
-  tuplet_bytes encoded;
-  void *bytes;
-  napi_status status = napi_get_cb_info(env, info, &count, &argument, NULL, NULL);
-  if (status == napi_ok)
-    status = napi_get_typedarray_info(env, argument, &type, &encoded.size, &bytes, NULL, NULL);
-  if (status == napi_ok && type != napi_uint8_array) status = napi_invalid_arg;
-  if (status == napi_ok) {
-    encoded.data = bytes;
-    status = decode(env, encoded, &result);
-  }
-  if (status == napi_ok) return result;
-  if (status != napi_pending_exception) (void)napi_throw_error(env, NULL, "The bytes cannot be decoded");
-  return NULL;
 }

@@ -1,6 +1,6 @@
 /** An open database, and opening one. */
 import { AtomicOperation, type Change, checkExpiry, mutationOf } from "./atomic.js";
-import { decode, encoded, encodeValue, u64 } from "./codec.js";
+import { encodeValue, valueHooks } from "./codec.js";
 import { errorOf } from "./errors.js";
 import { checkFullKey, checkKey, checkKeys, commitVersionstamp, isEventual } from "./keys.js";
 import { KvListIterator } from "./list.js";
@@ -11,9 +11,7 @@ import type * as types from "./types.js";
 import { watch, watchRange } from "./watch.js";
 
 native.setup({
-  decode,
-  u64,
-  encoded,
+  ...valueHooks,
   entry: (key, value, versionstamp) => ({ key, value, versionstamp }) as types.KvEntryMaybe<unknown>,
   error: errorOf,
 });

@@ -46,8 +46,15 @@ export type Stored = readonly [encoding: Encoding, data: Uint8Array | bigint];
 
 /** What the addon calls back for, set once for each environment (thread) that loads it. */
 export interface Hooks {
-  /** The value of V8 bytes that the addon does not decode by itself. What it throws rejects the read. */
-  decode(data: Uint8Array): unknown;
+  /** Where the addon puts the bytes of values for the hooks below, when they are not too many for it. */
+  buffer: Uint8Array;
+  /** The newest version of V8's format that the runtime reads. */
+  versionMax: number;
+  /** The value of V8 bytes that the addon does not decode by itself: of these, or of so many in the buffer. What it throws
+   * rejects the read. */
+  decode(data: Uint8Array | number): unknown;
+  /** A copy of so many bytes in the buffer. */
+  bytes(size: number): Uint8Array;
   /** Wraps a stored counter. */
   u64(value: bigint): unknown;
   /** Wraps a stored value that is wanted as it is (`encoded`). */
@@ -178,6 +185,8 @@ export interface Native {
 
   /** Any V8 bytes (versions 13 to 16) through the C codec. Host objects throw TUPLET_UNSUPPORTED. */
   decodeV8(data: Uint8Array): unknown;
+  /** Throws TUPLET_MALFORMED for bytes that are no such value. */
+  checkV8(data: Uint8Array): void;
 }
 
 /** Both runtimes take libraries of their own along under the same names (OpenSSL, SQLite, nghttp2): the addon's are to
