@@ -70,7 +70,8 @@ const items = [
   { name: "power supply", cents: 1875 },
   { name: "servo", cents: 899 },
 ];
-const [kit, , , , servo] = await Promise.all(items.map((item) => add(cart, item)));
+const ids = await Promise.all(items.map((item) => add(cart, item)));
+const [kit, servo] = [ids[0], ids[4]];
 console.log(`five items:      ${await stats(cart)}`);
 
 await remove(cart, servo);

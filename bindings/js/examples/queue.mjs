@@ -42,7 +42,7 @@ async function handle(mail) {
   // Whoever handles the same mail a second time fails this check, and counts nothing twice.
   const result = await kv.atomic()
     .check({ key: ["mail_sent", run, mail.id], versionstamp: null })
-    .set(["mail_sent", run, mail.id], mail.to)
+    .set(["mail_sent", run, mail.id], mail.to, { expireIn: 86_400_000 }) // a day: no message lives so long
     .sum(["mail_count", run], 1n)
     .commit();
   if (result.ok) log(`sent to ${mail.to}, attempt ${attempt}: ${mail.text}`);

@@ -47,9 +47,8 @@ const points = ({ first, points }) => `${first} ${points}`;
 
 console.log(`by name:        ${await show({ prefix: ["people_by_name"] }, {}, name)}`);
 console.log(`newest first:   ${await show({ prefix: ["people_by_joined"] }, { reverse: true }, joined)}`);
-console.log(
-  `most points:    ${await show({ prefix: ["people_by_points"] }, { reverse: true, limit: 2 }, points)}`,
-);
+const best = await show({ prefix: ["people_by_points"] }, { reverse: true, limit: 2 }, points);
+console.log(`most points:    ${best}`);
 
 // A range within an order: from start, and up to but without end. An end is a place between keys, not a key that must
 // exist: all names that begin with L end before M.

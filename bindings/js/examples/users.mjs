@@ -92,11 +92,8 @@ console.log(`of two who wanted al@example.org, ${winners.length} has it`);
 
 const found = await findByEmail("grace@example.org");
 console.log(`grace@example.org is ${found.name}, ${found.role}`);
-console.log(
-  `there are ${(await namesByRole("author")).length} authors and ${
-    (await namesByRole("admin")).length
-  } admin`,
-);
+const [authors, admins] = [await namesByRole("author"), await namesByRole("admin")];
+console.log(`there are ${authors.length} authors and ${admins.length} admin`);
 
 console.log(`Grace may take Ada's address: ${await changeEmail(grace.id, "ada@example.org")}`);
 console.log(`Grace may take a free one: ${await changeEmail(grace.id, "hopper@example.org")}`);

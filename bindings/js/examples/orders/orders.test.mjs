@@ -87,7 +87,7 @@ testWithDatabase(
   "an order is sent although the warehouse was busy at first, and the customer is told",
   async (kv) => {
     const seen = [];
-    const send = async ({ status }) => {
+    const send = ({ status }) => {
       seen.push(status);
       if (seen.length === 1) throw new Error("the warehouse is busy");
     };
@@ -107,7 +107,7 @@ testWithDatabase("an order that was cancelled is not sent", async (kv) => {
   const cancelled = await createOrder(kv, "ada", ITEMS);
   await changeStatus(kv, cancelled.id, "cancelled");
   const sent = [];
-  startFulfilment(kv, async ({ id }) => void sent.push(id), async () => {});
+  startFulfilment(kv, ({ id }) => void sent.push(id), () => {});
   const other = await createOrder(kv, "grace", ITEMS); // its job comes after the other
   await until(kv, ["orders", other.id], ({ status }) => status === "shipped");
   assert.deepEqual(sent, [other.id]);

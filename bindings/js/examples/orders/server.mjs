@@ -23,6 +23,7 @@ import { createServer } from "node:http";
 import process from "node:process";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import { setTimeout } from "node:timers/promises";
 import { openKv } from "tuplet";
 import { startFulfilment } from "./fulfilment.mjs";
 import * as orders from "./orders.mjs";
@@ -151,22 +152,24 @@ const server = createServer((request, response) => {
   });
 });
 
+const stopping = new AbortController();
+
 /** Has an order sent; any answer but a good one means that it was not, and the job comes again. */
 async function send(order) {
-  if (process.env.WAREHOUSE_URL === undefined) return await new Promise((done) => setTimeout(done, 1000));
+  const { signal } = stopping;
+  if (process.env.WAREHOUSE_URL === undefined) return await setTimeout(1000, undefined, { signal });
   const answer = await fetch(process.env.WAREHOUSE_URL, {
     method: "POST",
     headers: { "content-type": "application/json", "idempotency-key": order.id },
     body: JSON.stringify({ order: order.id, items: order.items }),
+    signal,
   });
   await answer.body?.cancel();
   if (!answer.ok) throw new Error(`the warehouse answered ${answer.status}`);
-  console.log(`the warehouse took order ${order.id}`);
 }
 
 /** Here a mail service would be asked. */
-async function mail(to, template, order) {
-  await Promise.resolve();
+function mail(to, template, order) {
   console.log(`mail to ${to}: ${template} ${order}`);
 }
 
@@ -176,9 +179,10 @@ await once(server, "listening");
 console.log(`Listening on http://127.0.0.1:${server.address().port}`);
 
 async function stop() {
+  stopping.abort();
   server.close();
   server.closeAllConnections(); // also those that listen to events
-  kv.close(); // a job that is not done yet comes again, to whoever listens then
+  kv.close(); // a job that is not done comes again, to whoever listens then
   await fulfilment;
 }
 for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, stop);

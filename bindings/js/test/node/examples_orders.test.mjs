@@ -208,9 +208,18 @@ for (const [name, open] of Object.entries(SHARED_DATABASES)) {
     await deno.stop();
     await node.stop();
 
-    // An order outlives the servers: what one has stored, the next one shows.
+    // Orders outlive the servers, and so do jobs: what one was at when it was told to end, the next one does.
     const next = await startServer(t, "Deno", database, warehouse);
     assert.equal((await ask(next, "GET", "/orders?status=delivered"))[1].length, 1);
-    await stopWhileWatched(next, warehouse, "SIGTERM");
+    const [, order] = await ask(next, "POST", "/orders", { customer: "ada", items: ITEMS });
+    assert.equal((await warehouse.next()).order, order.id);
+    await next.stop();
+    const last = await startServer(t, "Node", database, warehouse);
+    const request = await warehouse.next();
+    assert.equal(request.order, order.id);
+    request.answer(200);
+    const events = await Events.open(last, order.id);
+    await events.shows("shipped");
+    await stopWhileWatched(last, warehouse, "SIGTERM");
   });
 }
