@@ -10,8 +10,8 @@ import { changeStatus, getOrder } from "./orders.mjs";
 
 /**
  * Works on jobs until the database is closed. Several processes may do so at once; each job goes to one of them.
- * @param {(order: import("./orders.mjs").Order) => Promise<void> | void} send hands an order to the warehouse. It throws when
- *   the warehouse is out of order; then the job comes again, and when that has been in vain for some minutes, it is
+ * @param {(order: import("./orders.mjs").Order) => Promise<void> | void} send hands an order to the warehouse. It throws
+ *   when the warehouse is out of order; then the job comes again, and when that has been in vain for some minutes, it is
  *   stored under ["undelivered", "fulfilment", id].
  * @param {(to: string, template: string, order: string) => Promise<void> | void} mail
  * @returns {Promise<void>} resolved when the database is closed

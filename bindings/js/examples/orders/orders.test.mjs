@@ -1,7 +1,7 @@
 // Unit tests with a database in memory: new and empty for each test, gone with it, and of no other test's concern.
 //
 //   node --test orders.test.mjs
-//   deno test -A orders.test.mjs
+//   deno test -A --no-check orders.test.mjs
 
 import assert from "node:assert/strict";
 import test from "node:test";
