@@ -1079,7 +1079,8 @@ TUPLET_API tuplet_status tuplet_get_many_async(tuplet_db *db, const tuplet_key *
                                                tuplet_consistency consistency,
                                                tuplet_entries_callback callback, void *context,
                                                tuplet_error *error);
-/* Until the callback has returned, only the callback may use the list. */
+/* Until the callback is called, nobody may use the list; from then on it is the callback's, or of whichever thread the
+ * callback tells. */
 TUPLET_API tuplet_status tuplet_list_next_async(tuplet_list *list, tuplet_list_callback callback,
                                                 void *context, tuplet_error *error);
 TUPLET_API tuplet_status tuplet_set_async(tuplet_db *db, tuplet_key key, tuplet_value value,

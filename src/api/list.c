@@ -12,11 +12,17 @@
 
 enum { LIST_CHUNK_SIZE = 1024 };
 
-/* On the stack of whoever calls a callback, which may ask for the next entry or close the list: asking is
- * answered when the callback has returned, so that the stack does not grow with the list. */
+/* On the stack of whoever calls a callback. The callback has the list for itself, and may tell another
+ * thread, which then uses or closes it before the callback has returned: so the list is not touched any more,
+ * unless the callback asked for the next entry itself. That is answered when it has returned, so that the
+ * stack does not grow with the list. */
 typedef struct list_delivery {
-  bool closed;
+  const tuplet_list *list;
+  bool asked;
+  struct list_delivery *outer; /* of this thread, in whose callback this one is */
 } list_delivery;
+
+static _Thread_local list_delivery *deliveries; /* the innermost */
 
 struct tuplet_list {
   tuplet_db *db;  /* a reference */
@@ -47,7 +53,6 @@ struct tuplet_list {
 
   tuplet_list_callback callback; /* asked for the next entry, and not called yet */
   void *context;
-  list_delivery *delivery; /* the callback that is running, NULL for none */
 };
 
 /* A read may complete before the call that starts it returns, or later on another thread: whoever comes
@@ -120,9 +125,17 @@ tuplet_status tuplet_list_open(tuplet_db *db, const tuplet_selector *selector,
   return TUPLET_OK;
 }
 
+/* The delivery in whose callback this thread is. */
+static list_delivery *delivery_of(const tuplet_list *list) {
+  list_delivery *delivery = deliveries;
+  while (delivery != NULL && delivery->list != list) delivery = delivery->outer;
+  return delivery;
+}
+
 void tuplet_list_close(tuplet_list *list) {
   if (list == NULL) return;
-  if (list->delivery != NULL) list->delivery->closed = true;
+  list_delivery *delivery = delivery_of(list);
+  if (delivery != NULL) delivery->asked = false;
   tuplet_db *db = list->db;
   tp_entry_batch_done(&list->batch);
   tp_buffer_done(&list->cursor);
@@ -193,21 +206,17 @@ static tuplet_status take_batch(tuplet_list *list, tuplet_error *error) {
 static void finish_blocking_next(void *context, tuplet_status status, const tuplet_entry *entry,
                                  const tuplet_error *error);
 
-/* Calls the callback that waits. False when the list is not to be touched any more: it closed it, or has
- * given it back to the thread that waits in tuplet_list_next. */
+/* Calls the callback that waits. True when it has asked for the next entry; else the list is not to be
+ * touched any more. */
 static bool deliver(tuplet_list *list, tuplet_status status, const tuplet_error *error) {
-  list_delivery delivery = {false};
   tuplet_list_callback callback = list->callback;
   list->callback = NULL;
   const tuplet_entry *entry = status == TUPLET_OK ? &list->batch.items[list->next_index++] : NULL;
-  if (callback == finish_blocking_next) {
-    callback(list->context, status, entry, error);
-    return false;
-  }
-  list->delivery = &delivery; // cppcheck-suppress autoVariables
+  list_delivery delivery = {list, false, deliveries};
+  deliveries = &delivery; // cppcheck-suppress autoVariables
   callback(list->context, status, entry, error);
-  if (!delivery.closed) list->delivery = NULL;
-  return !delivery.closed;
+  deliveries = delivery.outer;
+  return delivery.asked;
 }
 
 static void go_on(tuplet_list *list, bool read_completed);
@@ -262,7 +271,7 @@ static void go_on(tuplet_list *list, bool read_completed) {
       }
     }
     if (!deliver(list, status, &error)) return;
-  } while (list->callback != NULL);
+  } while (true);
 }
 
 tuplet_status tuplet_list_next_async(tuplet_list *list, tuplet_list_callback callback, void *context,
@@ -275,7 +284,11 @@ tuplet_status tuplet_list_next_async(tuplet_list *list, tuplet_list_callback cal
   }
   list->callback = callback;
   list->context = context;
-  if (list->delivery == NULL) go_on(list, false);
+  list_delivery *delivery = delivery_of(list);
+  if (delivery != NULL)
+    delivery->asked = true;
+  else
+    go_on(list, false);
   return TUPLET_OK;
 }
 

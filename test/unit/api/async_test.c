@@ -123,6 +123,46 @@ static void a_list_goes_on_with_callbacks(void **state) {
   tuplet_list_close(list);
 }
 
+/* A list whose callback hands it to another thread, and returns when that is done with it. */
+typedef struct handover {
+  tuplet_list *list;
+  latch given, done;
+  call next, end;
+} handover;
+
+static void hand_over(void *context, tuplet_status status, const tuplet_entry *entry,
+                      const tuplet_error *error) {
+  handover *h = context;
+  on_listed(&h->next, status, entry, error);
+  latch_add(&h->given);
+  assert_true(latch_wait(&h->done, 1));
+}
+
+static void *use_up(void *context) {
+  handover *h = context;
+  (void)latch_wait(&h->given, 1);
+  (void)tuplet_list_next_async(h->list, on_listed, &h->end, NULL);
+  (void)latch_wait(&h->end.done, 1);
+  tuplet_list_close(h->list);
+  latch_add(&h->done);
+  return NULL;
+}
+
+static void a_callback_may_give_its_list_to_another_thread(void **state) {
+  database *d = *state;
+  put_text(d, TUPLET_KEY("k", 1), "one");
+  const tuplet_selector selector = {.prefix = &TUPLET_KEY("k")};
+  handover h = {.given = LATCH_INIT, .done = LATCH_INIT, .next = CALL_INIT, .end = CALL_INIT};
+  EXPECT(d, TUPLET_OK, tuplet_list_open(d->db, &selector, NULL, &h.list, &d->error));
+  pthread_t thread;
+  assert_int_equal(pthread_create(&thread, NULL, use_up, &h), 0);
+  EXPECT(d, TUPLET_OK, tuplet_list_next_async(h.list, hand_over, &h, &d->error));
+  (void)pthread_join(thread, NULL);
+  expect_called(&h.next, TUPLET_OK);
+  assert_string_equal(h.next.text, "one");
+  expect_called(&h.end, TUPLET_DONE);
+}
+
 static void what_fails_at_once_does_not_call_back(void **state) {
   database *d = *state;
   call c = CALL_INIT;
@@ -331,6 +371,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       ON_BOTH(each_call_calls_back_once),
       ON_BOTH(a_list_goes_on_with_callbacks),
+      ON_BOTH(a_callback_may_give_its_list_to_another_thread),
       ON_BOTH(what_fails_at_once_does_not_call_back),
       ON_BOTH(what_fails_later_calls_back_with_the_error),
       ON_BOTH(arguments_are_copied),
