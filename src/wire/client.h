@@ -61,7 +61,10 @@ tuplet_status tp_queue_message_decode(tuplet_bytes message, tp_arena *arena, tp_
                                       tuplet_error *error);
 
 /* A WatchRangeOutput. A change's row is NULL where there is no entry any more; keys lie in the range, in
- * order. */
+ * order. Decoding takes at most TP_WATCH_RANGE_DECODE_OVERHEAD + 2 * message.size bytes of the arena, and
+ * what the result itself takes: enough for 10,000 changes, however small. */
+#define TP_WATCH_RANGE_DECODE_OVERHEAD ((size_t)4 << 20)
+
 typedef struct tp_range_change {
   tuplet_bytes key;
   const tp_row *row;

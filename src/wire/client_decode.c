@@ -14,11 +14,15 @@ enum { VERSIONSTAMP_SIZE = sizeof((tuplet_versionstamp *)NULL)->bytes };
 /* What an entry has besides its key and its value: tags, lengths, encoding, versionstamp. */
 enum { ENTRY_OVERHEAD = 64, ANSWER_OVERHEAD = 1024 };
 
-static tuplet_status parse(const ProtobufCMessageDescriptor *descriptor, tuplet_bytes message,
-                           tp_arena *arena, void **ret_message, tuplet_error *error) {
-  tuplet_status status = tp_wire_unpack(descriptor, message, arena, ret_message, error);
+static tuplet_status judge_parsed(const ProtobufCMessageDescriptor *descriptor, tuplet_status status,
+                                  tuplet_error *error) {
   if (status == TUPLET_OK || status == TUPLET_NOMEM) return status;
   return tp_fail(error, TUPLET_MALFORMED, "the server's answer is no %s", descriptor->short_name);
+}
+
+static tuplet_status parse(const ProtobufCMessageDescriptor *descriptor, tuplet_bytes message,
+                           tp_arena *arena, void **ret_message, tuplet_error *error) {
+  return judge_parsed(descriptor, tp_wire_unpack(descriptor, message, arena, ret_message, error), error);
 }
 
 static bool read_versionstamp(ProtobufCBinaryData data, tuplet_versionstamp *ret_versionstamp) {
@@ -184,9 +188,11 @@ static tuplet_status decode_change(const Com__Deno__Kv__Datapath__RangeChange *c
 tuplet_status tp_watch_range_output_decode(tuplet_bytes message, tp_arena *arena, tuplet_bytes start,
                                            tuplet_bytes end, tp_range_changes *ret_changes,
                                            tuplet_error *error) {
+  const ProtobufCMessageDescriptor *descriptor = &com__deno__kv__datapath__watch_range_output__descriptor;
   void *unpacked;
-  tuplet_status status =
-      parse(&com__deno__kv__datapath__watch_range_output__descriptor, message, arena, &unpacked, error);
+  size_t taken_max = TP_WATCH_RANGE_DECODE_OVERHEAD + 2 * message.size;
+  tuplet_status status = judge_parsed(
+      descriptor, tp_wire_unpack_within(descriptor, message, taken_max, arena, &unpacked, error), error);
   if (status != TUPLET_OK) return status;
   const Com__Deno__Kv__Datapath__WatchRangeOutput *output = unpacked;
   tp_range_change *items = tp_arena_alloc_array_zeroed(arena, output->n_changes, sizeof *items);

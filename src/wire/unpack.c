@@ -93,9 +93,10 @@ tuplet_status tp_wire_fail_malformed(const ProtobufCMessageDescriptor *descripto
   return tp_fail(error, TUPLET_MALFORMED, "The body is not a valid %s message.", descriptor->short_name);
 }
 
-tuplet_status tp_wire_unpack(const ProtobufCMessageDescriptor *descriptor, tuplet_bytes message,
-                             tp_arena *arena, void **ret_message, tuplet_error *error) {
-  decode_budget budget = {.arena = arena, .left = TP_DATAPATH_DECODE_OVERHEAD + 2 * message.size};
+tuplet_status tp_wire_unpack_within(const ProtobufCMessageDescriptor *descriptor, tuplet_bytes message,
+                                    size_t taken_max, tp_arena *arena, void **ret_message,
+                                    tuplet_error *error) {
+  decode_budget budget = {.arena = arena, .left = taken_max};
   ProtobufCAllocator allocator = {budget_alloc, budget_free, &budget};
   ProtobufCMessage *unpacked = protobuf_c_message_unpack(descriptor, &allocator, message.size, message.data);
   if (unpacked == NULL) {
@@ -106,4 +107,10 @@ tuplet_status tp_wire_unpack(const ProtobufCMessageDescriptor *descriptor, tuple
   }
   *ret_message = unpacked;
   return TUPLET_OK;
+}
+
+tuplet_status tp_wire_unpack(const ProtobufCMessageDescriptor *descriptor, tuplet_bytes message,
+                             tp_arena *arena, void **ret_message, tuplet_error *error) {
+  return tp_wire_unpack_within(descriptor, message, TP_DATAPATH_DECODE_OVERHEAD + 2 * message.size, arena,
+                               ret_message, error);
 }

@@ -16,6 +16,10 @@ bool tp_wire_count_fields(tuplet_bytes message, size_t ret_counts[TP_WIRE_FIELD_
  * Errors: TUPLET_MALFORMED, TUPLET_LIMIT, TUPLET_NOMEM. */
 tuplet_status tp_wire_unpack(const ProtobufCMessageDescriptor *descriptor, tuplet_bytes message,
                              tp_arena *arena, void **ret_message, tuplet_error *error);
+/* The same with another bound. */
+tuplet_status tp_wire_unpack_within(const ProtobufCMessageDescriptor *descriptor, tuplet_bytes message,
+                                    size_t taken_max, tp_arena *arena, void **ret_message,
+                                    tuplet_error *error);
 
 tuplet_status tp_wire_fail_malformed(const ProtobufCMessageDescriptor *descriptor, tuplet_error *error);
 

@@ -318,6 +318,33 @@ static void changes_are_merged_until_they_are_fetched(const place *at) {
   tuplet_range_watch_close(another);
 }
 
+/* While nobody fetches. */
+static void as_many_changes_are_told_as_are_remembered(const place *at) {
+  enum { COMMITS = 10, PER_COMMIT = TUPLET_RANGE_WATCH_CHANGES_MAX / COMMITS };
+  tuplet_error error;
+  tuplet_range_watch *watch;
+  const tuplet_changes *changes;
+  tuplet_commit commit = {0};
+  EXPECT_STATUS(TUPLET_OK, open_watch(at->db, TUPLET_RANGE_WATCH_CHANGES_MAX, &watch, &error));
+  EXPECT_STATUS(TUPLET_OK, tuplet_range_watch_next(watch, WAIT_MS, &changes, &error));
+  for (int i = 0; i < COMMITS; i++) {
+    tuplet_atomic *atomic = tuplet_atomic_new(at->db);
+    for (int j = 0; j < PER_COMMIT; j++)
+      EXPECT_STATUS(TUPLET_OK, tuplet_atomic_set(atomic, TUPLET_KEY("range", i, j), tuplet_value_u64(1),
+                                                 TUPLET_NEVER, &error));
+    EXPECT_STATUS(TUPLET_OK, tuplet_atomic_commit(atomic, &commit, &error));
+    tuplet_atomic_free(atomic);
+  }
+  size_t told = 0;
+  while (compare(&changes->versionstamp, &commit.versionstamp) < 0) {
+    EXPECT_STATUS(TUPLET_OK, tuplet_range_watch_next(watch, WAIT_MS, &changes, &error));
+    EXPECT(!changes->must_reread);
+    told += changes->count;
+  }
+  EXPECT(told == TUPLET_RANGE_WATCH_CHANGES_MAX);
+  tuplet_range_watch_close(watch);
+}
+
 static void wrong_options_are_refused(const place *at) {
   tuplet_error error;
   tuplet_range_watch *watch;
@@ -464,6 +491,7 @@ static int run_checks(const place *at) {
   } checks[] = {
       {"sets, deletions and expiries are told", sets_and_deletions_are_told},
       {"changes are merged until they are fetched", changes_are_merged_until_they_are_fetched},
+      {"as many changes are told as are remembered", as_many_changes_are_told_as_are_remembered},
       {"wrong options are refused", wrong_options_are_refused},
       {"callbacks get changes, and the end", callbacks_get_changes_and_the_end},
       {"closing the database ends a wait", closing_the_database_ends_a_wait},

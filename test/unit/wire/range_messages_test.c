@@ -78,6 +78,35 @@ static void changes_arrive_as_they_were_told(void **state) {
   tp_arena_done(&arena);
 }
 
+/* Whatever their keys and values: what parsing takes depends on both. */
+static void as_many_changes_as_a_message_may_have_arrive(void **state) {
+  (void)state;
+  enum { COUNT = 10000 };
+  static const uint8_t value[400];
+  for (int kind = 0; kind < 3; kind++) {
+    tp_arena arena;
+    tp_buffer message;
+    tp_range_changes changes;
+    tp_arena_init(&arena, NULL, 512);
+    tp_buffer_init(&message, NULL);
+    for (uint16_t i = 0; i < COUNT; i++) {
+      const uint8_t bytes[] = {'b', (uint8_t)(i >> 8), (uint8_t)i};
+      const tuplet_bytes key = {bytes, sizeof bytes};
+      const tp_row row = {.key = key,
+                          .value = {value, kind == 1 ? 0 : sizeof value},
+                          .encoding = TUPLET_ENCODING_BYTES,
+                          .versionstamp = stamp};
+      tp_watch_range_output_change(&message, key, kind == 0 ? NULL : &row);
+    }
+    tp_watch_range_output_end(&message, false, &stamp);
+    assert_false(message.failed);
+    assert_int_equal(decode(&message, &arena, &changes), TUPLET_OK);
+    assert_int_equal(changes.count, COUNT);
+    tp_buffer_done(&message);
+    tp_arena_done(&arena);
+  }
+}
+
 static void what_no_server_should_say_is_refused(void **state) {
   (void)state;
   for (int wrong = 0; wrong < 5; wrong++) {
@@ -102,6 +131,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_request_arrives_as_it_was_made),
       cmocka_unit_test(changes_arrive_as_they_were_told),
+      cmocka_unit_test(as_many_changes_as_a_message_may_have_arrive),
       cmocka_unit_test(what_no_server_should_say_is_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
