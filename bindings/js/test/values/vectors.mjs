@@ -1,0 +1,30 @@
+// The vectors of values (test/vectors): JavaScript expressions, and the bytes that Deno stores of them.
+
+import { readFileSync } from "node:fs";
+
+const FOLDER = new URL("../../../../test/vectors/", import.meta.url);
+
+function read(name) {
+  return readFileSync(new URL(name, FOLDER), "utf8").trim().split("\n").map((line) => JSON.parse(line));
+}
+
+const all = ["values.jsonl", "values_more.jsonl"].flatMap(read);
+
+/** {js, encoding, bytes} of what can be stored. */
+export const vectors = all.filter(({ hex }) => hex !== undefined)
+  .map(({ js, encoding, hex }) => ({ js, encoding, bytes: new Uint8Array(Buffer.from(hex, "hex")) }));
+
+/** {js, error} of what cannot. */
+export const refused = all.filter(({ error }) => error !== undefined);
+
+/** What this runtime lacks of what a vector needs; undefined when it is all there. */
+export function lackOf({ js }) {
+  if (js.includes("Float16Array") && !("Float16Array" in globalThis)) return "a Float16Array";
+  if (js.includes("maxByteLength") && !("resizable" in ArrayBuffer.prototype)) return "a resizable ArrayBuffer";
+  return undefined;
+}
+
+/** The value of a vector's expression, with this class for Deno.KvU64. */
+export function evaluate({ js }, KvU64) {
+  return new Function("Deno", `return (${js})`)({ KvU64 });
+}
