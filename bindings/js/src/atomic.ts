@@ -32,7 +32,8 @@ export function checkExpiry(expireIn: number | undefined): void {
 
 /** What mutate() was given. Throws a TypeError for what is no change. */
 function changeOf(mutation: KvMutation): Change {
-  const { key, type, value, expireIn } = mutation as KvMutation & { value?: unknown; expireIn?: number };
+  const { key } = mutation;
+  const { type, value, expireIn } = mutation as KvMutation & { value?: unknown; expireIn?: number };
   switch (type) {
     case "delete":
       if (value) throw new TypeError("Invalid mutation 'delete' with value");

@@ -1,6 +1,6 @@
 /** Keys and selectors as a user passes them: what is wrong with them, said as Deno says it. */
 import type { Selector } from "./native.js";
-import type { KvKey, KvKeyPart, KvListSelector } from "./types.js";
+import type { KvEntryMaybe, KvKey, KvKeyPart, KvListSelector } from "./types.js";
 
 /** What kv.commitVersionstamp() returns. */
 export const commitVersionstamp: symbol = Symbol("KvCommitVersionstamp");
@@ -48,6 +48,15 @@ export function checkKeys(keys: readonly KvKey[]): readonly KvKey[] {
   const array = Array.isArray(keys) ? keys as KvKey[] : Array.prototype.map.call(keys, (key) => key) as KvKey[];
   for (let i = 0; i < array.length; i++) checkKey(array[i] as KvKey);
   return array;
+}
+
+/** Entries of which those that are missing have the keys that were asked for, and not ones that mean the same. */
+export function withOwnKeys<T>(entries: KvEntryMaybe<T>[], keys: readonly KvKey[]): KvEntryMaybe<T>[] {
+  for (let i = 0; i < entries.length; i++) {
+    const entry = entries[i] as KvEntryMaybe<T>;
+    if (entry.versionstamp === null) entry.key = keys[i] as KvKey;
+  }
+  return entries;
 }
 
 /** A member of a selector that was given, as a copy. */

@@ -2,7 +2,7 @@
 import { AtomicOperation, type Change, checkExpiry, mutationOf } from "./atomic.js";
 import { encodeValue, valueHooks } from "./codec.js";
 import { errorOf } from "./errors.js";
-import { checkFullKey, checkKey, checkKeys, commitVersionstamp, isEventual } from "./keys.js";
+import { checkFullKey, checkKey, checkKeys, commitVersionstamp, isEventual, withOwnKeys } from "./keys.js";
 import { KvListIterator } from "./list.js";
 import { type Database, native, type Stored } from "./native.js";
 import { nativeOptions, pathOf } from "./options.js";
@@ -42,7 +42,10 @@ export class Kv {
     options?: types.KvReadOptions,
   ): Promise<types.KvEntryMaybe<unknown>[]> {
     const checked = checkKeys(keys);
-    return native.getMany(this.#database, checked, isEventual(options?.consistency), Boolean(options?.encoded));
+    const { consistency, encoded } = options ?? {};
+    const reading = native.getMany(this.#database, checked, isEventual(consistency), Boolean(encoded));
+    const entries = reading instanceof Promise ? await reading : reading;
+    return withOwnKeys(entries, checked);
   }
 
   async set(key: types.KvKey, value: unknown, options?: { expireIn?: number }): Promise<types.KvCommitResult> {

@@ -22,7 +22,7 @@ export class KvListIterator {
   #pending: Promise<unknown> | undefined;
 
   constructor(database: Database, selector: KvListSelector, options: KvListOptions & { encoded?: boolean } = {}) {
-    const { limit, cursor } = options;
+    const limit = options.limit;
     if (limit !== undefined && !(Number.isInteger(limit) && limit > 0)) {
       throw new Error(`Limit must be a positive integer: received ${limit}`);
     }
@@ -34,8 +34,8 @@ export class KvListIterator {
     this.#selector = selectorOf(selector);
     this.#options = { ...options };
     this.#left = limit ?? Infinity;
-    this.#cursor = cursor || undefined;
-    this.#begun = Boolean(cursor);
+    this.#cursor = options.cursor || undefined;
+    this.#begun = this.#cursor !== undefined;
   }
 
   get cursor(): string {

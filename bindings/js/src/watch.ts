@@ -1,5 +1,5 @@
 /** Watches, of keys and of ranges, as streams. */
-import { checkKey, checkSelector, kindOf, selectorOf } from "./keys.js";
+import { checkKey, checkSelector, kindOf, selectorOf, withOwnKeys } from "./keys.js";
 import { type Database, native } from "./native.js";
 import { countOf } from "./options.js";
 import type { KvEntryMaybe, KvKey, KvListSelector, KvRangeChanges, KvWatchRangeOptions } from "./types.js";
@@ -31,11 +31,16 @@ export function watch(
   keys: readonly KvKey[],
   options: { raw?: boolean } = {},
 ): ReadableStream<KvEntryMaybe<unknown>[]> {
-  if (options === null) throw new TypeError("The options of a watch cannot be null");
+  void options.raw; // changes nothing; but null for options is a mistake
   if (!Array.isArray(keys)) throw new TypeError(`Keys to watch must be an array: received ${kindOf(keys)}`);
   for (let i = 0; i < keys.length; i++) checkKey(keys[i]);
-  const watch = native.watchOpen(database, keys);
-  return streamOf(() => native.watchNext(watch), () => native.watchClose(watch), 1);
+  const own = keys.map((key: KvKey) => key.slice());
+  const watch = native.watchOpen(database, own);
+  const next = async () => {
+    const entries = await native.watchNext(watch);
+    return entries && withOwnKeys(entries, own.map((key) => key.slice()));
+  };
+  return streamOf(next, () => native.watchClose(watch), 1);
 }
 
 /** Nothing is fetched before it is asked for: a list that a delivery asks for is then newer than that delivery, and no
