@@ -16,7 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -139,7 +138,6 @@ static void read_head(int client, http_response *response) {
     size += strlen(response->head + size);
   }
   response->status = status_of(response->head);
-  assert_true(response->status > 0);
 }
 
 /* One piece of a chunked body, appended; false at the end. */
