@@ -11,7 +11,7 @@ typedef struct tp_bench_target_ops {
   unsigned (*worker_count)(const tp_bench_target *target);
   /* A crew's work, with the target as its context. */
   void (*work)(void *target, tp_bench_worker *worker);
-  /* "library", "HTTP/1.1", "HTTP/2", "HTTP/2, TLS". */
+  /* "library", "HTTP/1.1", "HTTP/2", "HTTP/2, TLS"; of a server once it was connected to. */
   const char *(*describe)(const tp_bench_target *target);
   void (*close)(tp_bench_target *target);
 } tp_bench_target_ops;

@@ -1,0 +1,362 @@
+/* server_load.c: one thread's load on a server.
+ *
+ * Each connection is a lane with as many slots as operations may be in flight on it. A slot that has nothing
+ * to do waits in the queue of idle ones; `feed` gives them work: at once, or at a fixed rate when the next
+ * operation is due. What one turn of the loop gives a connection to send leaves in one write. */
+#include "server_load.h"
+
+#include "base/alloc.h"
+#include "base/status.h"
+#include "connection.h"
+#include "exchange.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+enum { TICK_MS = 20, BARREN_ENDS_MAX = 3 };
+
+#define SILENCE_NS_MAX ((int64_t)30 * 1000000000) /* nobody answers any more */
+
+typedef struct server_load server_load;
+typedef struct server_lane server_lane;
+
+/* IDLE -> BUSY -> IDLE; or BUSY -> WAITING -> BUSY, while the connection is made anew */
+typedef enum slot_state { SLOT_IDLE, SLOT_BUSY, SLOT_WAITING } slot_state;
+
+typedef struct server_slot {
+  tp_bench_call call;
+  tp_bench_task task;
+  tp_bench_exchange exchange;
+  server_lane *lane;
+  slot_state state;
+  struct server_slot *next; /* of the idle */
+} server_slot;
+
+struct server_lane {
+  tp_bench_connection connection;
+  server_load *load;
+  server_slot *slots;
+  bool has_answered; /* since it was opened */
+  bool is_to_flush;
+  server_lane *next_to_flush;
+};
+
+struct server_load {
+  uv_loop_t loop;
+  uv_timer_t tick;
+  uv_poll_t alarm; /* timer_fd: libuv's own timers know milliseconds only */
+  int timer_fd;
+  int64_t alarm_ns; /* what it is set to; 0: it is not */
+  tp_bench_worker *worker;
+  server_lane *lanes;
+  unsigned lane_count, in_flight, open_count;
+  size_t busy_count; /* slots that are not idle */
+  server_slot *first_idle, *last_idle;
+  server_lane *to_flush;
+  int64_t answered_ns;   /* when something happened last */
+  unsigned barren_count; /* connections that ended without an answer, one after the other */
+  bool is_ready;
+  bool is_ending; /* nothing new begins */
+};
+
+static void feed(server_load *load);
+
+/* ---- The end ---- */
+
+static void end(server_load *load) {
+  if (load->is_ending) return;
+  load->is_ending = true;
+}
+
+static void fail(server_load *load, tuplet_status status, const char *what, const char *why) {
+  end(load);
+  if (load->worker->error.status != TUPLET_OK) return;
+  tp_bench_server *server = load->lanes[0].connection.server;
+  tp_error_set(&load->worker->error, status, "%s %s: %s", what, server->head.authority, why);
+}
+
+/* Closes what is open once nothing is under way any more, or nothing is to be waited for. */
+static void close_when_done(server_load *load) {
+  bool has_failed = load->worker->error.status != TUPLET_OK;
+  if (!load->is_ending || (load->busy_count > 0 && !has_failed)) return;
+  for (unsigned i = 0; i < load->lane_count; i++) tp_bench_connection_close(&load->lanes[i].connection);
+  if (uv_is_closing((uv_handle_t *)&load->tick)) return;
+  uv_close((uv_handle_t *)&load->tick, NULL);
+  uv_close((uv_handle_t *)&load->alarm, NULL);
+}
+
+/* ---- Slots ---- */
+
+static void make_idle(server_slot *slot) {
+  server_load *load = slot->lane->load;
+  slot->state = SLOT_IDLE;
+  slot->next = NULL;
+  if (load->first_idle == NULL)
+    load->first_idle = slot;
+  else
+    load->last_idle->next = slot;
+  load->last_idle = slot;
+}
+
+static void rest(server_slot *slot) {
+  slot->lane->load->busy_count--;
+  make_idle(slot);
+}
+
+static void fault(server_load *load, tuplet_status status, const char *what, const char *why) {
+  tuplet_error error;
+  tp_error_set(&error, status, "%s%s", what, why);
+  tp_bench_tally_fault(&load->worker->tally, &error);
+}
+
+static void flush_later(server_lane *lane) {
+  if (lane->is_to_flush) return;
+  lane->is_to_flush = true;
+  lane->next_to_flush = lane->load->to_flush;
+  lane->load->to_flush = lane;
+}
+
+/* Sends the slot's request, if its connection takes it; else when it is there again. */
+static void start(server_slot *slot) {
+  slot->state = tp_bench_connection_start(&slot->lane->connection, &slot->call) ? SLOT_BUSY : SLOT_WAITING;
+  flush_later(slot->lane);
+}
+
+static void send_request(server_slot *slot) {
+  server_load *load = slot->lane->load;
+  if (tp_bench_exchange_encode(&slot->exchange, &load->worker->desk, &slot->task.request, &slot->call)) {
+    start(slot);
+    return;
+  }
+  rest(slot);
+  fail(load, TUPLET_NOMEM, "asking", "out of memory");
+}
+
+static void on_done(tp_bench_call *call, const char *problem) {
+  server_slot *slot = (server_slot *)call; /* its first member */
+  server_load *load = slot->lane->load;
+  int64_t now_ns = tp_bench_now_ns();
+  load->answered_ns = now_ns;
+  load->barren_count = 0;
+  slot->lane->has_answered = true;
+  if (problem != NULL) {
+    fault(load, TUPLET_IO, "an answer broke off: ", problem);
+    rest(slot);
+  } else {
+    tp_bench_answer answer;
+    tp_bench_exchange_decode(&slot->exchange, &slot->task.request, call, &answer);
+    if (tp_bench_worker_answer(load->worker, &slot->task, &answer, now_ns) == TP_BENCH_STEP_MORE &&
+        tp_bench_worker_goes_on(load->worker, now_ns)) {
+      send_request(slot);
+      return;
+    }
+    rest(slot);
+  }
+  feed(load);
+}
+
+/* ---- When the next one begins ---- */
+
+static void set_alarm(server_load *load, int64_t at_ns) {
+  if (load->alarm_ns == at_ns) return;
+  load->alarm_ns = at_ns;
+  struct itimerspec when = {.it_value = {.tv_sec = at_ns / 1000000000, .tv_nsec = at_ns % 1000000000}};
+  (void)timerfd_settime(load->timer_fd, TFD_TIMER_ABSTIME, &when, NULL);
+}
+
+static server_slot *take_idle(server_load *load) {
+  server_slot *slot = load->first_idle;
+  load->first_idle = slot->next;
+  if (load->first_idle == NULL) load->last_idle = NULL;
+  return slot;
+}
+
+static void feed(server_load *load) {
+  if (!load->is_ready) return;
+  while (load->first_idle != NULL && !load->is_ending) {
+    int64_t now_ns = tp_bench_now_ns();
+    int64_t due_ns = tp_bench_worker_due_ns(load->worker);
+    if (!tp_bench_worker_goes_on(load->worker, now_ns)) {
+      end(load);
+    } else if (due_ns > now_ns) {
+      set_alarm(load, due_ns);
+      return;
+    } else if (tp_bench_worker_begin(load->worker, &load->first_idle->task, now_ns)) {
+      server_slot *slot = take_idle(load);
+      load->busy_count++;
+      send_request(slot);
+    } else {
+      end(load);
+    }
+  }
+}
+
+static void finish_turn(server_load *load) {
+  while (load->to_flush != NULL) {
+    server_lane *lane = load->to_flush;
+    load->to_flush = lane->next_to_flush;
+    lane->is_to_flush = false;
+    tp_bench_connection_flush(&lane->connection);
+  }
+  close_when_done(load);
+}
+
+/* ---- What the loop tells ---- */
+
+static void on_open(tp_bench_connection *connection) {
+  server_lane *lane = (server_lane *)connection; /* its first member */
+  server_load *load = lane->load;
+  load->answered_ns = tp_bench_now_ns();
+  lane->has_answered = false;
+  if (!connection->is_http2 && load->in_flight > 1) {
+    fail(load, TUPLET_UNSUPPORTED, "asking",
+         "it speaks HTTP/1.1, with one request in flight on a connection");
+    return;
+  }
+  for (unsigned i = 0; i < load->in_flight; i++) {
+    if (lane->slots[i].state == SLOT_WAITING) start(&lane->slots[i]);
+  }
+  if (load->is_ready || ++load->open_count < load->lane_count) return;
+  load->is_ready = true;
+  tp_bench_worker_ready(load->worker);
+  feed(load);
+}
+
+static void on_turn_end(tp_bench_connection *connection) {
+  server_lane *lane = (server_lane *)connection;
+  flush_later(lane); /* HTTP/2 has things to say of its own */
+  finish_turn(lane->load);
+}
+
+static void open_lane(server_lane *lane) {
+  if (!tp_bench_connection_open(&lane->connection, &lane->load->loop))
+    fail(lane->load, TUPLET_IO, "connecting to", lane->connection.problem);
+}
+
+/* Operations whose answer is lost have failed; the connection is made anew, unless that leads nowhere. */
+static void on_closed(tp_bench_connection *connection) {
+  server_lane *lane = (server_lane *)connection;
+  server_load *load = lane->load;
+  bool has_ended_well = connection->problem[0] == '\0';
+  for (unsigned i = 0; i < load->in_flight; i++) {
+    server_slot *slot = &lane->slots[i];
+    if (slot->state != SLOT_BUSY) continue;
+    fault(load, TUPLET_IO, "a connection was lost: ", has_ended_well ? "it was closed" : connection->problem);
+    rest(slot);
+  }
+  if (!connection->was_open && !has_ended_well) {
+    fail(load, TUPLET_IO, "connecting to", connection->problem);
+  } else if (!lane->has_answered && !load->is_ending && ++load->barren_count >= BARREN_ENDS_MAX) {
+    fail(load, TUPLET_IO, "asking",
+         has_ended_well ? "it ends connections without an answer" : connection->problem);
+  }
+  if (load->worker->error.status == TUPLET_OK && (!load->is_ending || load->busy_count > 0)) open_lane(lane);
+  feed(load);
+  finish_turn(load);
+}
+
+static void on_alarm(uv_poll_t *poll, int status, int events) {
+  (void)status;
+  (void)events;
+  server_load *load = poll->data;
+  uint64_t count;
+  if (read(load->timer_fd, &count, sizeof count) < 0) return; /* it was set anew meanwhile */
+  load->alarm_ns = 0;
+  feed(load);
+  finish_turn(load);
+}
+
+static void on_tick(uv_timer_t *timer) {
+  server_load *load = timer->data;
+  int64_t now_ns = tp_bench_now_ns();
+  if (!tp_bench_worker_goes_on(load->worker, now_ns)) end(load);
+  bool waits = load->busy_count > 0 || !load->is_ready;
+  if (!waits) load->answered_ns = now_ns;
+  if (waits && now_ns - load->answered_ns > SILENCE_NS_MAX)
+    fail(load, TUPLET_IO, "asking", "it does not answer any more");
+  finish_turn(load);
+}
+
+/* ---- A thread ---- */
+
+static bool init_lane(server_load *load, server_lane *lane, tp_bench_server *server) {
+  static const tp_bench_connection_owner owner = {on_open, on_turn_end, on_closed};
+  lane->load = load;
+  tp_bench_connection_init(&lane->connection, server, &owner);
+  lane->slots = tp_alloc_array_zeroed(NULL, load->in_flight, sizeof *lane->slots);
+  if (lane->slots == NULL) return false;
+  for (unsigned i = 0; i < load->in_flight; i++) {
+    server_slot *slot = &lane->slots[i];
+    slot->lane = lane;
+    slot->call.on_done = on_done;
+    tp_buffer_init(&slot->call.answer, NULL);
+    tp_bench_exchange_init(&slot->exchange);
+  }
+  return true;
+}
+
+/* Slots of one number after those of the other, so that work is spread over the lanes. */
+static void queue_slots(server_load *load) {
+  for (unsigned i = 0; i < load->in_flight; i++) {
+    for (unsigned j = 0; j < load->lane_count; j++) make_idle(&load->lanes[j].slots[i]);
+  }
+}
+
+static bool init(server_load *load, tp_bench_server *server) {
+  load->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+  load->lanes = tp_alloc_array_zeroed(NULL, load->lane_count, sizeof *load->lanes);
+  if (load->lanes == NULL || load->timer_fd < 0) return false;
+  for (unsigned i = 0; i < load->lane_count; i++) {
+    if (!init_lane(load, &load->lanes[i], server)) return false;
+  }
+  queue_slots(load);
+  return true;
+}
+
+static void done(server_load *load) {
+  for (unsigned i = 0; load->lanes != NULL && i < load->lane_count; i++) {
+    server_lane *lane = &load->lanes[i];
+    for (unsigned j = 0; lane->slots != NULL && j < load->in_flight; j++) {
+      tp_buffer_done(&lane->slots[j].call.answer);
+      tp_bench_exchange_done(&lane->slots[j].exchange);
+    }
+    tp_free(NULL, lane->slots);
+    tp_bench_connection_done(&lane->connection);
+  }
+  tp_free(NULL, load->lanes);
+  if (load->timer_fd >= 0) (void)close(load->timer_fd);
+}
+
+static bool start_loop(server_load *load) {
+  if (uv_loop_init(&load->loop) != 0) return false;
+  (void)uv_timer_init(&load->loop, &load->tick);
+  load->tick.data = load;
+  if (uv_poll_init(&load->loop, &load->alarm, load->timer_fd) != 0) {
+    uv_close((uv_handle_t *)&load->tick, NULL);
+    (void)uv_run(&load->loop, UV_RUN_DEFAULT);
+    (void)uv_loop_close(&load->loop);
+    return false;
+  }
+  load->alarm.data = load;
+  (void)uv_timer_start(&load->tick, on_tick, TICK_MS, TICK_MS);
+  (void)uv_poll_start(&load->alarm, UV_READABLE, on_alarm);
+  return true;
+}
+
+void tp_bench_server_load(tp_bench_server *server, tp_bench_worker *worker, unsigned connection_count,
+                          unsigned in_flight) {
+  server_load load = {.worker = worker, .lane_count = connection_count, .in_flight = in_flight};
+  (void)prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL); /* a fixed rate wakes when it says */
+  load.answered_ns = tp_bench_now_ns();
+  if (!init(&load, server) || !start_loop(&load)) {
+    (void)tp_fail_nomem(&worker->error);
+  } else {
+    for (unsigned i = 0; i < load.lane_count; i++) open_lane(&load.lanes[i]);
+    (void)uv_run(&load.loop, UV_RUN_DEFAULT);
+    (void)uv_loop_close(&load.loop);
+  }
+  done(&load);
+}
