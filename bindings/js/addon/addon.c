@@ -48,6 +48,7 @@ static const struct {
     {"finish", tp_js_finish},
     {"decodeV8", tp_js_decode_v8},
     {"checkV8", tp_js_check_v8},
+    {"recodeV8", tp_js_recode_v8},
 };
 
 NAPI_MODULE_INIT() {

@@ -19,7 +19,16 @@ enum {
 static const char host_object_message[] = "The value holds an object that only the runtime that wrote it "
                                           "understands; read it with { encoded: true }";
 
-/* ---- Reading: libtuplet's codec ---- */
+/* ---- libtuplet's codec ---- */
+
+static napi_status make_array(napi_env env, tuplet_bytes bytes, napi_value *ret_array) {
+  void *data;
+  napi_value buffer;
+  napi_status status = napi_create_arraybuffer(env, bytes.size, &data, &buffer);
+  if (status != napi_ok) return status;
+  if (bytes.size > 0) memcpy(data, bytes.data, bytes.size);
+  return napi_create_typedarray(env, napi_uint8_array, bytes.size, buffer, 0, ret_array);
+}
 
 static napi_status throw_error(tp_js_environment *environment, napi_env env, const tuplet_error *error) {
   tp_js_throw(environment, env, error);
@@ -92,6 +101,26 @@ napi_value tp_js_check_v8(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
+napi_value tp_js_recode_v8(napi_env env, napi_callback_info info) {
+  tuplet_value value;
+  tuplet_node *root;
+  tp_js_environment *environment = read_bytes(env, info, &value);
+  tuplet_tree *tree = environment == NULL ? NULL : decode_tree(environment, env, value, &root);
+  if (tree == NULL) return NULL;
+  tuplet_error error;
+  tuplet_owned owned;
+  napi_value result = NULL;
+  if (tuplet_tree_encode(root, NULL, &value, &owned, &error) == TUPLET_OK) {
+    napi_status status = make_array(env, value.data, &result);
+    tuplet_owned_free(&owned);
+    if (status != napi_ok) tp_js_throw_napi(env, status);
+  } else {
+    tp_js_throw(environment, env, &error);
+  }
+  tuplet_tree_free(tree);
+  return result;
+}
+
 /* ---- Reading: the hooks ---- */
 
 static napi_status call_hook(tp_js_environment *environment, napi_env env, tp_js_hook hook, size_t count,
@@ -101,15 +130,6 @@ static napi_status call_hook(tp_js_environment *environment, napi_env env, tp_js
   if (status == napi_ok) status = napi_get_undefined(env, &undefined);
   return status == napi_ok ? napi_call_function(env, undefined, function, count, arguments, ret_value)
                            : status;
-}
-
-static napi_status make_array(napi_env env, tuplet_bytes bytes, napi_value *ret_array) {
-  void *data;
-  napi_value buffer;
-  napi_status status = napi_create_arraybuffer(env, bytes.size, &data, &buffer);
-  if (status != napi_ok) return status;
-  if (bytes.size > 0) memcpy(data, bytes.data, bytes.size);
-  return napi_create_typedarray(env, napi_uint8_array, bytes.size, buffer, 0, ret_array);
 }
 
 /* Calls a hook with bytes: with how many there are, in the buffer, or with an array of their own. */

@@ -16,8 +16,9 @@ napi_status tp_js_value_make(tp_js_environment *environment, napi_env env, tuple
  * user's runs. napi_invalid_arg when it is something else. */
 napi_status tp_js_value_read(napi_env env, napi_value stored, tuplet_value *ret_value);
 
-/* The addon's functions decodeV8(bytes) and checkV8(bytes). */
+/* The addon's functions decodeV8(bytes), checkV8(bytes) and recodeV8(bytes). */
 napi_value tp_js_decode_v8(napi_env env, napi_callback_info info);
 napi_value tp_js_check_v8(napi_env env, napi_callback_info info);
+napi_value tp_js_recode_v8(napi_env env, napi_callback_info info);
 
 #endif

@@ -187,6 +187,8 @@ export interface Native {
   decodeV8(data: Uint8Array): unknown;
   /** Throws TUPLET_MALFORMED for bytes that are no such value. */
   checkV8(data: Uint8Array): void;
+  /** The bytes of the same value as libtuplet writes them, which every runtime reads. */
+  recodeV8(data: Uint8Array): Uint8Array;
 }
 
 /** Both runtimes take libraries of their own along under the same names (OpenSSL, SQLite, nghttp2): the addon's are to

@@ -5,6 +5,7 @@
 import { Buffer } from "node:buffer";
 import { types } from "node:util";
 import { Serializer } from "node:v8";
+import { native } from "./native.js";
 
 const HEADER = [0xff, 15];
 
@@ -90,14 +91,45 @@ function uncloneable(object: object): TypeError {
   return new TypeError(`#<${name}> could not be cloned.`);
 }
 
-/** The bytes of values that may have to be looked at once more: an object without properties, or an error without a
- * message but with a stack, as those of DOMException are written; or enough for the memory of pooled Buffers. */
+function write(value: unknown): Uint8Array {
+  const serializer = new ValueSerializer();
+  serializer.writeHeader();
+  try {
+    serializer.writeValue(value);
+  } catch (error) {
+    // A plain Error says that something cannot be cloned; everything else a getter has thrown.
+    if (!(error instanceof Error) || error.constructor !== Error) throw error;
+    if (error.message.endsWith(" could not be cloned.")) throw new TypeError(error.message);
+    if (error.message.includes("wasm_module")) throw new TypeError("Wasm modules cannot be stored");
+    throw error;
+  }
+  const bytes = serializer.releaseBuffer();
+  if (bytes.length <= HEADER.length) throw new TypeError("Wasm modules cannot be stored"); // Node writes nothing at all
+  return bytes;
+}
+
+/** Whether the Serializer writes the cause of an error before its stack, as older ones do, which newer ones do not read. */
+const writesCauseEarly = (() => {
+  const error = new Error("", { cause: "cause" });
+  error.stack = "stack";
+  const bytes = Buffer.from(write(error));
+  return bytes.indexOf("cause") < bytes.indexOf("stack");
+})();
+
+const ERROR_TYPES = Buffer.from("EFRSTU");
+
+/** Whether there may be something in a value that is to be looked at, from its bytes: an object without properties or an
+ * error without a message, as host objects are written; an error with a cause; enough for the memory of pooled Buffers. */
 function isSuspicious(bytes: Uint8Array): boolean {
   if (bytes.length > Buffer.poolSize) return true;
-  for (let i = 2; i < bytes.length - 2; i++) {
-    const byte = bytes[i];
-    if (byte === 0x6f && bytes[i + 1] === 0x7b && bytes[i + 2] === 0) return true;
-    if (byte === 0x72 && (bytes[i + 1] === 0x73 || bytes[i + 1] === 0x53 && bytes[i + 2] === 0x73)) return true;
+  for (let i = HEADER.length; i < bytes.length - 2; i++) {
+    if (bytes[i] === 0x6f) { // o{ without a property
+      if (bytes[i + 1] === 0x7b && bytes[i + 2] === 0) return true;
+    } else if (bytes[i] === 0x72) { // r, the type of the error if it has one, m its message, s its stack, c its cause
+      const at = ERROR_TYPES.includes(bytes[i + 1]!) ? i + 2 : i + 1;
+      if (bytes[at] === 0x73 || bytes[at] === 0x63) return true;
+      if (bytes[at] === 0x6d && writesCauseEarly) return true;
+    }
   }
   return false;
 }
@@ -173,32 +205,19 @@ function withoutPools(root: unknown): unknown {
 
 // ---- The whole ---------------------------------------------------------------------------------------------------------
 
-function write(value: unknown): Uint8Array {
-  const serializer = new ValueSerializer();
-  serializer.writeHeader();
-  try {
-    serializer.writeValue(value);
-  } catch (error) {
-    // A plain Error says that something cannot be cloned; everything else a getter has thrown.
-    if (!(error instanceof Error) || error.constructor !== Error) throw error;
-    if (error.message.endsWith(" could not be cloned.")) throw new TypeError(error.message);
-    if (error.message.includes("wasm_module")) throw new TypeError("Wasm modules cannot be stored");
-    throw error;
-  }
-  return serializer.releaseBuffer();
-}
-
 /** The bytes of a value. Throws a TypeError for what cannot be cloned ("#<Promise> could not be cloned."). */
 export function serialize(value: unknown): Uint8Array {
   const primitive = writePrimitive(value);
   if (primitive !== undefined) return primitive;
   const bytes = write(value);
-  if (bytes.length <= HEADER.length) throw new TypeError("Wasm modules cannot be stored"); // Node writes nothing at all
   if (!isSuspicious(bytes)) return bytes;
-  let pooled = false;
+  let hasPooled = false;
+  let hasCause = false;
   for (const object of objectsIn(value)) {
     if (isHostObject(object)) throw uncloneable(object);
-    pooled ||= isPooled(object);
+    hasPooled ||= isPooled(object);
+    hasCause ||= types.isNativeError(object) && Object.hasOwn(object, "cause");
   }
-  return pooled ? write(withoutPools(value)) : bytes;
+  const mended = hasPooled ? write(withoutPools(value)) : bytes;
+  return hasCause && writesCauseEarly ? native.recodeV8(mended) : mended;
 }
