@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -57,15 +58,13 @@ static int start(fixture *f, bool read_only) {
 }
 
 static int setup(void **state) {
-  fixture *f = calloc(1, sizeof *f);
-  *state = f;
-  return f == NULL ? -1 : start(f, false);
+  *state = calloc(1, sizeof(fixture));
+  return *state == NULL ? -1 : start(*state, false);
 }
 
 static int setup_read_only(void **state) {
-  fixture *f = calloc(1, sizeof *f);
-  *state = f;
-  return f == NULL ? -1 : start(f, true);
+  *state = calloc(1, sizeof(fixture));
+  return *state == NULL ? -1 : start(*state, true);
 }
 
 static int teardown(void **state) {
@@ -138,6 +137,7 @@ static void read_head(int client, http_response *response) {
     size += strlen(response->head + size);
   }
   response->status = status_of(response->head);
+  assert_true(response->status > 0);
 }
 
 /* One piece of a chunked body, appended; false at the end. */
