@@ -32,7 +32,7 @@ export function checkExpiry(expireIn: number | undefined): void {
 
 /** What mutate() was given. Throws a TypeError for what is no change. */
 function changeOf(mutation: KvMutation): Change {
-  const { key } = mutation;
+  const key = mutation.key;
   const { type, value, expireIn } = mutation as KvMutation & { value?: unknown; expireIn?: number };
   switch (type) {
     case "delete":

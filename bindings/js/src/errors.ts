@@ -70,9 +70,7 @@ interface BadResourceConstructor {
 }
 
 class OwnBadResource extends Error {
-  override get name(): string {
-    return "BadResource";
-  }
+  override name = "BadResource";
 }
 
 /** The error of a database that is closed: Deno's own class in Deno. */

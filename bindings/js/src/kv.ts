@@ -27,9 +27,9 @@ export class Kv {
   #database: Database;
   #closed: Promise<void> | undefined;
 
-  constructor(database: Database, given: symbol) {
+  constructor(database: Database | undefined = undefined, given: symbol | undefined = undefined) {
     if (given !== permit) throw new TypeError("Deno.Kv can not be constructed: use Deno.openKv instead");
-    this.#database = database;
+    this.#database = database as Database;
   }
 
   async get(key: types.KvKey, options?: types.KvReadOptions): Promise<types.KvEntryMaybe<unknown>> {
@@ -59,7 +59,7 @@ export class Kv {
     await native.delete(this.#database, key);
   }
 
-  list(selector: types.KvListSelector, options?: types.KvListOptions & { encoded?: boolean }): KvListIterator {
+  list(selector: types.KvListSelector, options: types.KvListOptions & { encoded?: boolean } = {}): KvListIterator {
     return new KvListIterator(this.#database, selector, options);
   }
 
@@ -69,7 +69,7 @@ export class Kv {
 
   async listenQueue(
     handler: (value: unknown, message: types.KvMessageInfo) => Promise<void> | void,
-    options?: types.KvListenOptions,
+    options: types.KvListenOptions = {},
   ): Promise<void> {
     if (this.#closed !== undefined) throw new Error("Queue already closed");
     return listenQueue(this.#database, handler, options);
@@ -79,13 +79,13 @@ export class Kv {
     return new AtomicOperation(this.#database);
   }
 
-  watch(keys: readonly types.KvKey[], options?: { raw?: boolean }): ReadableStream<types.KvEntryMaybe<unknown>[]> {
+  watch(keys: readonly types.KvKey[], options: { raw?: boolean } = {}): ReadableStream<types.KvEntryMaybe<unknown>[]> {
     return watch(this.#database, keys, options);
   }
 
   watchRange(
     selector: types.KvListSelector,
-    options?: types.KvWatchRangeOptions,
+    options: types.KvWatchRangeOptions = {},
   ): ReadableStream<types.KvRangeChanges<unknown>> {
     return watchRange(this.#database, selector, options);
   }

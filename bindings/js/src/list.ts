@@ -18,10 +18,11 @@ export class KvListIterator {
   /** Where the iterator stands; undefined when the addon's list knows. */
   #cursor: string | undefined;
   #begun: boolean;
+  #isRemote = false;
   /** The step that a server has not answered yet. */
   #pending: Promise<unknown> | undefined;
 
-  constructor(database: Database, selector: KvListSelector, options: KvListOptions & { encoded?: boolean } = {}) {
+  constructor(database: Database, selector: KvListSelector, options: KvListOptions & { encoded?: boolean }) {
     const limit = options.limit;
     if (limit !== undefined && !(Number.isInteger(limit) && limit > 0)) {
       throw new Error(`Limit must be a positive integer: received ${limit}`);
@@ -58,10 +59,11 @@ export class KvListIterator {
   #step(): Step | Promise<Step> {
     if (this.#done || this.#left === 0) return { done: true, value: undefined };
     this.#list ??= this.#open();
-    // What a server is asked for may not come; the cursor of the entry before must be known then.
-    if (this.#begun) this.#cursor ??= native.listCursor(this.#list);
+    // While a server is asked, nobody can ask for the cursor of the entry before.
+    if (this.#isRemote && this.#begun) this.#cursor ??= native.listCursor(this.#list);
     const entry = native.listNext(this.#list);
     if (!(entry instanceof Promise)) return this.#take(entry);
+    this.#isRemote = true;
     const step = entry.then((entry) => this.#take(entry));
     const settle = () => {
       if (this.#pending === step) this.#pending = undefined;

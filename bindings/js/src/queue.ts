@@ -88,11 +88,11 @@ async function handle(handler: Handler, message: Message, info: KvMessageInfo): 
 }
 
 /** Listens until the database is closed. */
-export async function listenQueue(database: Database, handler: Handler, options?: KvListenOptions): Promise<void> {
+export async function listenQueue(database: Database, handler: Handler, options: KvListenOptions): Promise<void> {
   if (typeof handler !== "function") {
     throw new TypeError(`The handler of a queue must be a function: received ${kindOf(handler)}`);
   }
-  const inFlight = countOf("maxInFlight", options?.maxInFlight, inFlightMax);
+  const inFlight = countOf("maxInFlight", options.maxInFlight, inFlightMax);
   await new Promise<void>((resolve, reject) => {
     const deliver = (message: Message, id: string, attempt: number): void => {
       void handle(handler, message, { id, attempt });

@@ -29,7 +29,7 @@ function streamOf<T>(next: () => Promise<T | null>, close: () => void, readAhead
 export function watch(
   database: Database,
   keys: readonly KvKey[],
-  options: { raw?: boolean } = {},
+  options: { raw?: boolean },
 ): ReadableStream<KvEntryMaybe<unknown>[]> {
   void options.raw; // changes nothing; but null for options is a mistake
   if (!Array.isArray(keys)) throw new TypeError(`Keys to watch must be an array: received ${kindOf(keys)}`);
@@ -48,7 +48,7 @@ export function watch(
 export function watchRange<T>(
   database: Database,
   selector: KvListSelector,
-  options: KvWatchRangeOptions = {},
+  options: KvWatchRangeOptions,
 ): ReadableStream<KvRangeChanges<T>> {
   const range = selectorOf(selector);
   checkSelector(range);

@@ -83,6 +83,24 @@ export default {
     await kv.set(["a"], 2);
     return kv.get(["a"]);
   },
+  "an entry that has expired": async ({ kv }) => {
+    await kv.set(["a"], 1, { expireIn: 1 });
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    return kv.get(["a"]);
+  },
+  "an entry that expires at once": async ({ kv }) => {
+    await kv.set(["a"], 1, { expireIn: 0 });
+    return kv.get(["a"]);
+  },
+  "an entry that has expired, for a check that there is none": async ({ kv }) => {
+    await kv.set(["a"], 1, { expireIn: 1 });
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    return kv.atomic().check({ key: ["a"], versionstamp: null }).set(["a"], 2).commit();
+  },
+  "an entry that does not expire yet": async ({ kv }) => {
+    await kv.set(["a"], 1, { expireIn: 3_600_000 });
+    return kv.get(["a"]);
+  },
   "delete without arguments": ({ kv }) => kv.delete(),
   "delete of nothing": ({ kv }) => kv.delete(["a"]),
   "delete of an entry": async ({ kv }) => {
