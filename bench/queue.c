@@ -1,11 +1,12 @@
 /* queue.c: measures the queue, in one process and over the network, beside Deno's own, in one run: how long a
- * message takes to its handler, how many a second are enqueued, handled and gone, all durably, and what a
- * backlog costs. */
+ * message takes to its handler, how many a second are enqueued, handled and gone, all durably, how well times
+ * are kept, and what a backlog costs. */
 #include "bench.h"
 #include "machine.h"
 #include "page.h"
 #include "queue_load.h"
 #include "queue_server.h"
+#include "queue_time.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -38,11 +39,19 @@ typedef struct bench_options {
   int backlog;
 } bench_options;
 
-/* What one side came to. */
-typedef struct queue_side {
+typedef struct queue_spread {
+  int count; /* 0: not measured */
   double median_ms;
   double p99_ms;
-  double rate; /* messages a second */
+  double worst_ms;
+} queue_spread;
+
+/* What one side came to. */
+typedef struct queue_side {
+  queue_spread latency;
+  double rate;          /* messages a second */
+  queue_spread retries; /* how far they were off; not Deno's, as what follows */
+  queue_spread delays;
 } queue_side;
 
 typedef struct queue_report {
@@ -51,6 +60,7 @@ typedef struct queue_report {
   queue_side tuplet;
   queue_side network;
   queue_side deno;
+  queue_spread neighbour;
   queue_backlog small;
   queue_backlog large;
 } queue_report;
@@ -117,10 +127,12 @@ static int compare_numbers(const void *a, const void *b) {
   return (left > right) - (left < right);
 }
 
-static void summarize(double *latencies_ms, queue_side *side) {
-  qsort(latencies_ms, LATENCY_COUNT, sizeof *latencies_ms, compare_numbers);
-  side->median_ms = latencies_ms[LATENCY_COUNT / 2];
-  side->p99_ms = latencies_ms[LATENCY_COUNT * 99 / 100];
+static queue_spread spread_of(double *times_ms, int count) {
+  qsort(times_ms, (size_t)count, sizeof *times_ms, compare_numbers);
+  return (queue_spread){.count = count,
+                        .median_ms = times_ms[count / 2],
+                        .p99_ms = times_ms[count * 99 / 100],
+                        .worst_ms = times_ms[count - 1]};
 }
 
 static double rate_of(bench_slice slice) {
@@ -134,8 +146,13 @@ static queue_side measure_tuplet(const char *path) {
   double latencies_ms[LATENCY_COUNT];
   queue_load_latency(path, LATENCY_COUNT, latencies_ns);
   for (int i = 0; i < LATENCY_COUNT; i++) latencies_ms[i] = (double)latencies_ns[i] / 1e6;
-  summarize(latencies_ms, &side);
+  side.latency = spread_of(latencies_ms, LATENCY_COUNT);
   side.rate = rate_of(queue_load_throughput(path, THROUGHPUT_COUNT));
+  double retries_ms[QUEUE_TIME_RETRIES], delays_ms[QUEUE_TIME_INTERVALS];
+  queue_time_retries(path, retries_ms);
+  side.retries = spread_of(retries_ms, QUEUE_TIME_RETRIES);
+  queue_time_delays(path, delays_ms);
+  side.delays = spread_of(delays_ms, QUEUE_TIME_INTERVALS);
   return side;
 }
 
@@ -153,6 +170,14 @@ static queue_side measure_network(const bench_options *options, const char *dire
   queue_side side = measure_tuplet(server.url);
   queue_server_stop(&server);
   return side;
+}
+
+static queue_spread measure_neighbour(const char *directory) {
+  double times_ms[LATENCY_COUNT];
+  char *path = path_in(directory, "shared.sqlite");
+  queue_time_neighbour(path, LATENCY_COUNT, times_ms);
+  free(path);
+  return spread_of(times_ms, LATENCY_COUNT);
 }
 
 static FILE *start_deno(const bench_options *options, const char *path, pid_t *ret_child) {
@@ -196,7 +221,7 @@ static queue_side measure_deno(const bench_options *options, const char *directo
   int status = 0;
   if (waitpid(child, &status, 0) != child || status != 0 || count != LATENCY_COUNT || side.rate <= 0)
     bench_fail("%s did not measure", options->script);
-  summarize(latencies_ms, &side);
+  side.latency = spread_of(latencies_ms, LATENCY_COUNT);
   free(path);
   return side;
 }
@@ -233,6 +258,15 @@ static void write_row(FILE *out, const char *title, const double numbers[3], boo
   (void)fprintf(out, "%s |\n", aim);
 }
 
+static void write_times(FILE *out, const char *title, const queue_spread *spread, const char *aim) {
+  if (spread->count == 0) return;
+  (void)fprintf(out, "| %s | %d | ", title, spread->count);
+  write_number(out, spread->median_ms);
+  write_number(out, spread->count < 100 ? 0 : spread->p99_ms); /* of fewer it is the worst */
+  write_number(out, spread->worst_ms);
+  (void)fprintf(out, "%s |\n", aim);
+}
+
 static void write_backlog(FILE *out, const queue_backlog *backlog) {
   (void)fprintf(out, "| %d | %.1f | %.1f | %.1f |\n", backlog->messages, 1e6 / rate_of(backlog->filling),
                 1e6 / rate_of(backlog->draining), (double)backlog->memory_size / (1 << 20));
@@ -250,13 +284,21 @@ static void write_report(FILE *out, const void *context) {
   const queue_side *sides[] = {&report->tuplet, &report->network, &report->deno};
   double medians[3], p99s[3], rates[3];
   for (int i = 0; i < 3; i++) {
-    medians[i] = sides[i]->median_ms;
-    p99s[i] = sides[i]->p99_ms;
+    medians[i] = sides[i]->latency.median_ms;
+    p99s[i] = sides[i]->latency.p99_ms;
     rates[i] = sides[i]->rate;
   }
   write_row(out, "enqueue to handler, median, ms", medians, true, "10");
   write_row(out, "enqueue to handler, 99th percentile, ms", p99s, true, "-");
   write_row(out, "enqueued, handled and gone, 1/s", rates, false, "5");
+  (void)fprintf(out, "\n"
+                     "| times, ms | measured | median | 99th percentile | worst | aim |\n"
+                     "| --- | ---: | ---: | ---: | ---: | ---: |\n");
+  write_times(out, "a retry, off its schedule: a file", &report->tuplet.retries, "worst 20");
+  write_times(out, "a retry, off its schedule: a server", &report->network.retries, "worst 20");
+  write_times(out, "a delay, off: a file", &report->tuplet.delays, "worst 20");
+  write_times(out, "a delay, off: a server", &report->network.delays, "worst 20");
+  write_times(out, "another process's enqueue to a handler: a file", &report->neighbour, "99th 20");
   (void)fprintf(out, "\n"
                      "| backlog, messages | filling, µs each | handling, µs each | memory, MiB |\n"
                      "| ---: | ---: | ---: | ---: |\n");
@@ -265,6 +307,10 @@ static void write_report(FILE *out, const void *context) {
 }
 
 int main(int argc, char **argv) {
+  if (argc == 4 && strcmp(argv[1], QUEUE_TIME_NEIGHBOUR) == 0) {
+    queue_time_enqueue(argv[2], (int)strtol(argv[3], NULL, 10));
+    return EXIT_SUCCESS;
+  }
   bench_options options = parse_options(argc, argv);
   char *directory = bench_directory_new(options.directory);
   bench_machine machine;
@@ -273,6 +319,7 @@ int main(int argc, char **argv) {
   queue_report report = {.machine = &machine, .command = command};
   report.tuplet = measure_file(directory);
   report.network = measure_network(&options, directory);
+  report.neighbour = measure_neighbour(directory);
   report.deno = measure_deno(&options, directory);
   report.small = measure_backlog(directory, "small.sqlite", BACKLOG_SMALL);
   report.large = measure_backlog(directory, "large.sqlite", options.backlog);

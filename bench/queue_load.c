@@ -1,9 +1,9 @@
 /* queue_load.c: the queue's workloads through tuplet's public interface. */
 #include "queue_load.h"
 
+#include "queue_db.h"
+
 #include <errno.h>
-#include <pthread.h>
-#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,24 +12,6 @@
 
 enum { MESSAGES_PER_COMMIT = 1000 };
 
-static void check(tuplet_status status, const tuplet_error *error) {
-  if (status < 0) bench_fail("tuplet: %s", error->message);
-  if (status > 0) bench_fail("tuplet: %s", tuplet_status_text(status));
-}
-
-static void wait_for(sem_t *semaphore) {
-  while (sem_wait(semaphore) != 0) {
-    if (errno != EINTR) bench_fail("waiting failed: %s", strerror(errno));
-  }
-}
-
-static tuplet_db *open_db(const char *path) {
-  tuplet_db *db;
-  tuplet_error error;
-  check(tuplet_open(path, NULL, &db, &error), &error);
-  return db;
-}
-
 /* A string, as Deno's side sends it. */
 static tuplet_value make_payload(tuplet_owned *ret_owned) {
   char text[QUEUE_PAYLOAD_SIZE + 2];
@@ -37,7 +19,7 @@ static tuplet_value make_payload(tuplet_owned *ret_owned) {
   text[0] = text[sizeof text - 1] = '"';
   tuplet_value value;
   tuplet_error error;
-  check(tuplet_value_from_text(text, sizeof text, NULL, &value, ret_owned, &error), &error);
+  queue_check(tuplet_value_from_text(text, sizeof text, NULL, &value, ret_owned, &error), &error);
   return value;
 }
 
@@ -52,7 +34,7 @@ typedef struct consumer {
 
 static void on_ended(void *context, tuplet_status status, const tuplet_error *error) {
   consumer *c = context;
-  check(status, error);
+  queue_check(status, error);
   if (atomic_fetch_sub(&c->left, 1) == 1) (void)sem_post(&c->handled);
 }
 
@@ -61,16 +43,16 @@ static void on_message(void *context, tuplet_message *message) {
   tuplet_error error;
   atomic_store(&c->begun_ns, bench_now_ns());
   (void)sem_post(&c->begun);
-  check(tuplet_message_ack_async(message, on_ended, c, &error), &error);
+  queue_check(tuplet_message_ack_async(message, on_ended, c, &error), &error);
 }
 
 static void consumer_start(consumer *c, tuplet_db *db, int count) {
   tuplet_error error;
   atomic_init(&c->left, count);
   atomic_init(&c->begun_ns, 0);
-  if (sem_init(&c->begun, 0, 0) != 0 || sem_init(&c->handled, 0, 0) != 0)
-    bench_fail("making a semaphore failed: %s", strerror(errno));
-  check(tuplet_listen(db, NULL, on_message, c, &c->listener, &error), &error);
+  queue_semaphore_init(&c->begun, 0);
+  queue_semaphore_init(&c->handled, 0);
+  queue_check(tuplet_listen(db, NULL, on_message, c, &c->listener, &error), &error);
 }
 
 static void consumer_stop(consumer *c) {
@@ -82,7 +64,7 @@ static void consumer_stop(consumer *c) {
 /* ---- Latency ---- */
 
 void queue_load_latency(const char *path, int count, int64_t *ret_latencies_ns) {
-  tuplet_db *db = open_db(path);
+  tuplet_db *db = queue_open(path);
   tuplet_owned owned;
   tuplet_value payload = make_payload(&owned);
   consumer c;
@@ -90,13 +72,12 @@ void queue_load_latency(const char *path, int count, int64_t *ret_latencies_ns) 
   for (int i = 0; i < count; i++) {
     tuplet_error error;
     int64_t enqueued_ns = bench_now_ns();
-    check(tuplet_enqueue(db, payload, NULL, NULL, &error), &error);
-    wait_for(&c.begun);
+    queue_check(tuplet_enqueue(db, payload, NULL, NULL, &error), &error);
+    queue_wait_for(&c.begun);
     ret_latencies_ns[i] = atomic_load(&c.begun_ns) - enqueued_ns;
-    const struct timespec pause = {.tv_nsec = (5 + i % 11) * 1000000L};
-    (void)nanosleep(&pause, NULL);
+    queue_pause_ms(5 + i % 11);
   }
-  wait_for(&c.handled);
+  queue_wait_for(&c.handled);
   consumer_stop(&c);
   tuplet_owned_free(&owned);
   tuplet_close(db);
@@ -112,27 +93,26 @@ static void on_enqueued(void *context, tuplet_status status, const tuplet_commit
                         const tuplet_error *error) {
   (void)commit;
   producer *p = context;
-  check(status, error);
+  queue_check(status, error);
   (void)sem_post(&p->room);
 }
 
 bench_slice queue_load_throughput(const char *path, int count) {
-  tuplet_db *db = open_db(path);
+  tuplet_db *db = queue_open(path);
   tuplet_owned owned;
   tuplet_value payload = make_payload(&owned);
   producer p;
-  if (sem_init(&p.room, 0, QUEUE_IN_FLIGHT) != 0)
-    bench_fail("making a semaphore failed: %s", strerror(errno));
+  queue_semaphore_init(&p.room, QUEUE_IN_FLIGHT);
   consumer c;
   consumer_start(&c, db, count);
   int64_t begun_ns = bench_now_ns();
   for (int i = 0; i < count; i++) {
     tuplet_error error;
-    wait_for(&p.room);
-    check(tuplet_enqueue_async(db, payload, NULL, on_enqueued, &p, &error), &error);
+    queue_wait_for(&p.room);
+    queue_check(tuplet_enqueue_async(db, payload, NULL, on_enqueued, &p, &error), &error);
   }
-  for (int i = 0; i < QUEUE_IN_FLIGHT; i++) wait_for(&p.room);
-  wait_for(&c.handled);
+  for (int i = 0; i < QUEUE_IN_FLIGHT; i++) queue_wait_for(&p.room);
+  queue_wait_for(&c.handled);
   bench_slice slice = {.operations = (uint64_t)count, .duration_ns = bench_now_ns() - begun_ns};
   consumer_stop(&c);
   (void)sem_destroy(&p.room);
@@ -152,8 +132,8 @@ static bench_slice fill(tuplet_db *db, int count) {
     tuplet_atomic *atomic = tuplet_atomic_new(db);
     if (atomic == NULL) bench_fail("out of memory");
     for (int k = 0; k < MESSAGES_PER_COMMIT && i + k < count; k++)
-      check(tuplet_atomic_enqueue(atomic, payload, NULL, &error), &error);
-    check(tuplet_atomic_commit(atomic, NULL, &error), &error);
+      queue_check(tuplet_atomic_enqueue(atomic, payload, NULL, &error), &error);
+    queue_check(tuplet_atomic_commit(atomic, NULL, &error), &error);
     tuplet_atomic_free(atomic);
   }
   tuplet_owned_free(&owned);
@@ -181,15 +161,15 @@ static int64_t memory_peak(void) {
 
 queue_backlog queue_load_backlog(const char *path, int count, int drain_count) {
   queue_backlog backlog = {.messages = count};
-  tuplet_db *db = open_db(path);
+  tuplet_db *db = queue_open(path);
   backlog.filling = fill(db, count);
   tuplet_close(db);
   forget_memory_peak();
-  db = open_db(path);
+  db = queue_open(path);
   consumer c;
   int64_t begun_ns = bench_now_ns();
   consumer_start(&c, db, drain_count);
-  wait_for(&c.handled);
+  queue_wait_for(&c.handled);
   backlog.draining =
       (bench_slice){.operations = (uint64_t)drain_count, .duration_ns = bench_now_ns() - begun_ns};
   backlog.memory_size = memory_peak();
