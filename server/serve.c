@@ -143,8 +143,9 @@ static tuplet_status start(serve_run *serving, tuplet_error *error) {
   if (serving->config.data_dir != NULL)
     status = tp_data_dir_open(&serving->config, &serving->log, &serving->catalog, error);
   if (status == TUPLET_OK && (serving->catalog == NULL || serving->config.path != NULL))
-    status = tp_open_store_with_stats(serving->config.path, &options, serving->clock, &serving->stats,
-                                      &config.store, &serving->path, error);
+    status = tp_open_store_for_server(serving->config.path, &options, serving->clock,
+                                      &(tp_open_wants){.stats = &serving->stats}, &config.store,
+                                      &serving->path, error);
   if (status != TUPLET_OK) return status;
   config.catalog = serving->catalog;
 

@@ -431,6 +431,8 @@ static void stop_listening(tp_server *server) {
   }
   for (uint32_t i = 0; i < server->worker_count; i++)
     tp_listener_close(server->workers[i].listener, milliseconds_left(server, deadline_ns));
+  /* Nobody is left but webhooks to wait for a database that cannot be opened because others have it. */
+  if (server->service.databases != NULL) tp_databases_give_up(server->service.databases);
   tp_monitor_stop(server->service.monitor);
   tp_webhooks_join(server->webhooks);
 }

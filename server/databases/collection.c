@@ -75,7 +75,12 @@ static void close_unused(tp_collection *collection, int64_t until_ms) {
   }
 }
 
+void tp_collection_give_up(tp_collection *collection) {
+  atomic_store(&collection->gives_up, true);
+}
+
 void tp_collection_stop(tp_collection *collection) {
+  tp_collection_give_up(collection);
   (void)pthread_mutex_lock(&collection->mutex);
   while (collection->parked != NULL) tp_collection_unpark_first(collection);
   collection->stopping = true;

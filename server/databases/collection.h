@@ -28,6 +28,7 @@ tuplet_status tp_collection_new(const tp_databases_config *config, tp_collection
                                 tuplet_error *error);
 
 /* As those of tp_databases. */
+void tp_collection_give_up(tp_collection *collection);
 void tp_collection_stop(tp_collection *collection);
 void tp_collection_close(tp_collection *collection);
 void tp_collection_free(tp_collection *collection);

@@ -194,7 +194,8 @@ static tuplet_status open_store(const tp_collection *collection, opening *new, t
     options.allocator = collection->allocator;
     options.read_only = collection->read_only;
     options.cache_kib = CACHE_KIB;
-    status = tp_open_store_with_stats((const char *)path.data, &options, collection->clock, collection->stats,
+    const tp_open_wants wants = {.stats = collection->stats, .gives_up = &collection->gives_up};
+    status = tp_open_store_for_server((const char *)path.data, &options, collection->clock, &wants,
                                       &new->store, NULL, error);
   }
   tp_buffer_done(&path);

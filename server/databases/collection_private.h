@@ -48,8 +48,9 @@ struct tp_collection {
   size_t known_max;
   size_t open_max;
   int64_t idle_timeout_ms;
-  tp_clerk *openers; /* lookups, readings of the data directory, openings */
-  tp_clerk *closers; /* closings, for which openings may wait */
+  atomic_bool gives_up; /* openings wait for nobody's locks any more */
+  tp_clerk *openers;    /* lookups, readings of the data directory, openings */
+  tp_clerk *closers;    /* closings, for which openings may wait */
 
   pthread_mutex_t mutex;  /* for all below; nothing that waits for a disk is done with it held */
   pthread_cond_t changed; /* a volume left OPENING, CLOSING or `checking`, or a reading ended */

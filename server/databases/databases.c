@@ -45,6 +45,10 @@ tuplet_status tp_databases_new(const tp_databases_config *config, tp_databases *
   return status;
 }
 
+void tp_databases_give_up(tp_databases *databases) {
+  if (databases->collection != NULL) tp_collection_give_up(databases->collection);
+}
+
 void tp_databases_stop(tp_databases *databases) {
   if (databases->collection != NULL) tp_collection_stop(databases->collection);
 }

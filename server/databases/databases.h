@@ -63,6 +63,10 @@ typedef struct tp_databases_config {
 tuplet_status tp_databases_new(const tp_databases_config *config, tp_databases **ret_databases,
                                tuplet_error *error);
 
+/* From now on nothing is waited for that other processes may hold for ever: an opening that meets their locks
+ * fails with TUPLET_BUSY. For the end; any thread. */
+void tp_databases_give_up(tp_databases *databases);
+
 /* The end, in three steps. First, once or more often: everybody who waits is told, with TUPLET_CLOSED if need
  * be, and from then on nothing is opened any more. Blocks. */
 void tp_databases_stop(tp_databases *databases);

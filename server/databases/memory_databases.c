@@ -267,8 +267,8 @@ static tuplet_status open_store(tp_memory_databases *databases, memory_database 
   tuplet_open_options options = TUPLET_OPEN_OPTIONS_INIT;
   options.allocator = databases->allocator;
   options.memory_size_max = databases->bounds.size_max;
-  status =
-      tp_open_store_with_stats(":memory:", &options, databases->clock, databases->stats, &store, NULL, error);
+  status = tp_open_store_for_server(":memory:", &options, databases->clock,
+                                    &(tp_open_wants){.stats = databases->stats}, &store, NULL, error);
 
   (void)pthread_mutex_lock(&databases->mutex);
   if (status == TUPLET_OK)

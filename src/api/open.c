@@ -121,7 +121,7 @@ static tuplet_status open_remote(const char *url, const tuplet_open_options *opt
 }
 
 static tuplet_status open_local(const char *path, const tuplet_open_options *options, tp_clock clock,
-                                tp_engine_stats *stats, tp_engine **ret_engine, tuplet_error *error) {
+                                const tp_open_wants *wants, tp_engine **ret_engine, tuplet_error *error) {
   const tp_sqlite_config config = {
       .allocator = options->allocator,
       .clock = clock,
@@ -130,19 +130,16 @@ static tuplet_status open_local(const char *path, const tuplet_open_options *opt
       .cache_kib = options->cache_kib == 0 ? TUPLET_CACHE_KIB_DEFAULT : options->cache_kib,
       .memory_size_max = options->memory_size_max,
       .durability = options->durability,
-      .stats = stats,
+      .stats = wants->stats,
+      .gives_up = wants->gives_up,
   };
   return tp_sqlite_engine_open(&config, ret_engine, error);
 }
 
-tuplet_status tp_open_store(const char *path, const tuplet_open_options *options, tp_clock clock,
-                            tp_store **ret_store, tuplet_owned *ret_path, tuplet_error *error) {
-  return tp_open_store_with_stats(path, options, clock, NULL, ret_store, ret_path, error);
-}
-
-tuplet_status tp_open_store_with_stats(const char *path, const tuplet_open_options *options, tp_clock clock,
-                                       tp_engine_stats *stats, tp_store **ret_store, tuplet_owned *ret_path,
-                                       tuplet_error *error) {
+/* wants: NULL: it is not for a server. */
+static tuplet_status open_store(const char *path, const tuplet_open_options *options, tp_clock clock,
+                                const tp_open_wants *wants, tp_store **ret_store, tuplet_owned *ret_path,
+                                tuplet_error *error) {
   tp_buffer buffer;
   tuplet_owned resolved = {0};
   tp_buffer_init(&buffer, options->allocator);
@@ -152,8 +149,9 @@ tuplet_status tp_open_store_with_stats(const char *path, const tuplet_open_optio
 
   tp_engine *engine;
   if (!is_url(resolved.data))
-    status = open_local(resolved.data, options, clock, stats, &engine, error);
-  else if (stats == NULL)
+    status = open_local(resolved.data, options, clock, wants != NULL ? wants : &(tp_open_wants){0}, &engine,
+                        error);
+  else if (wants == NULL)
     status = open_remote(resolved.data, options, clock, &engine, error);
   else
     status = tp_fail(error, TUPLET_UNSUPPORTED, "%s: only files and :memory: can be served, not URLs",
@@ -169,6 +167,17 @@ out:
   tp_buffer_done(&buffer);
   tuplet_owned_free(&resolved);
   return status;
+}
+
+tuplet_status tp_open_store(const char *path, const tuplet_open_options *options, tp_clock clock,
+                            tp_store **ret_store, tuplet_owned *ret_path, tuplet_error *error) {
+  return open_store(path, options, clock, NULL, ret_store, ret_path, error);
+}
+
+tuplet_status tp_open_store_for_server(const char *path, const tuplet_open_options *options, tp_clock clock,
+                                       const tp_open_wants *wants, tp_store **ret_store,
+                                       tuplet_owned *ret_path, tuplet_error *error) {
+  return open_store(path, options, clock, wants, ret_store, ret_path, error);
 }
 
 tuplet_status tp_file_copy(const char *from, const char *to, tuplet_error *error) {

@@ -4,16 +4,24 @@
 
 #include "store/store.h"
 
+#include <stdatomic.h>
+
 /* Opens the database that `path` names, as tuplet_open describes; options are complete, not NULL. ret_path
  * (may be NULL) gets the path that was opened in the end, NUL-ended, the caller's to free. */
 tuplet_status tp_open_store(const char *path, const tuplet_open_options *options, tp_clock clock,
                             tp_store **ret_store, tuplet_owned *ret_path, tuplet_error *error);
 
-/* The same, with statistics (NULL: none), which outlive the store. Only files and memory have any: a URL is
- * TUPLET_UNSUPPORTED with them. */
-tuplet_status tp_open_store_with_stats(const char *path, const tuplet_open_options *options, tp_clock clock,
-                                       tp_engine_stats *stats, tp_store **ret_store, tuplet_owned *ret_path,
-                                       tuplet_error *error);
+/* What a server wants besides. All of it outlives the store. */
+typedef struct tp_open_wants {
+  tp_engine_stats *stats;      /* NULL: none */
+  const atomic_bool *gives_up; /* once it is true, on any thread: locks of others are not waited for any more,
+                                  and the opening fails with TUPLET_BUSY; NULL: never */
+} tp_open_wants;
+
+/* The same, for a server. Only files and memory can be served: a URL is TUPLET_UNSUPPORTED. */
+tuplet_status tp_open_store_for_server(const char *path, const tuplet_open_options *options, tp_clock clock,
+                                       const tp_open_wants *wants, tp_store **ret_store,
+                                       tuplet_owned *ret_path, tuplet_error *error);
 
 /* "3.40.1": of the library that holds files. */
 const char *tp_open_sqlite_version(void);

@@ -11,10 +11,10 @@ import { createInterface } from "node:readline";
 import test from "node:test";
 import { makeAuthority, makeCertificate } from "./lib/certificates.mjs";
 import { request1, request2, requestOver, Session, WatchStream } from "./lib/connect.mjs";
-import { eventually, spawnDeno, startServer, temporaryFolder, TOKEN, within } from "./lib/harness.mjs";
+import { eventually, spawnDeno, startServer, temporaryFolder, TOKEN, tuplet, within } from "./lib/harness.mjs";
 import * as pb from "./lib/protobuf.mjs";
 import { connectRaw, requestBytes } from "./lib/raw.mjs";
-import { holdWriteLock } from "./lib/sqlite.mjs";
+import { holdSqlite, holdWriteLock } from "./lib/sqlite.mjs";
 
 const WAIT_MS = 20_000;
 const key = pb.stringKey;
@@ -307,4 +307,25 @@ test("writes that wait for another program do not hold the end up for longer tha
   const again = await startServer(t, path);
   session.url = again.url;
   assert.equal(await session.get(key("waiting")), null, "it was not acknowledged, and is not there");
+});
+
+test("a database that another program has for itself does not hold the end up either", async (t) => {
+  const folder = join(await temporaryFolder(t), "data");
+  assert.equal((await tuplet(["db", "create", "--data-dir", folder, "held"])).code, 0);
+  const lock = 'db.exec("PRAGMA locking_mode = EXCLUSIVE"); db.exec("BEGIN EXCLUSIVE"); db.exec("DELETE FROM queue")';
+  await holdSqlite(t, join(folder, "held", "kv.sqlite3"), lock);
+  const args = ["--data-dir", folder, "--drain-timeout", "500ms", "--metrics-addr", "127.0.0.1:0"];
+  const server = await startServer(t, null, { args: [...args, "--queue-webhook", "held=http://127.0.0.1:9/"] });
+  const metricsUrl = /Metrics are at (http:\/\/[^\s"]+)/.exec(server.stderr)[1];
+  const session = await Session.open(request1, server.url, TOKEN, "/held");
+  const answered = session.call("snapshot_read", pb.snapshotRead({ start: key("a"), end: key("b"), limit: 1 }));
+  answered.catch(() => {});
+  await eventually(WAIT_MS, "the request", async () => {
+    const { body } = await request1(metricsUrl, { method: "GET", path: "/metrics" });
+    return /^tuplet_requests_in_flight 1$/m.test(String(body));
+  });
+  // The opening alone would wait for fifteen seconds.
+  assert.deepEqual(await within(10_000, "the end", server.stop()), { code: 0, signal: null });
+  const answer = await answered.catch(() => null);
+  assert.ok(answer === null || answer.status === 503);
 });

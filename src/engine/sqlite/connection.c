@@ -89,6 +89,7 @@ static int wait_while_busy(void *context, int attempt) {
   int64_t now_ns = tp_clock_monotonic_ns(&clock);
   if (attempt == 0) connection->busy_since_ns = now_ns;
   if (atomic_load(&connection->is_ending)) return 0;
+  if (connection->gives_up != NULL && atomic_load(connection->gives_up)) return 0;
   if (now_ns - connection->busy_since_ns > connection->busy_wait_max_ms * 1000000) return 0;
   (void)usleep(attempt < SHORT_WAITS ? SHORT_WAIT_US : LONG_WAIT_US); /* cut short by a signal is fine */
   return 1;
@@ -194,6 +195,7 @@ static tuplet_status check_pinned(const tp_sqlite_connection *connection, tuplet
 tuplet_status tp_sqlite_connection_init(tp_sqlite_connection *connection, const tp_sqlite_location *location,
                                         bool writes, tuplet_error *error) {
   *connection = (tp_sqlite_connection){.location = location,
+                                       .gives_up = location->gives_up,
                                        .busy_wait_max_ms = writes ? OPENING_WAIT_MAX_MS : BUSY_WAIT_MAX_MS};
   /* One thread uses a connection at a time, so SQLite need not lock it. */
   int flags = SQLITE_OPEN_NOMUTEX;
@@ -211,6 +213,7 @@ tuplet_status tp_sqlite_connection_init(tp_sqlite_connection *connection, const 
 
 void tp_sqlite_connection_opened(tp_sqlite_connection *connection) {
   connection->busy_wait_max_ms = BUSY_WAIT_MAX_MS;
+  connection->gives_up = NULL;
 }
 
 void tp_sqlite_connection_done(tp_sqlite_connection *connection) {

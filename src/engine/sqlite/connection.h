@@ -18,7 +18,8 @@ typedef struct tp_sqlite_location {
   uint32_t cache_kib;
   uint64_t memory_size_max; /* bytes; 0: all that SQLite can */
   tuplet_durability durability;
-  bool is_pinned; /* tp_sqlite_location_pin: no other file may take its place */
+  const atomic_bool *gives_up; /* locks of others' are not waited for any more; NULL: they always are */
+  bool is_pinned;              /* tp_sqlite_location_pin: no other file may take its place */
   dev_t device;
   ino_t inode;
 } tp_sqlite_location;
@@ -60,9 +61,10 @@ typedef enum tp_sqlite_statement {
 typedef struct tp_sqlite_connection {
   const tp_sqlite_location *location;
   sqlite3 *db;
-  int64_t busy_wait_max_ms;                         /* how long a lock of others' is waited for */
-  int64_t busy_since_ns;                            /* of the wait that is going on, monotonic */
-  atomic_bool is_ending;                            /* locks of others' are not waited for any more */
+  int64_t busy_wait_max_ms;    /* how long a lock of others' is waited for */
+  int64_t busy_since_ns;       /* of the wait that is going on, monotonic */
+  atomic_bool is_ending;       /* locks of others' are not waited for any more */
+  const atomic_bool *gives_up; /* the same, for as long as the location's counts; or NULL */
   sqlite3_stmt *statements[TP_SQL_STATEMENT_COUNT]; /* prepared on first use */
 } tp_sqlite_connection;
 
@@ -71,7 +73,8 @@ tuplet_status tp_sqlite_connection_init(tp_sqlite_connection *connection, const 
                                         bool writes, tuplet_error *error);
 void tp_sqlite_connection_done(tp_sqlite_connection *connection);
 
-/* A connection that writes waits less for others' locks until this tells it that the opening is over. */
+/* A connection that writes waits less for others' locks, and not at all once the location's gives_up is set,
+ * until this tells it that the opening is over: what was accepted is written if it can be. */
 void tp_sqlite_connection_opened(tp_sqlite_connection *connection);
 
 /* Notes which file the path names, once it is open: connections that are opened later must find the same one,

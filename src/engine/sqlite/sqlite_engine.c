@@ -271,6 +271,7 @@ static tuplet_status set_location(sqlite_engine *engine, const tp_sqlite_config 
       .cache_kib = config->cache_kib,
       .memory_size_max = config->memory_size_max,
       .durability = config->durability,
+      .gives_up = config->gives_up,
   };
   return TUPLET_OK;
 }

@@ -5,6 +5,8 @@
 #include "base/clock.h"
 #include "engine/engine.h"
 
+#include <stdatomic.h>
+
 typedef struct tp_sqlite_config {
   const tuplet_allocator *allocator;
   tp_clock clock;
@@ -14,6 +16,9 @@ typedef struct tp_sqlite_config {
   uint64_t memory_size_max; /* of a database in memory, bytes; 0: all that SQLite can */
   tuplet_durability durability;
   tp_engine_stats *stats; /* outlives the engine; NULL: nothing is counted */
+  /* Once it is true, on any thread, locks of others are not waited for: neither by an opening, nor by
+   * readers. It outlives the engine; NULL: never. */
+  const atomic_bool *gives_up;
 } tp_sqlite_config;
 
 /* Errors: TUPLET_FORMAT, TUPLET_CORRUPT, TUPLET_IO, TUPLET_FULL, TUPLET_BUSY, TUPLET_NOMEM. */

@@ -90,7 +90,8 @@ static tuplet_status start(tp_auth **ret_auth, tp_server **ret_server) {
   tuplet_status status = tp_engine_stats_init(&stats, &allocator, NULL);
   if (status == TUPLET_OK) status = tp_auth_new(&allocator, access_token, secret, &auth, NULL);
   if (status == TUPLET_OK)
-    status = tp_open_store_with_stats(":memory:", &options, config.clock, &stats, &config.store, NULL, NULL);
+    status = tp_open_store_for_server(":memory:", &options, config.clock, &(tp_open_wants){.stats = &stats},
+                                      &config.store, NULL, NULL);
   config.auth = auth;
   if (status == TUPLET_OK) status = tp_server_start(&config, ret_server, NULL);
   if (status == TUPLET_OK)

@@ -26,8 +26,9 @@ typedef struct fixture {
 
 static void open_store(fixture *f, const char *path) {
   const tuplet_open_options options = TUPLET_OPEN_OPTIONS_INIT;
+  const tp_open_wants wants = {.stats = &f->stats};
   assert_int_equal(
-      tp_open_store_with_stats(path, &options, tp_clock_system(), &f->stats, &f->store, NULL, &f->error),
+      tp_open_store_for_server(path, &options, tp_clock_system(), &wants, &f->store, NULL, &f->error),
       TUPLET_OK);
 }
 
