@@ -3,7 +3,6 @@
  * global object. */
 #include "tree.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -31,22 +30,25 @@ static napi_status make(maker *m, const tuplet_node *node, napi_value *ret_value
 
 /* ---- What the runtime has ----------------------------------------------------------------------------- */
 
+/* An exception that says what this runtime does not know. */
+static napi_status throw_unknown(napi_env env, const char *name) {
+  char message[80];
+  (void)snprintf(message, sizeof message, "%s is not known", name);
+  napi_status status = napi_throw_type_error(env, NULL, message);
+  return status == napi_ok ? napi_pending_exception : status;
+}
+
 /* new name(...arguments) */
 static napi_status construct(napi_env env, const char *name, size_t count, const napi_value *arguments,
                              napi_value *ret_value) {
   napi_value global, constructor;
+  napi_valuetype type;
   napi_status status = napi_get_global(env, &global);
   if (status == napi_ok) status = napi_get_named_property(env, global, name, &constructor);
-  return status != napi_ok ? status : napi_new_instance(env, constructor, count, arguments, ret_value);
-}
-
-static napi_status throw_unsupported(napi_env env, const char *what) {
-  char message[160];
-  (void)snprintf(message, sizeof message,
-                 "The value holds %s, which this runtime does not know; read it with { encoded: true }",
-                 what);
-  napi_status status = napi_throw_type_error(env, "TUPLET_UNSUPPORTED", message);
-  return status == napi_ok ? napi_pending_exception : status;
+  if (status == napi_ok) status = napi_typeof(env, constructor, &type);
+  if (status != napi_ok) return status;
+  if (type != napi_function) return throw_unknown(env, name);
+  return napi_new_instance(env, constructor, count, arguments, ret_value);
 }
 
 static napi_status make_size(napi_env env, size_t size, napi_value *ret_value) {
@@ -112,7 +114,7 @@ static napi_status make_resizable_buffer(napi_env env, const tuplet_node *node, 
   if (status == napi_ok) status = napi_get_named_property(env, *ret_value, "resizable", &resizable);
   if (status != napi_ok) return status;
   (void)napi_get_value_bool(env, resizable, &is_resizable); /* else it is undefined */
-  if (!is_resizable) return throw_unsupported(env, "a resizable ArrayBuffer");
+  if (!is_resizable) return throw_unknown(env, "maxByteLength");
   return napi_get_arraybuffer_info(env, *ret_value, ret_bytes, NULL);
 }
 
@@ -183,14 +185,6 @@ static napi_status make_tracking_view(maker *m, const view_kind *kind, const tup
 static napi_status make_view(maker *m, const tuplet_node *node, napi_value *ret_value) {
   const view_kind *kind = view_kind_of(node->as.view.type);
   if (kind == NULL) return napi_invalid_arg;
-  if (kind->type == TUPLET_VIEW_FLOAT16) {
-    napi_value global;
-    bool known = false;
-    napi_status status = napi_get_global(m->env, &global);
-    if (status == napi_ok) status = napi_has_named_property(m->env, global, kind->name, &known);
-    if (status != napi_ok) return status;
-    if (!known) return throw_unsupported(m->env, "a Float16Array");
-  }
   napi_value arguments[3];
   napi_status status = make(m, node->as.view.buffer, &arguments[0]);
   if (status == napi_ok) status = make_size(m->env, node->as.view.offset, &arguments[1]);

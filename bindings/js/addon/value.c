@@ -8,6 +8,8 @@
 #include "error.h"
 #include "tree.h"
 
+#include <stdio.h>
+
 enum {
   VERSION_AT = 1, /* where the bytes say it */
   TAG_AT = 2,
@@ -50,18 +52,35 @@ static tuplet_tree *decode_tree(tp_js_environment *environment, napi_env env, tu
   return NULL;
 }
 
+/* What is pending becomes an error of the database's: the value is as it should be, but not for this runtime.
+ */
+static void throw_unmade(tp_js_environment *environment, napi_env env, napi_status status) {
+  napi_value reason, text;
+  char message[160] = "";
+  size_t size = 0;
+  if (tp_js_error_take(env, status, &reason) == napi_ok &&
+      napi_coerce_to_string(env, reason, &text) == napi_ok)
+    (void)napi_get_value_string_utf8(env, text, message, sizeof message, &size);
+  char whole[sizeof message + 96];
+  (void)snprintf(whole, sizeof whole,
+                 "The value cannot be made in this runtime (%s); read it with { encoded: true }", message);
+  tp_js_throw_status(environment, env, TUPLET_UNSUPPORTED, whole);
+}
+
 static napi_status decode(tp_js_environment *environment, napi_env env, tuplet_value value,
                           napi_value *ret_value) {
   tuplet_node *root;
   tuplet_tree *tree = decode_tree(environment, env, value, &root);
   if (tree == NULL) return napi_pending_exception;
-  napi_status status = napi_pending_exception;
+  napi_status status = napi_ok;
   if (root->type == TUPLET_NODE_OPAQUE)
     tp_js_throw_status(environment, env, TUPLET_UNSUPPORTED, host_object_message);
   else
     status = tp_js_tree_make(env, root, ret_value);
+  if (status != napi_ok) throw_unmade(environment, env, status);
+  bool made = status == napi_ok && root->type != TUPLET_NODE_OPAQUE;
   tuplet_tree_free(tree);
-  return status;
+  return made ? napi_ok : napi_pending_exception;
 }
 
 /* The argument of an addon's function; NULL with an exception pending. */

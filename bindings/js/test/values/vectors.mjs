@@ -19,8 +19,8 @@ export const refused = all.filter(({ error }) => error !== undefined);
 
 /** What this runtime lacks of what a vector needs; undefined when it is all there. */
 export function lackOf({ js }) {
-  if (js.includes("Float16Array") && !("Float16Array" in globalThis)) return "a Float16Array";
-  if (js.includes("maxByteLength") && !("resizable" in ArrayBuffer.prototype)) return "a resizable ArrayBuffer";
+  if (js.includes("Float16Array") && !("Float16Array" in globalThis)) return "Float16Array";
+  if (js.includes("maxByteLength") && !("resizable" in ArrayBuffer.prototype)) return "maxByteLength";
   return undefined;
 }
 
