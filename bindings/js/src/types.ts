@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /** The types of a Deno KV database: those of Deno under their own names, and what this package adds to them.
  *
  * They are interfaces, without anything private, so that code which names Deno's types takes ours and the other way
