@@ -171,8 +171,7 @@ static tp_cli_exit end_round(bench *all, bench_round *round, tp_cli_exit code) {
     tuplet_error error;
     if (session->target != NULL && session->has_keys && !all->options.keeps &&
         tp_bench_session_clear(session, &error) != TUPLET_OK) {
-      tp_cli_exit cause = fail_on(all, session, &error);
-      if (code == TP_CLI_EXIT_OK) code = cause;
+      if (code == TP_CLI_EXIT_OK) code = fail_on(all, session, &error); /* else the cause has been told */
       (void)tp_cli_fail_as(code, "%s: what is under [\"tuplet-bench\", \"%s\"] is still there",
                            all->sides[i].place.path, round->plan.name);
     }

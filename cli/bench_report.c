@@ -124,16 +124,16 @@ static json_t *object_of(const tp_cli_bench_row *row) {
   json_t *faults = faults_of(tally);
   if (faults == NULL) return NULL;
   json_t *object = json_pack(
-      "{s:s,s:s,s:s,s:i,s:i,s:i,s:I,s:I,s:f,s:f,s:f,s:I,s:f,s:{s:f,s:f,s:f,s:f},s:I,s:I,s:o}", "workload",
+      "{s:s,s:s,s:s,s:i,s:i,s:i,s:I,s:I,s:f,s:f,s:f,s:I,s:I,s:f,s:{s:f,s:f,s:f,s:f},s:I,s:I,s:o}", "workload",
       tp_bench_workload_name(row->workload), "target", row->session->target->place->path, "protocol",
       row->session->target->ops->describe(row->session->target), "connections", (int)plan->connection_count,
       "inFlight", (int)plan->in_flight, "threads", (int)plan->thread_count, "keys",
       (json_int_t)plan->key_count, "valueSize", (json_int_t)plan->value_size, "zipfExponent",
       plan->zipf_exponent, "rate", plan->rate, "seconds", row->result->seconds, "operations",
-      (json_int_t)tally->completed, "operationsPerSecond", row->result->rate, "latencyUs", "p50",
-      microseconds(tally, 0.5), "p99", microseconds(tally, 0.99), "p999", microseconds(tally, 0.999), "max",
-      microseconds(tally, 1), "failed", (json_int_t)tally->failed, "unsent", (json_int_t)tally->unsent,
-      "faults", faults);
+      (json_int_t)tally->completed, "allOperations", (json_int_t)tally->ended, "operationsPerSecond",
+      row->result->rate, "latencyUs", "p50", microseconds(tally, 0.5), "p99", microseconds(tally, 0.99),
+      "p999", microseconds(tally, 0.999), "max", microseconds(tally, 1), "failed", (json_int_t)tally->failed,
+      "unsent", (json_int_t)tally->unsent, "faults", faults);
   if (object == NULL || row->workload != TP_BENCH_TRANSFER) return object;
   if (json_object_set_new(object, "conflicts", json_integer((json_int_t)tally->conflicts)) == 0 &&
       json_object_set_new(object, "consistent", json_boolean(row->is_verified)) == 0)

@@ -199,13 +199,18 @@ static io_outcome read_all(tp_bench_connection *connection) {
   }
 }
 
+/* What the system says is wrong with the socket; DONE: nothing. */
+static io_outcome take_error(tp_bench_connection *connection) {
+  int error_number = 0;
+  socklen_t size = sizeof error_number;
+  (void)getsockopt(connection->fd, SOL_SOCKET, SO_ERROR, &error_number, &size);
+  return error_number == 0 ? DONE : end_with(connection, strerror(error_number));
+}
+
 static io_outcome go_on(tp_bench_connection *connection, int events) {
   io_outcome outcome = DONE;
   if (connection->state == TP_BENCH_CONNECTION_CONNECTING) {
-    int error_number = 0;
-    socklen_t size = sizeof error_number;
-    (void)getsockopt(connection->fd, SOL_SOCKET, SO_ERROR, &error_number, &size);
-    if (error_number != 0) return end_with(connection, strerror(error_number));
+    if (take_error(connection) == ENDED) return ENDED;
     outcome = connection->server->tls != NULL ? begin_tls(connection) : begin_http(connection);
   }
   if (outcome != ENDED && connection->state == TP_BENCH_CONNECTION_HANDSHAKING)
@@ -218,7 +223,8 @@ static io_outcome go_on(tp_bench_connection *connection, int events) {
 static void on_events(uv_poll_t *poll, int status, int events) {
   tp_bench_connection *connection = poll->data;
   if (connection->state == TP_BENCH_CONNECTION_CLOSING) return;
-  io_outcome outcome = status < 0 ? end_with(connection, uv_strerror(status)) : go_on(connection, events);
+  io_outcome outcome = status < 0 ? take_error(connection) : go_on(connection, events);
+  if (status < 0 && outcome != ENDED) outcome = end_with(connection, uv_strerror(status));
   if (outcome == ENDED) tp_bench_connection_close(connection);
   connection->owner->on_turn_end(connection);
 }

@@ -55,12 +55,12 @@ tp_bench_step tp_bench_worker_answer(tp_bench_worker *worker, tp_bench_task *tas
                                      const tp_bench_answer *answer, int64_t now_ns) {
   tp_bench_step step = tp_bench_task_continue(task, &worker->desk, answer);
   if (step != TP_BENCH_STEP_DONE) return step;
+  worker->tally.ended++;
   const tp_bench_crew *crew = worker->crew;
   int64_t from_ns = atomic_load_explicit(&crew->from_ns, memory_order_relaxed);
   int64_t until_ns = atomic_load_explicit(&crew->until_ns, memory_order_relaxed);
   bool is_within = now_ns >= from_ns && now_ns < until_ns;
-  bool counts =
-      worker->pace.interval_ns > 0 ? task->from_ns >= from_ns && task->from_ns < until_ns : is_within;
+  bool counts = worker->pace.interval_ns > 0 ? now_ns >= from_ns && task->from_ns < until_ns : is_within;
   if (is_within) atomic_fetch_add_explicit(&worker->tally.completed, 1, memory_order_relaxed);
   if (counts) tp_histogram_record(&worker->tally.latency_ns, (uint64_t)(now_ns - task->from_ns));
   return step;

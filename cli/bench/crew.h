@@ -3,8 +3,8 @@
  *   start ... all are ready ──warm-up──► from_ns ──duration──► until_ns ──► what is under way ends
  *
  * In a closed loop what ended within the measured time counts. At a fixed rate `completed` is that, too, but
- * latencies are those of the operations that were due in it, whenever they ended: a target that falls behind
- * cannot hide it by making the load wait. */
+ * latencies are those of all operations that had not ended when it began and were due before it ended,
+ * whenever they ended: a target that falls behind cannot hide it by making the load wait. */
 #ifndef TP_CLI_BENCH_CREW_H
 #define TP_CLI_BENCH_CREW_H
 

@@ -41,6 +41,7 @@ void tp_bench_tally_merge(tp_bench_tally *into, const tp_bench_tally *from) {
   tp_histogram_merge(&into->latency_ns, &from->latency_ns);
   uint64_t completed = atomic_load_explicit(&from->completed, memory_order_relaxed);
   atomic_fetch_add_explicit(&into->completed, completed, memory_order_relaxed);
+  into->ended += from->ended;
   into->conflicts += from->conflicts;
   into->unsent += from->unsent;
   for (size_t i = 0; i < from->fault_count; i++)

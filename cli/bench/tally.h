@@ -19,6 +19,7 @@ typedef struct tp_bench_tally {
   tp_histogram latency_ns;    /* of what counts; see crew.h */
   _Atomic uint64_t completed; /* operations within the measured time */
   _Atomic uint64_t failed;    /* at any time of the run: attempts that are in `faults` */
+  uint64_t ended;             /* operations that ended well, warm-up and what came late included */
   uint64_t conflicts;         /* transfers that found an account changed, and began anew */
   uint64_t unsent;            /* were due, and did not begin */
   tp_bench_fault faults[TP_BENCH_FAULTS_MAX];
