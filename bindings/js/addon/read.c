@@ -13,7 +13,7 @@ typedef struct read_options {
 } read_options;
 
 static napi_status read_options_of(napi_env env, const napi_value *arguments, read_options *ret_options) {
-  bool is_eventual;
+  bool is_eventual = false;
   napi_status status = napi_get_value_bool(env, arguments[0], &is_eventual);
   if (status == napi_ok) status = napi_get_value_bool(env, arguments[1], &ret_options->encoded);
   ret_options->consistency = is_eventual ? TUPLET_CONSISTENCY_EVENTUAL : TUPLET_CONSISTENCY_STRONG;
