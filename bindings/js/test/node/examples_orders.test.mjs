@@ -5,8 +5,14 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import http from "node:http";
+import { join } from "node:path";
 import test from "node:test";
-import { eventually, within } from "../../../../test/clients/lib/harness.mjs";
+import {
+  eventually,
+  startServer as startDatabase,
+  temporaryFolder,
+  within,
+} from "../../../../test/clients/lib/harness.mjs";
 import { RunningExample, RUNTIMES, SHARED_DATABASES, WAIT_MS } from "../lib/examples.mjs";
 
 const ITEMS = [{ product: "servo", quantity: 2, cents: 899 }, {
@@ -223,3 +229,25 @@ for (const [name, open] of Object.entries(SHARED_DATABASES)) {
     await stopWhileWatched(last, warehouse, "SIGTERM");
   });
 }
+
+test("orders on a server: who stops reading events takes the watch along, in Node and in Deno", async (t) => {
+  const warehouse = await Warehouse.start(t);
+  const path = join(await temporaryFolder(t), "kv.sqlite");
+  const database = await startDatabase(t, path, { args: ["--metrics-addr", "127.0.0.1:0"] });
+  const [, metrics] = /Metrics are at (http:[^\s"]+)/.exec(database.stderr);
+  const countWatches = async () => {
+    const text = await (await fetch(`${metrics}/metrics`)).text();
+    return Number(/^tuplet_watches_open (\d+)$/m.exec(text)[1]);
+  };
+  for (const runtime of Object.keys(RUNTIMES)) {
+    const server = await startServer(t, runtime, database.url, warehouse);
+    const [, order] = await ask(server, "POST", "/orders", { customer: "ada", items: ITEMS });
+    const readers = await Promise.all([1, 2, 3].map(() => Events.open(server, order.id)));
+    for (const events of readers) await events.shows("processing");
+    assert.equal(await countWatches(), 3);
+    for (const { controller } of readers) controller.abort();
+    await eventually(WAIT_MS, "the end of the watches", async () => await countWatches() === 0);
+    (await warehouse.next()).answer(200);
+    await server.stop();
+  }
+});
