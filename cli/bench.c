@@ -248,8 +248,7 @@ static tp_cli_exit run(tp_cli_context *context, int argc, char **argv) {
   for (size_t i = 0; i < all.options.workload_count && code == TP_CLI_EXIT_OK && !all.is_interrupted; i++)
     code = run_round(&all, all.options.workloads[i]);
   if (code == TP_CLI_EXIT_OK && all.is_interrupted) code = tp_cli_fail_as(TP_CLI_EXIT_SYSTEM, "interrupted");
-  if (all.options.keeps && code == TP_CLI_EXIT_OK && !context->quiet)
-    fprintf(stderr, "kept under [\"tuplet-bench\", \"%s\"]\n", all.options.plan.name);
+  if (all.options.keeps && code == TP_CLI_EXIT_OK) tp_cli_bench_print_kept(context, &all.options.plan);
   for (size_t i = 0; i < all.side_count; i++) {
     if (all.sides[i].token != NULL) explicit_bzero(all.sides[i].token, all.sides[i].token_size);
     free(all.sides[i].token);

@@ -92,6 +92,13 @@ static void print_text(tp_cli_context *context, const tp_cli_bench_row *row) {
   print_notes(context, row);
 }
 
+void tp_cli_bench_print_kept(tp_cli_context *context, const tp_bench_plan *plan) {
+  if (context->json) return;
+  char line[LINE_SIZE];
+  (void)snprintf(line, sizeof line, "kept under [\"tuplet-bench\", \"%s\"]\n", plan->name);
+  tp_cli_write_text(context, line);
+}
+
 /* ---- JSON ---- */
 
 /* Writes an object as a line and lets go of it; NULL: there was no memory for it. */
@@ -124,8 +131,9 @@ static json_t *object_of(const tp_cli_bench_row *row) {
   json_t *faults = faults_of(tally);
   if (faults == NULL) return NULL;
   json_t *object = json_pack(
-      "{s:s,s:s,s:s,s:i,s:i,s:i,s:I,s:I,s:f,s:f,s:f,s:I,s:I,s:f,s:{s:f,s:f,s:f,s:f},s:I,s:I,s:o}", "workload",
-      tp_bench_workload_name(row->workload), "target", row->session->target->place->path, "protocol",
+      "{s:s,s:s,s:s,s:s,s:i,s:i,s:i,s:I,s:I,s:f,s:f,s:f,s:I,s:I,s:f,s:{s:f,s:f,s:f,s:f},s:I,s:I,s:o}",
+      "workload", tp_bench_workload_name(row->workload), "name", plan->name, "target",
+      row->session->target->place->path, "protocol",
       row->session->target->ops->describe(row->session->target), "connections", (int)plan->connection_count,
       "inFlight", (int)plan->in_flight, "threads", (int)plan->thread_count, "keys",
       (json_int_t)plan->key_count, "valueSize", (json_int_t)plan->value_size, "zipfExponent",

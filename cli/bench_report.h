@@ -28,6 +28,9 @@ tp_cli_exit tp_cli_bench_print_row(tp_cli_context *context, const tp_cli_bench_r
 tp_cli_exit tp_cli_bench_print_slices(tp_cli_context *context, tp_bench_workload workload,
                                       const tp_cli_bench_slices *slices);
 
+/* Where what was written is kept. */
+void tp_cli_bench_print_kept(tp_cli_context *context, const tp_bench_plan *plan);
+
 /* The middle of `count` numbers, at least one; they are put in order. */
 double tp_cli_bench_median(double *numbers, size_t count);
 

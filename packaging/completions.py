@@ -25,7 +25,10 @@ FOLDERS = re.compile(r"^(D|DIR|FOLDER)$")
 # What an option takes that --help explains in more than an enumeration.
 CHOICES = {"encoding": ["text", "json", "bytes", "v8", "le64"]}
 # What stands right after a command and is neither an option nor a file.
-OPERANDS = {"codec": ["key", "value"]}
+OPERANDS = {
+    "bench": ["get", "getmany", "set", "mixed", "transfer", "sum", "list"],
+    "codec": ["key", "value"],
+}
 
 
 class Option:
