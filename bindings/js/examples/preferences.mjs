@@ -16,21 +16,22 @@ import { openKv } from "tuplet";
 const kv = await openKv(process.argv[2] ?? ":memory:");
 
 /**
- * Stores preferences under both keys in one commit. If the address is a new one, the old one stops leading here.
+ * Stores preferences under both keys in one commit. If the address is a new one, the old one stops leading here. Throws
+ * when the address is somebody else's.
  * @param {Preferences} preferences
  */
 async function save(preferences) {
-  const key = ["preferences", preferences.username];
+  const { username, email } = preferences;
+  const key = ["preferences", username];
+  const emailKey = ["preferences_by_email", email];
   for (;;) {
-    const before = await kv.get(key);
-    const operation = kv.atomic().check(before);
+    const [before, owner] = await kv.getMany([key, emailKey]);
+    if (owner.value !== null && owner.value[1] !== username) throw new Error(`${email} is somebody else's`);
+    const operation = kv.atomic().check(before, owner);
     if (before.value !== null) operation.delete(["preferences_by_email", before.value.email]);
-    const result = await operation
-      .set(key, preferences)
-      .set(["preferences_by_email", preferences.email], key)
-      .commit();
-    if (result.ok) return result.versionstamp;
-    // Somebody else saved between our get and our commit: begin again with what is there now.
+    const result = await operation.set(key, preferences).set(emailKey, key).commit();
+    if (result.ok) return;
+    // Somebody else saved between our reading and our commit: begin again with what is there now.
   }
 }
 
@@ -38,7 +39,7 @@ async function save(preferences) {
 async function saveDefaults(username, email) {
   const key = ["preferences", username];
   const result = await kv.atomic()
-    .check({ key, versionstamp: null })
+    .check({ key, versionstamp: null }, { key: ["preferences_by_email", email], versionstamp: null })
     .set(key, { username, email, theme: "light", language: "en" })
     .set(["preferences_by_email", email], key)
     .commit();
@@ -69,4 +70,14 @@ console.log(`by name     ${show(await findByUsername("ada"))}`);
 console.log(`old address ${show(await findByEmail("ada@example.org"))}`);
 console.log(`new address ${show(await findByEmail("lovelace@example.org"))}`);
 
+console.log(
+  `defaults for grace: ${await saveDefaults("grace", "grace@example.org") ? "stored" : "not needed"}`,
+);
+await save({ username: "grace", email: "lovelace@example.org", theme: "light", language: "en" })
+  .catch((error) => console.log(error.message));
+console.log(`by name     ${show(await findByUsername("grace"))}`);
+
+for (const { username, email } of [await findByUsername("ada"), await findByUsername("grace")]) {
+  await kv.atomic().delete(["preferences", username]).delete(["preferences_by_email", email]).commit();
+}
 kv.close();

@@ -29,6 +29,9 @@ const EXPECTED = {
     "by name     ada: dark, fr",
     "old address nobody",
     "new address ada: dark, fr",
+    "defaults for grace: stored",
+    "lovelace@example.org is somebody else's",
+    "by name     grace: light, en",
   ],
   "environment.mjs": [
     "GITHUB_ACCESS_KEY=gh-******",
