@@ -176,6 +176,8 @@ static void on_end(void *context) {
     event->settle(event, NULL);
     event = next;
   }
+  forget_hooks(environment->env, environment->hooks);
+  tp_js_runtime_done(&environment->runtime, environment->env);
   (void)pthread_mutex_lock(&environment->mutex);
   wait_for_threads(environment);
   (void)pthread_mutex_unlock(&environment->mutex);
@@ -212,6 +214,7 @@ tp_js_environment *tp_js_environment_new(napi_env env) {
     return NULL;
   }
   atomic_init(&environment->references, 1);
+  environment->env = env;
   environment->last_event_link = &environment->events;
   napi_status status = create_wake(env, environment);
   /* After the function, so that it is called before the function's own end. */

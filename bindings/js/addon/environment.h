@@ -37,7 +37,8 @@ typedef struct tp_js_event {
 
 typedef struct tp_js_environment {
   atomic_uint references; /* any thread */
-  bool is_ready;          /* setup() has been called */
+  napi_env env;
+  bool is_ready; /* setup() has been called */
   napi_ref hooks[TP_JS_HOOK_COUNT];
   tp_js_runtime runtime;
   tp_js_handle_table handles;

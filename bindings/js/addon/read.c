@@ -32,8 +32,8 @@ static napi_status make_entry(tp_js_task *task, napi_env env, napi_value *ret_va
   tp_js_environment *environment = task->handle->environment;
   if (task->status == TUPLET_OK)
     return tp_js_entry_make(environment, env, task->result.entry, task->encoded, ret_value);
-  napi_value key;
-  napi_status status = napi_get_reference_value(env, task->key, &key);
+  napi_value key = task->given_key;
+  napi_status status = key != NULL ? napi_ok : napi_get_reference_value(env, task->key, &key);
   return status == napi_ok ? tp_js_entry_make_absent(environment, env, key, ret_value) : status;
 }
 
@@ -44,14 +44,14 @@ static void discard_entry(tp_js_task *task, napi_env env) {
 
 static const tp_js_task_kind get_kind = {make_entry, discard_entry};
 
-/* What was asked for is part of the answer when there is no entry: kept if it has to be waited for. */
+/* What was asked for is part of the answer when there is no entry. */
 static napi_value answer_get(tp_js_task *task, napi_env env, napi_value key) {
-  bool is_complete = tp_js_task_is_complete(task);
-  if (!is_complete || task->status == TUPLET_NOT_FOUND) {
-    napi_status status = napi_create_reference(env, key, 1, &task->key);
-    if (status != napi_ok) task->key = NULL;
+  if (tp_js_task_is_complete(task)) {
+    task->given_key = key;
+    return tp_js_task_result(task, env);
   }
-  return is_complete ? tp_js_task_result(task, env) : tp_js_task_promise(task, env);
+  if (napi_create_reference(env, key, 1, &task->key) != napi_ok) task->key = NULL;
+  return tp_js_task_promise(task, env);
 }
 
 napi_value tp_js_get(napi_env env, napi_callback_info info) {

@@ -30,8 +30,9 @@ struct tp_js_task {
   atomic_int state;     /* of enum task_state in task.c */
   napi_deferred deferred;
   tuplet_status status;
-  bool encoded; /* of reads: values are wanted as they are */
-  napi_ref key; /* of a get that waits: what it was asked for */
+  bool encoded;         /* of reads: values are wanted as they are */
+  napi_value given_key; /* of a get: what it was asked for, during the call */
+  napi_ref key;         /* and from then on */
   union {
     tuplet_entry *entry;
     tuplet_entries *entries;
