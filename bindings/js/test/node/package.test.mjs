@@ -1,9 +1,13 @@
 // The package as a user gets it: packed, installed into an empty folder without any network, compiled there, and run in
-// Node and in Deno, on a file and against a server. And what installing says when something is missing.
+// Node and in Deno, on a file and against a server; installed by Deno; compiled against in TypeScript. And what installing
+// says when something is missing.
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
+import { once } from "node:events";
 import { cp, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import http from "node:http";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import test, { after, before } from "node:test";
@@ -38,7 +42,24 @@ console.log(JSON.stringify({
 }));
 `;
 
+// What a user of TypeScript may expect of the types.
+const TYPED = `
+import { type Kv, type KvEntryMaybe, openKv } from "tuplet";
+
+interface User {
+  name: string;
+}
+await using kv: Kv = await openKv(":memory:");
+const entry: KvEntryMaybe<User> = await kv.get<User>(["users", 1]);
+const name: string | undefined = entry.value?.name;
+// @ts-expect-error: a value that may not be there
+const certain: string = entry.value.name;
+for await (const { value } of kv.list<User>({ prefix: [] })) value.name.length;
+console.log(name, certain);
+`;
+
 let folder;
+let tarball;
 
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), "tuplet-package-"));
@@ -71,9 +92,9 @@ async function filesBelow(where) {
 }
 
 test("the package installs into an empty folder, without a network", async () => {
-  const tarball = (await npm(PACKAGE, "pack", "--silent", "--pack-destination", folder)).trim().split("\n").at(-1);
+  tarball = join(folder, (await npm(PACKAGE, "pack", "--silent", "--pack-destination", folder)).trim().split("\n").at(-1));
   await writeFile(join(folder, "package.json"), '{ "private": true, "type": "module" }\n');
-  await npm(folder, "install", "--no-audit", "--no-fund", join(folder, tarball));
+  await npm(folder, "install", "--no-audit", "--no-fund", tarball);
   await writeFile(join(folder, "main.mjs"), PROGRAM);
 });
 
@@ -104,6 +125,55 @@ for (const [runtime, command, args] of [["Node", process.execPath, []], ["Deno",
     });
   }
 }
+
+test("a program in TypeScript finds the types, strictly checked, without any option of its own", async () => {
+  await writeFile(join(folder, "typed.mts"), TYPED);
+  const tsc = join(PACKAGE, "node_modules", "typescript", "bin", "tsc");
+  const options = ["--noEmit", "--strict", "--module", "nodenext", "--target", "es2022"];
+  const { code, stdout } = await execute(folder, process.execPath, [tsc, ...options, "typed.mts"]);
+  assert.equal(code, 0, stdout);
+  const checked = await execute(folder, DENO, ["check", "typed.mts"]);
+  assert.equal(checked.code, 0, checked.stderr);
+});
+
+/** A registry that has this package alone. */
+async function startRegistry(t) {
+  const bytes = await readFile(tarball);
+  const description = JSON.parse(await readFile(join(folder, "node_modules", "tuplet", "package.json"), "utf8"));
+  const server = http.createServer(({ url }, response) => {
+    if (url.endsWith(".tgz")) return response.end(bytes);
+    const integrity = `sha512-${createHash("sha512").update(bytes).digest("base64")}`;
+    const dist = { tarball: `http://127.0.0.1:${server.address().port}/tuplet.tgz`, integrity };
+    const { name, version } = description;
+    const versions = { [version]: { ...description, hasInstallScript: true, dist } };
+    response.statusCode = url === "/tuplet" ? 200 : 404;
+    response.end(JSON.stringify({ name, "dist-tags": { latest: version }, versions }));
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => server.close());
+  return `http://127.0.0.1:${server.address().port}`;
+}
+
+test("Deno installs it by itself, and runs a whole program with it in place of its own KV", async (t) => {
+  const place = await temporaryFolder(t);
+  await writeFile(join(place, "deno.json"), '{ "nodeModulesDir": "auto", "imports": { "tuplet": "npm:tuplet" } }\n');
+  await writeFile(
+    join(place, "main.ts"),
+    `const kv = await Deno.openKv(":memory:");
+     kv.listenQueue((message: unknown) => { console.log(message, kv instanceof Deno.Kv); kv.close(); });
+     await kv.enqueue("hello");`,
+  );
+  const environment = {
+    NPM_CONFIG_REGISTRY: await startRegistry(t),
+    DENO_DIR: join(place, "cache"),
+    CFLAGS: "-O0", // is sooner done
+  };
+  const installed = await execute(place, DENO, ["install", "--allow-scripts=npm:tuplet"], environment);
+  assert.equal(installed.code, 0, installed.stderr);
+  const ran = await execute(place, DENO, ["run", "-A", "--preload", "npm:tuplet/deno", "main.ts"], environment);
+  assert.deepEqual([ran.code, ran.stdout], [0, "hello true\n"], ran.stderr);
+});
 
 test("installing says what the machine lacks, and how Debian calls it", async (t) => {
   const bare = await temporaryFolder(t);
