@@ -705,7 +705,7 @@ typedef struct tuplet_open_options {
  *  - Callbacks of asynchronous calls run on one thread that all of them share.
  *  - An entry's expiry is counted by this machine's clock until it is sent, and by the server's from then on.
  *  - Messages need a server that has a queue for the network (tuplet's); else tuplet_listen returns
- *    TUPLET_UNSUPPORTED. tuplet_listen waits for the server's consent.
+ *    TUPLET_UNSUPPORTED. tuplet_listen waits for the server's consent. Watching ranges needs tuplet's, too.
  *  - tuplet_close waits at most three seconds for what is under way, which then ends with TUPLET_CLOSED, or
  *    TUPLET_UNKNOWN.
  * docs/remote.md says more. */
@@ -929,14 +929,13 @@ typedef struct tuplet_range_watch tuplet_range_watch;
  *
  * After each delivery with items the copy is what a list would give as of its versionstamp. Where a server
  * keeps the database this holds from the first delivery on that is newer than the list: what was on its way
- * while the range was listed comes afterwards, and is older. So pass over an entry whose versionstamp is below
- * that of the copy's entry, and a deletion if the delivery's is.
+ * while the range was listed comes afterwards, and is older. So pass over an entry whose versionstamp is
+ * below that of the copy's entry, and a deletion if the delivery's is.
  *
  * must_reread comes again when more than changes_max keys, or 4 MiB of keys and values, changed before they
  * were fetched; when another handle or process wrote to the same file, which tells nobody what it wrote; when
  * the connection to the server was lost and is there again; and after an error. So a range is best watched by
- * the process that writes it, or through a server. TUPLET_UNSUPPORTED: the server cannot watch ranges
- * (`tuplet serve` can, others cannot). */
+ * the process that writes it, or through a server. TUPLET_UNSUPPORTED: the server cannot watch ranges. */
 TUPLET_API tuplet_status tuplet_range_watch_open(tuplet_db *db, const tuplet_selector *selector,
                                                  const tuplet_range_watch_options *options,
                                                  tuplet_range_watch **ret_watch, tuplet_error *error);
@@ -1079,8 +1078,8 @@ TUPLET_API tuplet_status tuplet_get_many_async(tuplet_db *db, const tuplet_key *
                                                tuplet_consistency consistency,
                                                tuplet_entries_callback callback, void *context,
                                                tuplet_error *error);
-/* Until the callback is called, nobody may use the list; from then on it is the callback's, or of whichever thread the
- * callback tells. */
+/* Until the callback is called, nobody may use the list; from then on it is the callback's, or of whichever
+ * thread the callback tells. */
 TUPLET_API tuplet_status tuplet_list_next_async(tuplet_list *list, tuplet_list_callback callback,
                                                 void *context, tuplet_error *error);
 TUPLET_API tuplet_status tuplet_set_async(tuplet_db *db, tuplet_key key, tuplet_value value,

@@ -94,8 +94,8 @@ bool tp_remote_request_init(const tp_remote *remote, const tp_remote_endpoint *e
 void tp_remote_submit_read(tp_engine *base, tp_reader *reader, tp_read *read); /* any thread */
 void tp_remote_submit_write(tp_engine *base, tp_write *write);                 /* any thread */
 
-/* queue_finish. An answer that is lost is asked for again, which ends no later attempt of the message. on_done
- * comes once, perhaps before it returns. Any thread. */
+/* queue_finish. An answer that is lost is asked for again, which ends no later attempt of the message.
+ * on_done comes once, perhaps before it returns. Any thread. */
 void tp_remote_submit_finish(tp_remote *remote, tuplet_bytes id, uint32_t attempt, bool success,
                              void (*on_done)(void *context, tuplet_status status, const tuplet_error *error),
                              void *context);
