@@ -13,7 +13,7 @@ const HEADER = [0xff, 15];
 // Most values are small, and a Serializer costs more than writing them.
 
 const INT_MAX = 2 ** 30; // what V8 writes as an integer wherever it runs
-const STRING_MAX = 256; // longer ones are better left to the Serializer
+const STRING_MAX = 64; // longer ones are better left to the Serializer
 
 function varint(bytes: number[], number: number): void {
   for (; number >= 0x80; number >>>= 7) bytes.push(number & 0x7f | 0x80);
