@@ -116,7 +116,8 @@ static void enqueue_failing(tuplet_db *db, measuring *m) {
 
 void queue_time_retries(const char *path, double ret_off_ms[QUEUE_TIME_RETRIES]) {
   int64_t failed_ns[QUEUE_TIME_MESSAGES];
-  measuring m = {.results = ret_off_ms, .left = QUEUE_TIME_RETRIES, .from_ns = failed_ns};
+  measuring m = {.left = QUEUE_TIME_RETRIES, .from_ns = failed_ns};
+  m.results = ret_off_ms;
   tuplet_db *db = queue_open(path);
   measure(db, &m, on_failing_message, enqueue_failing);
   tuplet_close(db);
@@ -142,7 +143,8 @@ static void enqueue_delayed(tuplet_db *db, measuring *m) {
 
 void queue_time_delays(const char *path, double ret_off_ms[QUEUE_TIME_INTERVALS]) {
   int64_t enqueued_ns[QUEUE_TIME_INTERVALS];
-  measuring m = {.results = ret_off_ms, .left = QUEUE_TIME_INTERVALS, .from_ns = enqueued_ns};
+  measuring m = {.left = QUEUE_TIME_INTERVALS, .from_ns = enqueued_ns};
+  m.results = ret_off_ms;
   tuplet_db *db = queue_open(path);
   measure(db, &m, on_delayed_message, enqueue_delayed);
   tuplet_close(db);
@@ -186,7 +188,8 @@ static void run_neighbour(tuplet_db *db, measuring *m) {
 }
 
 void queue_time_neighbour(const char *path, int count, double *ret_ms) {
-  neighbourhood n = {.base = {.results = ret_ms, .left = count}, .path = path, .count = count};
+  neighbourhood n = {.base = {.left = count}, .path = path, .count = count};
+  n.base.results = ret_ms;
   tuplet_db *db = queue_open(path);
   measure(db, &n.base, on_foreign_message, run_neighbour);
   tuplet_close(db);
