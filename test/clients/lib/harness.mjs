@@ -209,7 +209,7 @@ export function run(file, args, options = {}) {
   return new Promise((done) => {
     const settings = {
       env: cleanEnvironment(options.env),
-      timeout: 60_000,
+      timeout: options.timeoutMs ?? 60_000,
       maxBuffer: 64 << 20,
       cwd: options.cwd,
     };

@@ -90,6 +90,7 @@ for (const [name, make] of Object.entries(mutations)) {
     return "accepted";
   };
   for (const [before, value] of Object.entries(stored)) {
+    if (before !== "nothing" && !/^(sum|min|max) of/.test(name)) continue;
     cases[`mutate with ${name}, where ${before} is stored`] = async ({ kv, KvU64 }) => {
       if (before !== "nothing") await kv.set(["a"], value(KvU64));
       const done = await outcomeOf(() => kv.atomic().mutate(make(KvU64)).commit());

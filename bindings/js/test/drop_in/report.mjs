@@ -4,6 +4,8 @@
 //     deno run -A report.mjs package
 //     node report.mjs package
 //     deno run -A report.mjs replaced          the package in the place of Deno's own, by "tuplet/deno"
+//
+// More arguments are the areas to run, which are otherwise all.
 
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -23,7 +25,8 @@ const sides = {
   },
 };
 
-const { openKv, KvU64, Kv, AtomicOperation, KvListIterator } = await sides[process.argv[2]]();
+const [side, ...areas] = process.argv.slice(2);
+const { openKv, KvU64, Kv, AtomicOperation, KvListIterator } = await sides[side]();
 const folder = await mkdtemp(join(tmpdir(), "tuplet-drop-in-"));
 let file = 0;
 
@@ -57,11 +60,12 @@ process.on("unhandledRejection", () => {});
 // Handlers that fail are reported on standard error, by the built-in database too.
 console.error = () => {};
 
-const waiting = Object.entries(cases);
+const wanted = Object.entries(cases).filter(([name]) => areas.length === 0 || areas.includes(name.split(":")[0]));
+const waiting = [...wanted];
 const outcomes = {};
 await Promise.all(Array.from({ length: AT_ONCE }, async () => {
   for (let next; (next = waiting.shift()) !== undefined;) outcomes[next[0]] = await run(next[1]);
 }));
 await rm(folder, { recursive: true, force: true });
-for (const name of Object.keys(cases)) console.log(JSON.stringify([name, outcomes[name]]));
-process.exit(0);
+const lines = wanted.map(([name]) => `${JSON.stringify([name, outcomes[name]])}\n`);
+process.stdout.write(lines.join(""), () => process.exit(0));
