@@ -89,7 +89,7 @@ static void as_many_changes_as_a_message_may_have_arrive(void **state) {
     tp_range_changes changes;
     tp_arena_init(&arena, NULL, 512);
     tp_buffer_init(&message, NULL);
-    for (uint16_t i = 0; i < COUNT; i++) {
+    for (int i = 0; i < COUNT; i++) {
       const uint8_t bytes[] = {'b', (uint8_t)(i >> 8), (uint8_t)i};
       const tuplet_bytes key = {bytes, sizeof bytes};
       const tp_row row = {.key = key,
