@@ -1,20 +1,26 @@
-// docs.mjs: writes the reference of the package from the comments of its sources.
+// docs.mjs: writes what is made of sources in the package's documentation.
 //
-//   node scripts/docs.mjs [FILE]      FILE: docs/javascript-api.md of the project
+//   node scripts/docs.mjs [FOLDER]      FOLDER: docs of the project
 //
-// typedoc.json says what belongs into it. Declarations are shown as they are written, in TypeScript; typedoc's lists that
-// say the same once more are left out.
+// javascript-api.md is the reference, from the comments of the sources. typedoc.json says what belongs into it.
+// Declarations are shown as they are written, in TypeScript; typedoc's lists that say the same once more are left out.
+//
+// javascript.md is written by hand, but for the list of what differs from Deno's built-in database, which is that of the
+// tests (test/differences.mjs).
 
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { Application } from "typedoc";
 import { MarkdownTheme, MarkdownThemeContext } from "typedoc-plugin-markdown";
+import differences from "../test/differences.mjs";
 
 const PACKAGE = fileURLToPath(new URL("..", import.meta.url));
-const PAGE = "javascript-api.md"; // as typedoc.json names it
+const DOCS = join(PACKAGE, "..", "..", "docs");
+const REFERENCE = "javascript-api.md"; // as typedoc.json names it
+const PAGE = "javascript.md";
 const MARK = "<!-- Made by `make js-docs` from the comments of bindings/js/src. -->";
 
 class Context extends MarkdownThemeContext {
@@ -61,16 +67,29 @@ function tidied(page) {
     .trimEnd() + "\n";
 }
 
-const folder = mkdtempSync(join(tmpdir(), "tuplet-docs-"));
-try {
+async function makeReference(folder) {
   process.chdir(PACKAGE);
   const application = await Application.bootstrapWithPlugins({ theme: "tuplet", logLevel: "Warn" });
   application.renderer.defineTheme("tuplet", Theme);
   const project = await application.convert();
   if (project !== undefined) await application.outputs.writeOutput({ name: "markdown", path: folder }, project);
   if (project === undefined || application.logger.hasErrors()) process.exit(1);
-  const page = tidied(readFileSync(join(folder, PAGE), "utf8"));
-  writeFileSync(process.argv[2] ?? join(PACKAGE, "..", "..", "docs", PAGE), page);
+  return tidied(readFileSync(join(folder, REFERENCE), "utf8"));
+}
+
+/** The page with the list of today. */
+function withDifferences(page) {
+  const list = differences.map(({ what, why }) => `| ${what} | ${why} |\n`.replaceAll("*", "\\*")).join("");
+  const marked = /(<!-- differences: begin -->\n)[^]*(<!-- differences: end -->\n)/;
+  if (!marked.test(page)) throw new Error(`${PAGE} lacks the lines that mark the list of differences`);
+  return page.replace(marked, (_, begin, end) => `${begin}| this package | why |\n| --- | --- |\n${list}${end}`);
+}
+
+const folder = mkdtempSync(join(tmpdir(), "tuplet-docs-"));
+const target = resolve(process.argv[2] ?? DOCS);
+try {
+  writeFileSync(join(target, REFERENCE), await makeReference(folder));
+  writeFileSync(join(target, PAGE), withDifferences(readFileSync(join(DOCS, PAGE), "utf8")));
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
