@@ -102,8 +102,17 @@ static napi_status make_regexp(napi_env env, const tuplet_node *node, napi_value
   return status != napi_ok ? status : construct(env, "RegExp", 2, arguments, ret_value);
 }
 
-static napi_status make_resizable_buffer(napi_env env, const tuplet_node *node, void **ret_bytes,
-                                         napi_value *ret_value) {
+/* Copies the bytes of a node into its ArrayBuffer, which is what a constructor has made of its size. */
+static napi_status fill_buffer(napi_env env, const tuplet_node *node, napi_value buffer) {
+  void *bytes;
+  size_t size;
+  napi_status status = napi_get_arraybuffer_info(env, buffer, &bytes, &size);
+  if (status == napi_ok && size != node->as.buffer.size) status = napi_invalid_arg;
+  if (status == napi_ok && size > 0) memcpy(bytes, node->as.buffer.data, size);
+  return status;
+}
+
+static napi_status make_resizable_buffer(napi_env env, const tuplet_node *node, napi_value *ret_value) {
   napi_value arguments[2], size_max, resizable;
   bool is_resizable = false;
   napi_status status = make_size(env, node->as.buffer.size, &arguments[0]);
@@ -114,15 +123,14 @@ static napi_status make_resizable_buffer(napi_env env, const tuplet_node *node, 
   if (status == napi_ok) status = napi_get_named_property(env, *ret_value, "resizable", &resizable);
   if (status != napi_ok) return status;
   (void)napi_get_value_bool(env, resizable, &is_resizable); /* else it is undefined */
-  if (!is_resizable) return throw_unknown(env, "maxByteLength");
-  return napi_get_arraybuffer_info(env, *ret_value, ret_bytes, NULL);
+  return is_resizable ? fill_buffer(env, node, *ret_value) : throw_unknown(env, "maxByteLength");
 }
 
 static napi_status make_buffer(napi_env env, const tuplet_node *node, napi_value *ret_value) {
-  void *bytes = NULL;
+  if (node->as.buffer.resizable) return make_resizable_buffer(env, node, ret_value);
+  void *bytes;
   size_t size = node->as.buffer.size;
-  napi_status status = node->as.buffer.resizable ? make_resizable_buffer(env, node, &bytes, ret_value)
-                                                 : napi_create_arraybuffer(env, size, &bytes, ret_value);
+  napi_status status = napi_create_arraybuffer(env, size, &bytes, ret_value);
   if (status == napi_ok && size > 0) memcpy(bytes, node->as.buffer.data, size);
   return status;
 }
@@ -168,16 +176,13 @@ static napi_status resize(napi_env env, napi_value buffer, size_t size) {
  * as can come about by resizing: then the buffer is shorter while it is made. */
 static napi_status make_tracking_view(maker *m, const view_kind *kind, const tuplet_node *buffer,
                                       const napi_value *arguments, napi_value *ret_value) {
-  void *bytes;
   size_t size = buffer->as.buffer.size;
   size_t incomplete = size % kind->element_size; /* the offset is aligned */
   napi_status status = incomplete == 0 ? napi_ok : resize(m->env, arguments[0], size - incomplete);
   if (status == napi_ok) status = construct(m->env, kind->name, 2, arguments, ret_value);
   if (status != napi_ok || incomplete == 0) return status;
   status = resize(m->env, arguments[0], size);
-  if (status == napi_ok) status = napi_get_arraybuffer_info(m->env, arguments[0], &bytes, NULL);
-  if (status == napi_ok) memcpy(bytes, buffer->as.buffer.data, size);
-  return status;
+  return status == napi_ok ? fill_buffer(m->env, buffer, arguments[0]) : status; /* its end was lost */
 }
 
 /* By the constructors, and not by Node-API's own functions, for these know neither views that track the

@@ -32,11 +32,6 @@ static napi_status make_array(napi_env env, tuplet_bytes bytes, napi_value *ret_
   return napi_create_typedarray(env, napi_uint8_array, bytes.size, buffer, 0, ret_array);
 }
 
-static napi_status throw_error(tp_js_environment *environment, napi_env env, const tuplet_error *error) {
-  tp_js_throw(environment, env, error);
-  return napi_pending_exception;
-}
-
 /* The tree of a stored value; NULL with an exception pending. */
 static tuplet_tree *decode_tree(tp_js_environment *environment, napi_env env, tuplet_value value,
                                 tuplet_node **ret_root) {
@@ -47,14 +42,18 @@ static tuplet_tree *decode_tree(tp_js_environment *environment, napi_env env, tu
     return NULL;
   }
   if (tuplet_tree_decode(tree, value, ret_root, &error) == TUPLET_OK) return tree;
-  (void)throw_error(environment, env, &error);
+  tp_js_throw(environment, env, &error);
   tuplet_tree_free(tree);
   return NULL;
 }
 
-/* What is pending becomes an error of the database's: the value is as it should be, but not for this runtime.
- */
+/* The value is as it should be, but not for this runtime: what is pending is told as an error of the
+ * database's. */
 static void throw_unmade(tp_js_environment *environment, napi_env env, napi_status status) {
+  if (status == napi_generic_failure) {
+    tp_js_throw_nomem(env);
+    return;
+  }
   napi_value reason, text;
   char message[160] = "";
   size_t size = 0;
@@ -72,15 +71,15 @@ static napi_status decode(tp_js_environment *environment, napi_env env, tuplet_v
   tuplet_node *root;
   tuplet_tree *tree = decode_tree(environment, env, value, &root);
   if (tree == NULL) return napi_pending_exception;
-  napi_status status = napi_ok;
-  if (root->type == TUPLET_NODE_OPAQUE)
+  napi_status status = napi_pending_exception;
+  if (root->type == TUPLET_NODE_OPAQUE) {
     tp_js_throw_status(environment, env, TUPLET_UNSUPPORTED, host_object_message);
-  else
+  } else {
     status = tp_js_tree_make(env, root, ret_value);
-  if (status != napi_ok) throw_unmade(environment, env, status);
-  bool made = status == napi_ok && root->type != TUPLET_NODE_OPAQUE;
+    if (status != napi_ok) throw_unmade(environment, env, status);
+  }
   tuplet_tree_free(tree);
-  return made ? napi_ok : napi_pending_exception;
+  return status == napi_ok ? napi_ok : napi_pending_exception;
 }
 
 /* The argument of an addon's function; NULL with an exception pending. */
@@ -106,10 +105,7 @@ napi_value tp_js_decode_v8(napi_env env, napi_callback_info info) {
   tp_js_environment *environment = read_bytes(env, info, &value);
   if (environment == NULL) return NULL;
   napi_value result;
-  napi_status status = decode(environment, env, value, &result);
-  if (status == napi_ok) return result;
-  tp_js_throw_napi(env, status);
-  return NULL;
+  return decode(environment, env, value, &result) == napi_ok ? result : NULL;
 }
 
 napi_value tp_js_check_v8(napi_env env, napi_callback_info info) {
@@ -151,24 +147,23 @@ static napi_status call_hook(tp_js_environment *environment, napi_env env, tp_js
                            : status;
 }
 
-/* Calls a hook with bytes: with how many there are, in the buffer, or with an array of their own. */
-static napi_status call_hook_with(tp_js_environment *environment, napi_env env, tp_js_hook hook,
-                                  tuplet_bytes bytes, napi_value *ret_value) {
-  napi_value argument;
-  napi_status status;
-  if (bytes.size <= environment->runtime.size) {
-    if (bytes.size > 0) memcpy(environment->runtime.bytes, bytes.data, bytes.size);
-    status = napi_create_uint32(env, (uint32_t)bytes.size, &argument);
-  } else {
-    status = make_array(env, bytes, &argument);
-  }
-  return status == napi_ok ? call_hook(environment, env, hook, 1, &argument, ret_value) : status;
+static bool fits_buffer(const tp_js_environment *environment, tuplet_bytes bytes) {
+  return bytes.size <= environment->runtime.size;
+}
+
+/* Puts bytes that fit into the buffer; the hook is told how many they are. */
+static napi_status put_into_buffer(const tp_js_environment *environment, napi_env env, tuplet_bytes bytes,
+                                   napi_value *ret_size) {
+  if (bytes.size > 0) memcpy(environment->runtime.bytes, bytes.data, bytes.size);
+  return napi_create_uint32(env, (uint32_t)bytes.size, ret_size);
 }
 
 static napi_status make_bytes(tp_js_environment *environment, napi_env env, tuplet_bytes bytes,
                               napi_value *ret_value) {
-  if (bytes.size > environment->runtime.size) return make_array(env, bytes, ret_value);
-  return call_hook_with(environment, env, TP_JS_HOOK_BYTES, bytes, ret_value);
+  if (!fits_buffer(environment, bytes)) return make_array(env, bytes, ret_value);
+  napi_value size;
+  napi_status status = put_into_buffer(environment, env, bytes, &size);
+  return status == napi_ok ? call_hook(environment, env, TP_JS_HOOK_BYTES, 1, &size, ret_value) : status;
 }
 
 static napi_status make_u64(tp_js_environment *environment, napi_env env, uint64_t number,
@@ -217,22 +212,21 @@ static uint64_t sparse_claims(tuplet_bytes encoded) {
 static napi_status make_v8(tp_js_environment *environment, napi_env env, tuplet_value value,
                            napi_value *ret_value) {
   const uint8_t *bytes = value.data.data;
-  size_t size = value.data.size;
-  if (size <= TAG_AT || is_leaf(value.data) || sparse_claims(value.data) > SPARSE_MAX)
+  if (value.data.size <= TAG_AT || is_leaf(value.data) || sparse_claims(value.data) > SPARSE_MAX)
     return decode(environment, env, value, ret_value);
 
-  uint8_t version = bytes[VERSION_AT];
   uint32_t version_max = environment->runtime.version_max;
-  if (version <= version_max || version > VERSION_READ_MAX)
-    return call_hook_with(environment, env, TP_JS_HOOK_DECODE, value.data, ret_value);
-  /* Bytes of a newer runtime, in the buffer where the hook takes them from. */
-  if (version_max < VERSION_SAME_SINCE || size > environment->runtime.size)
+  bool is_newer = bytes[VERSION_AT] > version_max && bytes[VERSION_AT] <= VERSION_READ_MAX;
+  bool fits = fits_buffer(environment, value.data);
+  if (is_newer && (version_max < VERSION_SAME_SINCE || !fits))
     return decode(environment, env, value, ret_value);
+
   napi_value argument;
-  memcpy(environment->runtime.bytes, bytes, size);
-  environment->runtime.bytes[VERSION_AT] = VERSION_SAME_SINCE;
-  napi_status status = napi_create_uint32(env, (uint32_t)size, &argument);
-  return status == napi_ok ? call_hook(environment, env, TP_JS_HOOK_DECODE, 1, &argument, ret_value) : status;
+  napi_status status = fits ? put_into_buffer(environment, env, value.data, &argument)
+                            : make_array(env, value.data, &argument);
+  if (status != napi_ok) return status;
+  if (is_newer) environment->runtime.bytes[VERSION_AT] = VERSION_SAME_SINCE;
+  return call_hook(environment, env, TP_JS_HOOK_DECODE, 1, &argument, ret_value);
 }
 
 napi_status tp_js_value_make(tp_js_environment *environment, napi_env env, tuplet_value value, bool encoded,
