@@ -4,7 +4,7 @@
 napi_status tp_js_runtime_init(tp_js_runtime *runtime, napi_env env, napi_value hooks) {
   tp_js_runtime made = {0};
   napi_value buffer, version;
-  napi_typedarray_type type;
+  napi_typedarray_type type = napi_int8_array;
   void *bytes;
   napi_status status = napi_get_named_property(env, hooks, "versionMax", &version);
   if (status == napi_ok) status = napi_get_value_uint32(env, version, &made.version_max);

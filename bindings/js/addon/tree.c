@@ -62,10 +62,9 @@ static napi_status make_bigint(napi_env env, const tuplet_node *node, napi_value
   const uint8_t *bytes = node->as.bigint.little_endian.data;
   size_t size = node->as.bigint.little_endian.size;
   size_t count = (size + 7) / 8;
-  uint64_t on_stack[WORDS_ON_STACK];
-  uint64_t *words = count <= WORDS_ON_STACK ? on_stack : malloc(count * sizeof *words);
+  uint64_t on_stack[WORDS_ON_STACK] = {0};
+  uint64_t *words = count <= WORDS_ON_STACK ? on_stack : calloc(count, sizeof *words);
   if (words == NULL) return napi_generic_failure;
-  for (size_t i = 0; i < count; i++) words[i] = 0;
   for (size_t i = 0; i < size; i++) words[i / 8] |= (uint64_t)bytes[i] << (i % 8 * 8);
   napi_status status = napi_create_bigint_words(env, node->as.bigint.negative, count, words, ret_value);
   if (words != on_stack) free(words);
@@ -303,9 +302,10 @@ static napi_status fill_set(maker *m, const tuplet_node *node, napi_value set) {
 
 static napi_status fill_error(maker *m, const tuplet_node *node, napi_value error) {
   napi_value name, cause;
-  napi_status status = make(m, node->as.error.cause, &cause);
-  if (status == napi_ok) status = napi_create_string_latin1(m->env, "cause", NAPI_AUTO_LENGTH, &name);
-  return status != napi_ok ? status : define(m, error, name, cause, napi_writable | napi_configurable);
+  napi_status status = napi_create_string_latin1(m->env, "cause", NAPI_AUTO_LENGTH, &name);
+  if (status == napi_ok) status = make(m, node->as.error.cause, &cause);
+  if (status != napi_ok) return status;
+  return define(m, error, name, cause, napi_writable | napi_configurable);
 }
 
 static napi_status fill(maker *m, unfilled container) {
