@@ -9,6 +9,7 @@
 // overwrite each other's sums, and no commit fails. What they keep is a KvU64, a whole number below 2^64; money is
 // therefore counted in cents.
 
+import { randomUUID } from "node:crypto";
 import process from "node:process";
 import { KvU64, openKv } from "tuplet";
 
@@ -18,7 +19,7 @@ const kv = await openKv(process.argv[2] ?? ":memory:");
 
 /** Puts an item into a cart; it and the three numbers change together. Returns its id. @param {Item} item */
 async function add(cart, item) {
-  const id = crypto.randomUUID(); // somebody may want two of the same
+  const id = randomUUID(); // somebody may want two of the same
   await kv.atomic()
     .set(["cart", cart, id], item)
     .sum(["cart_stats", cart, "total"], BigInt(item.cents))
@@ -62,7 +63,7 @@ async function stats(cart) {
   return names.map((name, i) => `${name} ${euros(entries[i])}`).join(", ");
 }
 
-const cart = crypto.randomUUID();
+const cart = randomUUID();
 const items = [
   { name: "microcontroller kit", cents: 6000 },
   { name: "temperature sensor", cents: 1000 },

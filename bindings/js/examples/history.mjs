@@ -9,6 +9,7 @@
 // same commit. So a version is never missing, and its entry's versionstamp is the one that the page had: whoever kept a
 // versionstamp can find what it stood for.
 
+import { randomUUID } from "node:crypto";
 import process from "node:process";
 import { openKv } from "tuplet";
 
@@ -53,7 +54,7 @@ async function restore(name, number, author) {
   return await edit(name, page.versionstamp, old.value.text, author);
 }
 
-const name = `tuples-${crypto.randomUUID()}`;
+const name = `tuples-${randomUUID()}`;
 
 const first = await edit(name, null, "A tuple is a list.", "ada");
 const second = await edit(name, first, "A tuple is a list whose length is fixed.", "grace");

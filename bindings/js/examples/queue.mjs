@@ -13,13 +13,14 @@
 // The listener may as well be another process, or many: each message goes to one of them. There is one queue in a
 // database; programs that share it tell their messages apart by what is in them.
 
+import { randomUUID } from "node:crypto";
 import process from "node:process";
 import { openKv } from "tuplet";
 
 /** @typedef {{ type: "mail", run: string, id: string, to: string, text: string }} Mail */
 
 const kv = await openKv(process.argv[2] ?? ":memory:");
-const run = crypto.randomUUID(); // this run of the program
+const run = randomUUID(); // this run of the program
 const began = performance.now();
 const attempts = new Map();
 
@@ -53,7 +54,7 @@ const listening = kv.listenQueue(handle);
 
 /** A message about a mail. @returns {Mail} */
 function mail(to, text) {
-  return { type: "mail", run, id: crypto.randomUUID(), to, text };
+  return { type: "mail", run, id: randomUUID(), to, text };
 }
 
 await kv.enqueue(mail("ada@example.org", "half a second later"), { delay: 500 });

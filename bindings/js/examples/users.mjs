@@ -12,6 +12,7 @@
 //
 // What a record and its indexes have in common is that they change in the same commit, or not at all.
 
+import { randomUUID } from "node:crypto";
 import process from "node:process";
 import { openKv } from "tuplet";
 
@@ -25,7 +26,7 @@ const kv = await openKv(process.argv[2] ?? ":memory:");
  * @returns {Promise<User | null>}
  */
 async function register(profile) {
-  const user = { id: crypto.randomUUID(), ...profile };
+  const user = { id: randomUUID(), ...profile };
   const result = await kv.atomic()
     .check({ key: ["users_by_email", user.email], versionstamp: null })
     .set(["users", user.id], user)

@@ -7,6 +7,8 @@
 //
 // The statuses: pending -> processing -> shipped -> delivered, and cancelled from either of the first two.
 
+import { randomUUID } from "node:crypto";
+
 /**
  * @typedef {"pending" | "processing" | "shipped" | "delivered" | "cancelled"} Status
  * @typedef {{ product: string, quantity: number, cents: number }} Item
@@ -41,7 +43,7 @@ export class StatusError extends Error {}
  * @returns {Promise<Order>}
  */
 export async function createOrder(kv, customer, items) {
-  const id = crypto.randomUUID();
+  const id = randomUUID();
   const now = new Date().toISOString();
   const totalCents = items.reduce((sum, { cents, quantity }) => sum + cents * quantity, 0);
   const order = { id, customer, status: "pending", items, totalCents, createdAt: now, updatedAt: now };

@@ -3,6 +3,7 @@
 // database.
 
 import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import http from "node:http";
 import { join } from "node:path";
@@ -117,7 +118,7 @@ class Events {
 
 /** An order's whole life, taken at one server and watched and delivered at another, which may be the same. */
 async function runOrder(taker, watcher, warehouse) {
-  const customer = `${crypto.randomUUID()}@example.org`;
+  const customer = `${randomUUID()}@example.org`;
   const [created, order] = await ask(taker, "POST", "/orders", { customer, items: ITEMS });
   assert.equal(created, 201);
   assert.equal(order.totalCents, 2798);
