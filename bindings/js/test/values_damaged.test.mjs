@@ -131,6 +131,31 @@ test("a value of the greatest size is read", async () => {
   }
 });
 
+test("a program that replaces constructors harms itself alone", async (t) => {
+  const real = { ArrayBuffer, Map, Uint16Array };
+  t.after(() => Object.assign(globalThis, real));
+  const resizable = Uint8Array.of(0xff, 16, 0x7e, 5, 16, 1, 2, 3, 4, 5, 0x56, 0x57, 0, 0, 3);
+  assert.equal(native.decodeV8(resizable).buffer.byteLength, 5);
+  const replacements = [
+    { ArrayBuffer: function () { return new real.ArrayBuffer(1, { maxByteLength: 2 }); } },
+    { ArrayBuffer: function () { return { resizable: true }; } },
+    { ArrayBuffer: () => {}, Map: undefined },
+    { Uint16Array: function () { throw new Error("mine"); } },
+    { Map: Array },
+  ];
+  for (const replacement of replacements) {
+    Object.assign(globalThis, replacement);
+    for (const bytes of [resizable, Uint8Array.of(0xff, 15, 0x3b, 0x5f, 0x5f, 0x3a, 2)]) {
+      try {
+        native.decodeV8(bytes);
+      } catch (error) {
+        assert.ok(error instanceof KvError, String(error));
+      }
+    }
+    Object.assign(globalThis, real);
+  }
+});
+
 test("__proto__ is a property like any other", async () => {
   const bytes = Uint8Array.from([0xff, 15, 0x6f, 0x22, 9, ...Buffer.from("__proto__"), 0x6f, 0x7b, 0, 0x7b, 1]);
   for (const value of [await read(bytes), native.decodeV8(bytes)]) {
