@@ -106,9 +106,8 @@ static void listen_for(tp_bench_connection *connection, bool wants_write) {
 void tp_bench_connection_flush(tp_bench_connection *connection) {
   if (connection->state != TP_BENCH_CONNECTION_OPEN) return;
   io_outcome outcome = DONE;
-  if (!tp_bench_http_produce(connection->http)) {
-    outcome = end_with(connection, "the server ended it, or there is no memory");
-  }
+  const char *problem = tp_bench_http_produce(connection->http);
+  if (problem != NULL) outcome = end_with(connection, problem);
   while (outcome == DONE && connection->sent < connection->out.size) {
     size_t sent = 0;
     outcome = send_some(connection, connection->out.data + connection->sent,

@@ -70,8 +70,8 @@ static const char *receive(tp_bench_http_client *base, tuplet_bytes bytes) {
   return client->problem != NULL ? client->problem : "the answer is not HTTP/1.1";
 }
 
-static bool produce(tp_bench_http_client *base) {
-  return !base->out->failed;
+static const char *produce(tp_bench_http_client *base) {
+  return base->out->failed ? "out of memory" : NULL;
 }
 
 static bool is_at_end(const tp_bench_http_client *base) {

@@ -140,14 +140,19 @@ static const char *receive(tp_bench_http_client *base, tuplet_bytes bytes) {
   return taken < 0 ? nghttp2_strerror((int)taken) : "the answer is not HTTP/2";
 }
 
-static bool produce(tp_bench_http_client *base) {
+static const char *produce(tp_bench_http_client *base) {
   http2_client *client = (http2_client *)base;
   for (;;) {
     const uint8_t *data;
     ssize_t size = nghttp2_session_mem_send(client->session, &data);
-    if (size <= 0) return size == 0 && !base->out->failed;
+    if (size < 0) return nghttp2_strerror((int)size);
+    if (size == 0) break;
     tp_buffer_append(base->out, data, (size_t)size);
   }
+  if (base->out->failed) return "out of memory";
+  /* nghttp2 is through with a server that breaks the rules. */
+  bool goes_on = nghttp2_session_want_read(client->session) || nghttp2_session_want_write(client->session);
+  return goes_on ? NULL : "the answer is not HTTP/2";
 }
 
 static bool is_at_end(const tp_bench_http_client *base) {

@@ -50,7 +50,7 @@ typedef struct tp_bench_http_client tp_bench_http_client;
 typedef struct tp_bench_http_ops {
   bool (*start)(tp_bench_http_client *client, tp_bench_call *call);
   const char *(*receive)(tp_bench_http_client *client, tuplet_bytes bytes);
-  bool (*produce)(tp_bench_http_client *client);
+  const char *(*produce)(tp_bench_http_client *client);
   bool (*is_at_end)(const tp_bench_http_client *client);
   void (*free)(tp_bench_http_client *client);
 } tp_bench_http_ops;
@@ -80,8 +80,9 @@ static inline const char *tp_bench_http_receive(tp_bench_http_client *client, tu
   return client->ops->receive(client, bytes);
 }
 
-/* Appends what is to be sent by now. False: out of memory, or the protocol's end. */
-static inline bool tp_bench_http_produce(tp_bench_http_client *client) {
+/* Appends what is to be sent by now. NULL, or why the connection is of no use any more: a text that lives on.
+ */
+static inline const char *tp_bench_http_produce(tp_bench_http_client *client) {
   return client->ops->produce(client);
 }
 
