@@ -37,6 +37,7 @@ static void on_closed(uv_handle_t *handle) {
   tp_listener *listener = connection->listener;
   tp_http_conn_free(connection->http);
   tp_transport_end(connection);
+  tp_handshake_forget(connection);
   tp_loop_remove_chore(listener->loop, &connection->flush);
   *(connection->previous != NULL ? &connection->previous->next : &listener->connections) = connection->next;
   if (connection->next != NULL) connection->next->previous = connection->previous;
@@ -93,13 +94,28 @@ static void linger(tp_connection *connection) {
 static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *ret_room) {
   (void)suggested;
   tp_connection *connection = handle->data;
-  *ret_room = uv_buf_init(connection->listener->loop->read_room, READ_SIZE);
+  bool waits = tp_handshake_must_wait(connection); /* no room: libuv does not read then */
+  *ret_room = uv_buf_init(connection->listener->loop->read_room, waits ? 0 : READ_SIZE);
+}
+
+static void receive(tp_connection *connection, tuplet_bytes bytes) {
+  bool is_handshake = tp_handshake_is_under_way(connection);
+  uint64_t since_ns = is_handshake ? uv_hrtime() : 0;
+  tp_loop_refresh_date(connection->listener->loop);
+  tp_transport_receive(connection, bytes);
+  if (is_handshake) tp_handshake_note(connection, uv_hrtime() - since_ns);
+  if (connection->state == CONNECTION_OPEN && !tp_transport_wants_receive(connection))
+    set_reading(connection, false); /* or libuv would go on within this turn */
 }
 
 static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *room) {
   tp_connection *connection = stream->data;
-  tp_loop *loop = connection->listener->loop;
   if (size == 0) return;
+  if (size == UV_ENOBUFS) {
+    tp_handshake_wait(connection);
+    set_reading(connection, false);
+    return;
+  }
   if (size < 0) {
     connection->has_ended = true;
     connection->is_reading = false; /* libuv stops by itself */
@@ -109,12 +125,9 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *room) {
     }
     tp_transport_receive_end(connection);
   } else if (connection->state == CONNECTION_OPEN) {
-    tp_loop_refresh_date(loop);
-    tp_transport_receive(connection, (tuplet_bytes){room->base, (size_t)size});
-    if (connection->state == CONNECTION_OPEN && !tp_transport_wants_receive(connection))
-      set_reading(connection, false); /* or libuv would go on within this turn */
+    receive(connection, (tuplet_bytes){room->base, (size_t)size});
   }
-  if (connection->state == CONNECTION_OPEN) tp_loop_add_chore(loop, &connection->flush);
+  if (connection->state == CONNECTION_OPEN) tp_loop_add_chore(connection->listener->loop, &connection->flush);
 }
 
 static void set_reading(tp_connection *connection, bool reads) {
@@ -129,6 +142,10 @@ static void set_reading(tp_connection *connection, bool reads) {
     (void)uv_read_stop(stream);
   }
   connection->is_reading = reads;
+}
+
+void tp_connection_resume(tp_connection *connection) {
+  if (connection->state == CONNECTION_OPEN) set_reading(connection, tp_transport_wants_receive(connection));
 }
 
 /* ---- Writing --------------------------------------------------------------------------------------------
@@ -187,7 +204,7 @@ static void flush(tp_connection *connection) {
     linger(connection);
     return;
   }
-  set_reading(connection, tp_transport_wants_receive(connection));
+  if (!connection->shake_waits) tp_connection_resume(connection);
 }
 
 static void run_flush(tp_loop_chore *chore) {

@@ -22,7 +22,8 @@ tp_listener_config tp_listener_config_default(void) {
                               .body_timeout_ms = TP_LISTENER_BODY_TIMEOUT_MS,
                               .send_timeout_ms = TP_LISTENER_SEND_TIMEOUT_MS,
                               .linger_timeout_ms = TP_LISTENER_LINGER_TIMEOUT_MS,
-                              .drain_timeout_ms = TP_LISTENER_DRAIN_TIMEOUT_MS};
+                              .drain_timeout_ms = TP_LISTENER_DRAIN_TIMEOUT_MS,
+                              .handshake_turn_us = TP_LISTENER_HANDSHAKE_TURN_US};
 }
 
 /* ---- On the loop's thread -------------------------------------------------------------------------------
@@ -76,7 +77,7 @@ static void announce(tp_listener *listener, bool *flag) {
   uv_mutex_unlock(&listener->mutex);
 }
 
-static void on_tick_closed(uv_handle_t *handle) {
+static void on_own_handle_closed(uv_handle_t *handle) {
   tp_listener *listener = handle->data;
   listener->open_handles--;
   tp_listener_connection_closed(listener);
@@ -129,7 +130,8 @@ static void run_close(void *context) {
     next = connection->next;
     tp_connection_cut(connection);
   }
-  uv_close((uv_handle_t *)&listener->tick, on_tick_closed);
+  uv_close((uv_handle_t *)&listener->tick, on_own_handle_closed);
+  uv_close((uv_handle_t *)&listener->shake_turn, on_own_handle_closed);
 }
 
 typedef struct listener_start {
@@ -150,7 +152,8 @@ static void run_start(void *context) {
   tp_listener *listener = start->listener;
   (void)uv_timer_init(&listener->loop->uv, &listener->tick); /* cannot fail */
   listener->tick.data = listener;
-  listener->open_handles = 1;
+  tp_handshakes_begin(listener);
+  listener->open_handles = 2;
   for (size_t i = 0; i < listener->socket_count && start->result == 0; i++)
     start->result = start_socket(&listener->sockets[i]);
 }

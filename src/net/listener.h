@@ -19,6 +19,7 @@ typedef struct tp_listener tp_listener;
 #define TP_LISTENER_SEND_TIMEOUT_MS   30000u
 #define TP_LISTENER_LINGER_TIMEOUT_MS 1000u
 #define TP_LISTENER_DRAIN_TIMEOUT_MS  1000u
+#define TP_LISTENER_HANDSHAKE_TURN_US 5000u
 
 /* How a TLS handshake ended. Texts live until on_handshake returns. */
 typedef struct tp_listener_handshake {
@@ -43,7 +44,9 @@ typedef struct tp_listener_config {
   uint32_t body_timeout_ms; /* and from there to its last */
   uint32_t send_timeout_ms; /* the peer takes neither 4 KiB of responses nor all that there is */
   uint32_t linger_timeout_ms; /* after our last byte, for the peer to read it and close */
-  uint32_t drain_timeout_ms;  /* while draining, for the rest of requests and HTTP/2's answer to its end */
+  /* So long handshakes may take of each turn of the loop, by one of them more or less, while others wait. */
+  uint32_t handshake_turn_us;
+  uint32_t drain_timeout_ms; /* while draining, for the rest of requests and HTTP/2's answer to its end */
   /* As in tp_http_conn_config; may be NULL. */
   void (*on_head)(void *context, tp_http_request *request);
   /* Called on the loop's thread for every request. tp_http_request_connection gives numbers from 1, each once

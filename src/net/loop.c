@@ -80,7 +80,9 @@ static void run_chores(tp_loop *loop) {
 
 /* Before the loop sleeps, for what timers left; after it slept, for what sockets and posted items left. */
 static void on_prepare(uv_prepare_t *prepare) {
-  run_chores(prepare->data);
+  tp_loop *loop = prepare->data;
+  loop->turn++;
+  run_chores(loop);
 }
 
 static void on_check(uv_check_t *check) {

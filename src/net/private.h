@@ -35,6 +35,7 @@ struct tp_loop {
   uv_check_t check;
   _Atomic(tp_loop_item *) posted; /* newest first */
   tp_loop_chore *chores;
+  uint64_t turn; /* counts them */
   int64_t date_seconds;
   char date[DATE_SIZE];
   /* libuv asks for room and fills it in one go, so that one buffer does for all connections. */
@@ -123,6 +124,10 @@ typedef struct tp_connection {
   uint64_t sent_wanted;   /* what `sent` is to reach, */
   uint64_t sent_since_ms; /* within the timeout from then */
   uint64_t requests, idle_since_ms;
+  /* handshakes.c: */
+  struct tp_connection *shake_previous, *shake_next; /* while it waits */
+  bool shake_waits;                                  /* and is not read meanwhile */
+  bool shake_is_next; /* it has waited, and is to be read before those that have not */
   char peer[TP_ADDRESS_PEER_SIZE];
 } tp_connection;
 
@@ -149,7 +154,12 @@ struct tp_listener {
   bool is_draining;
   bool is_exhausted; /* nothing is accepted until the next tick, or until a connection has ended */
   uint64_t tick_ms;
-  size_t open_handles; /* of sockets and tick */
+  /* handshakes.c: */
+  uv_idle_t shake_turn;                    /* active while somebody waits */
+  tp_connection *shake_first, *shake_last; /* those that wait */
+  uint64_t shake_turn_number;              /* the turn of the loop */
+  uint64_t shake_ns;                       /* in which handshakes took that long */
+  size_t open_handles;                     /* of sockets, tick and shake_turn */
   bool is_closing;
   uv_mutex_t mutex; /* of the two below, by which tp_listener_close waits */
   uv_cond_t changed;
@@ -168,10 +178,27 @@ tp_accepted tp_connection_accept(tp_listener_socket *socket);
 void tp_connection_tick(tp_connection *connection);
 void tp_connection_drain(tp_connection *connection);
 void tp_connection_cut(tp_connection *connection);
+/* Reads it again, if it is to be read. */
+void tp_connection_resume(tp_connection *connection);
 /* Makes the HTTP connection. Errors: TUPLET_NOMEM. */
 tuplet_status tp_connection_open_http(tp_connection *connection, tp_http_protocol protocol);
 /* A connection has gone; it is in no list any more. */
 void tp_listener_connection_closed(tp_listener *listener);
+
+/* ---- handshakes.c ---------------------------------------------------------------------------------------
+ */
+
+/* When the listener's loop takes notice of it; ends with closing its `shake_turn`. */
+void tp_handshakes_begin(tp_listener *listener);
+bool tp_handshake_is_under_way(const tp_connection *connection);
+/* Whether it is not to be read now. */
+bool tp_handshake_must_wait(const tp_connection *connection);
+/* It is not read from now on, until its turn comes and tp_connection_resume is called for it. */
+void tp_handshake_wait(tp_connection *connection);
+/* It was read, and what came of it took that long. */
+void tp_handshake_note(tp_connection *connection, uint64_t took_ns);
+/* Its end. */
+void tp_handshake_forget(tp_connection *connection);
 
 /* ---- transport.c ----------------------------------------------------------------------------------------
  *

@@ -1,11 +1,14 @@
 /* tls_listener_test.c: HTTP over TLS over real sockets: that what connections do in clear they do sealed,
  * too. Time only ever makes these tests slower: they wait for what must happen, never for a while. */
-#include "net/listener.h"
+#include "net/private.h"
+#include "support/latch.h"
 #include "tls_wire.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <openssl/err.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -18,7 +21,7 @@
 
 #include <cmocka.h>
 
-enum { BIG_SIZE = 8 << 20, WAIT_MS = 20000, SOCKET_ROOM = 64 * 1024 };
+enum { BIG_SIZE = 8 << 20, WAIT_MS = 20000, SOCKET_ROOM = 64 * 1024, CROWD = 40 };
 
 #define GET(target) "GET " target " HTTP/1.1\r\nHost: h\r\n\r\n"
 
@@ -33,6 +36,8 @@ typedef struct server {
   atomic_int kept_count, kept_ended, secure_count;
   atomic_int success_count, failure_count; /* of handshakes */
   char handshake[256];                     /* the last one; to be read after its count */
+  uint64_t turn;                           /* of the loop, in which it was; loop's thread */
+  atomic_int same_turn_count;              /* handshakes that ended in the turn of another */
 } server;
 
 typedef struct client {
@@ -81,6 +86,8 @@ static void on_handshake(void *context, const tp_listener_handshake *handshake) 
   (void)snprintf(s->handshake, sizeof s->handshake, "%s %s %s %s", handshake->peer,
                  handshake->failure != NULL ? handshake->failure : "done", handshake->version,
                  handshake->alpn);
+  if (s->turn == s->loop->turn) atomic_fetch_add(&s->same_turn_count, 1);
+  s->turn = s->loop->turn;
   atomic_fetch_add(handshake->failure == NULL ? &s->success_count : &s->failure_count, 1);
 }
 
@@ -425,18 +432,134 @@ static void speaks_in_clear_at_unix_domain_sockets(void **state) {
   assert_int_equal(atomic_load(&s->secure_count), 0);
 }
 
+/* ---- Many at once ---- */
+
+/* Keeps the loop busy, so that what comes meanwhile is all there when it goes on. */
+typedef struct pause_item {
+  tp_loop_item item;
+  latch begun, over;
+} pause_item;
+
+static void run_pause(tp_loop_item *item) {
+  pause_item *pause = (pause_item *)(void *)item;
+  latch_add(&pause->begun);
+  (void)latch_wait(&pause->over, 1);
+}
+
+static void hold_loop(server *s, pause_item *pause) {
+  *pause = (pause_item){.item.run = run_pause, .begun = LATCH_INIT, .over = LATCH_INIT};
+  tp_loop_post(s->loop, &pause->item);
+  assert_true(latch_wait(&pause->begun, 1));
+}
+
+static void run_nothing(void *context) {
+  (void)context;
+}
+
+/* Is over when the loop has let go of the item, too. */
+static void let_loop_go(server *s, pause_item *pause) {
+  latch_add(&pause->over);
+  tp_loop_call(s->loop, run_nothing, NULL);
+}
+
+/* Clients that have sent their greetings while the loop was held. */
+static void greet(const server *s, client *crowd) {
+  for (int i = 0; i < CROWD; i++) {
+    crowd[i] = (client){connect_to(s), SSL_new(s->setup.client)};
+    assert_int_equal(SSL_set_fd(crowd[i].ssl, crowd[i].fd), 1);
+    assert_int_equal(fcntl(crowd[i].fd, F_SETFL, O_NONBLOCK), 0);
+    assert_int_equal(SSL_get_error(crowd[i].ssl, SSL_connect(crowd[i].ssl)), SSL_ERROR_WANT_READ);
+  }
+}
+
+static void wait_until_readable(int fd) {
+  struct pollfd source = {.fd = fd, .events = POLLIN};
+  assert_int_equal(poll(&source, 1, WAIT_MS), 1);
+}
+
+static void shakes_hands_with_a_crowd_one_in_a_turn(void **state) {
+  server *s = *state;
+  client crowd[CROWD];
+  pause_item pause;
+  s->config.handshake_turn_us = 0;
+  start(s);
+  hold_loop(s, &pause);
+  greet(s, crowd);
+  let_loop_go(s, &pause);
+  for (int i = 0; i < CROWD; i++) wait_until_readable(crowd[i].fd);
+  hold_loop(s, &pause);
+  for (int i = 0; i < CROWD; i++) assert_int_equal(SSL_connect(crowd[i].ssl), 1); /* our last word */
+  let_loop_go(s, &pause);
+  wait_for(&s->success_count, CROWD);
+  assert_int_equal(atomic_load(&s->same_turn_count), 0);
+  for (int i = 0; i < CROWD; i++) {
+    assert_int_equal(fcntl(crowd[i].fd, F_SETFL, 0), 0);
+    send_text(&crowd[i], GET("/"));
+    read_until(&crowd[i], "hello");
+    close_client(&crowd[i]);
+  }
+  wait_for_connections(s, 0);
+}
+
+static void serves_others_while_a_crowd_waits(void **state) {
+  server *s = *state;
+  client crowd[CROWD];
+  pause_item pause;
+  s->config.handshake_turn_us = 0;
+  start(s);
+  client first = open_client(s);
+  hold_loop(s, &pause);
+  greet(s, crowd);
+  send_text(&first, GET("/"));
+  let_loop_go(s, &pause);
+  read_until(&first, "hello");
+  for (int i = 0; i < CROWD; i += 2) close_client(&crowd[i]); /* some lose patience */
+  for (int i = 1; i < CROWD; i += 2) {
+    wait_until_readable(crowd[i].fd);
+    assert_int_equal(fcntl(crowd[i].fd, F_SETFL, 0), 0);
+    assert_int_equal(SSL_connect(crowd[i].ssl), 1);
+    close_client(&crowd[i]);
+  }
+  close_client(&first);
+  wait_for_connections(s, 0);
+}
+
+static void ends_while_a_crowd_waits(void **state) {
+  server *s = *state;
+  client crowd[CROWD];
+  pause_item pause;
+  s->config.handshake_turn_us = 0;
+  start(s);
+  hold_loop(s, &pause);
+  greet(s, crowd);
+  let_loop_go(s, &pause);
+  tp_listener_close(s->listener, 0);
+  s->listener = NULL;
+  for (int i = 0; i < CROWD; i++) close_client(&crowd[i]);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup_state, teardown_state)
 
 int main(void) {
   (void)signal(SIGPIPE, SIG_IGN); /* OpenSSL's own sockets raise it */
   const struct CMUnitTest tests[] = {
-      TEST(serves_and_says_goodbye_when_asked),   TEST(speaks_http_2_when_it_was_chosen),
-      TEST(does_not_detect_what_was_agreed_on),   TEST(sends_all_to_a_peer_that_reads_late),
-      TEST(ends_connections_that_do_not_read),    TEST(tells_the_handler_when_all_has_left),
-      TEST(ends_handshakes_that_do_not_end),      TEST(tells_who_speaks_http_in_clear),
-      TEST(lets_a_client_know_why_it_is_refused), TEST(survives_peers_that_go_at_any_time),
-      TEST(answers_who_has_said_goodbye),         TEST(finishes_requests_while_it_drains),
-      TEST(reloads_under_open_connections),       TEST(speaks_in_clear_at_unix_domain_sockets),
+      TEST(serves_and_says_goodbye_when_asked),
+      TEST(speaks_http_2_when_it_was_chosen),
+      TEST(does_not_detect_what_was_agreed_on),
+      TEST(sends_all_to_a_peer_that_reads_late),
+      TEST(ends_connections_that_do_not_read),
+      TEST(tells_the_handler_when_all_has_left),
+      TEST(ends_handshakes_that_do_not_end),
+      TEST(tells_who_speaks_http_in_clear),
+      TEST(lets_a_client_know_why_it_is_refused),
+      TEST(survives_peers_that_go_at_any_time),
+      TEST(answers_who_has_said_goodbye),
+      TEST(finishes_requests_while_it_drains),
+      TEST(reloads_under_open_connections),
+      TEST(speaks_in_clear_at_unix_domain_sockets),
+      TEST(shakes_hands_with_a_crowd_one_in_a_turn),
+      TEST(serves_others_while_a_crowd_waits),
+      TEST(ends_while_a_crowd_waits),
   };
   return cmocka_run_group_tests_name("tls_listener", tests, NULL, NULL);
 }
