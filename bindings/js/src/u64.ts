@@ -26,11 +26,6 @@ export class KvU64 {
     Object.freeze(this);
   }
 
-  /** So that counters compare and add as bigints do. */
-  valueOf(): bigint {
-    return this.value;
-  }
-
   toString(): string {
     return String(this.value);
   }
@@ -44,6 +39,14 @@ function inspected(counter: KvU64, options: unknown, inspect: Inspect): string {
 
 // Not declared in the class, so that its type stays that of Deno.KvU64.
 Object.defineProperties(KvU64.prototype, {
+  // So that counters compare and add as bigints do.
+  valueOf: {
+    configurable: true,
+    writable: true,
+    value(this: KvU64) {
+      return this.value;
+    },
+  },
   [Symbol.toStringTag]: {
     configurable: true,
     get: () => "Deno.KvU64",
