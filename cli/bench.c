@@ -39,7 +39,9 @@ typedef struct bench_round {
   tp_bench_data data;
   tp_bench_session sessions[SIDES_MAX];
   tp_bench_result results[SIDES_MAX]; /* of all slices */
-  double *rates;                      /* of each slice: those of the first, then those of the second */
+  bool is_measured;
+  double *rates[SIDES_MAX]; /* of each slice in which all did something */
+  size_t slice_count;       /* of those */
 } bench_round;
 
 /* ---- While it runs ---- */
@@ -83,18 +85,19 @@ static void add_result(tp_bench_result *whole, const tp_bench_result *slice) {
   whole->rate = whole->seconds > 0 ? (double)whole->tally.completed / whole->seconds : 0;
 }
 
-static tp_cli_exit measure_slice(bench *all, bench_round *round, size_t side, size_t slice,
-                                 size_t slice_count) {
+/* What it came to goes to the rates of the slice that is under way. */
+static tp_cli_exit measure_slice(bench *all, bench_round *round, size_t side) {
   tp_bench_session *session = &round->sessions[side];
   tp_bench_result result;
   tuplet_error error;
-  int64_t duration_ms = round->plan.duration_ms / (int64_t)slice_count;
-  if (duration_ms < 1) duration_ms = 1;
+  int64_t slice_count = all->side_count > 1 ? (int64_t)all->options.slice_count : 1;
+  int64_t duration_ms = round->plan.duration_ms / slice_count;
   tp_cli_exit code = TP_CLI_EXIT_OK;
-  if (tp_bench_session_measure(session, round->plan.warm_up_ms / (int64_t)slice_count, duration_ms,
-                               round->plan.rate, &result, &error) == TUPLET_OK) {
+  if (tp_bench_session_measure(session, round->plan.warm_up_ms / slice_count,
+                               duration_ms < 1 ? 1 : duration_ms, round->plan.rate, &result,
+                               &error) == TUPLET_OK) {
     add_result(&round->results[side], &result);
-    round->rates[side * slice_count + slice] = result.rate;
+    round->rates[side][round->slice_count] = result.rate;
   } else {
     code = fail_on(all, session, &error);
   }
@@ -103,24 +106,42 @@ static tp_cli_exit measure_slice(bench *all, bench_round *round, size_t side, si
 }
 
 /* One target at a stretch; two by turns, and who begins changes from slice to slice. */
-static tp_cli_exit measure(bench *all, bench_round *round, size_t *ret_slice_count) {
+static tp_cli_exit measure(bench *all, bench_round *round) {
   size_t slice_count = all->side_count > 1 ? all->options.slice_count : 1;
-  tp_cli_exit code = TP_CLI_EXIT_OK;
-  *ret_slice_count = 0;
-  round->rates = calloc(SIDES_MAX * slice_count, sizeof *round->rates);
-  if (round->rates == NULL) return tp_cli_fail_memory();
+  for (size_t side = 0; side < all->side_count; side++) {
+    round->rates[side] = calloc(slice_count, sizeof *round->rates[side]);
+    if (round->rates[side] == NULL) return tp_cli_fail_memory();
+  }
   for (size_t slice = 0; slice < slice_count && !all->is_interrupted; slice++) {
+    bool has_rates = true;
     for (size_t turn = 0; turn < all->side_count; turn++) {
       size_t side = (turn + slice) % all->side_count;
-      code = measure_slice(all, round, side, slice, slice_count);
+      tp_cli_exit code = measure_slice(all, round, side);
       if (code != TP_CLI_EXIT_OK) return code;
+      has_rates = has_rates && round->rates[side][round->slice_count] > 0;
     }
-    *ret_slice_count += 1;
+    round->is_measured = true;
+    if (has_rates) round->slice_count++; /* others have no ratio */
   }
-  return code;
+  return TP_CLI_EXIT_OK;
 }
 
-static tp_cli_exit report(bench *all, bench_round *round, size_t slice_count, const bool *verified) {
+/* Failures of operations, or a comparison that is none. */
+static tp_cli_exit judge(const bench *all, const bench_round *round) {
+  for (size_t i = 0; i < all->side_count; i++) {
+    const tp_bench_tally *tally = &round->results[i].tally;
+    if (tally->fault_count > 0)
+      return tp_cli_fail_as(TP_CLI_EXIT_SYSTEM, "%s: %llu operations of %s failed", all->sides[i].place.path,
+                            (unsigned long long)tally->failed, tp_bench_workload_name(round->workload));
+  }
+  if (all->side_count > 1 && round->slice_count < all->options.slice_count && !all->is_interrupted)
+    return tp_cli_fail_as(TP_CLI_EXIT_SYSTEM,
+                          "%zu slices went by in which nothing was done: they must be longer, or fewer",
+                          all->options.slice_count - round->slice_count);
+  return TP_CLI_EXIT_OK;
+}
+
+static tp_cli_exit report(bench *all, bench_round *round, const bool *verified) {
   tp_cli_exit code = TP_CLI_EXIT_OK;
   if (all->shows_progress) tp_cli_bench_progress_end();
   for (size_t i = 0; i < all->side_count && code == TP_CLI_EXIT_OK; i++) {
@@ -130,18 +151,12 @@ static tp_cli_exit report(bench *all, bench_round *round, size_t slice_count, co
                             verified[i]};
     code = tp_cli_bench_print_row(all->context, &row);
   }
-  if (code == TP_CLI_EXIT_OK && all->side_count > 1 && slice_count > 0) {
-    tp_cli_bench_slices slices = {round->rates, round->rates + all->options.slice_count, slice_count};
+  if (code == TP_CLI_EXIT_OK && all->side_count > 1 && round->slice_count > 0) {
+    tp_cli_bench_slices slices = {round->rates[0], round->rates[1], round->slice_count};
     code = tp_cli_bench_print_slices(all->context, round->workload, &slices);
   }
   tp_cli_flush(all->context);
-  for (size_t i = 0; i < all->side_count && code == TP_CLI_EXIT_OK; i++) {
-    const tp_bench_tally *tally = &round->results[i].tally;
-    if (tally->fault_count > 0)
-      code = tp_cli_fail_as(TP_CLI_EXIT_SYSTEM, "%s: %llu operations of %s failed", all->sides[i].place.path,
-                            (unsigned long long)tally->failed, tp_bench_workload_name(round->workload));
-  }
-  return code;
+  return code == TP_CLI_EXIT_OK ? judge(all, round) : code;
 }
 
 /* ---- A workload, from its keys to what is left ---- */
@@ -179,17 +194,16 @@ static tp_cli_exit end_round(bench *all, bench_round *round, tp_cli_exit code) {
     tp_bench_result_done(&round->results[i]);
   }
   tp_bench_data_done(&round->data);
-  free(round->rates);
+  for (size_t i = 0; i < all->side_count; i++) free(round->rates[i]);
   return code;
 }
 
 static tp_cli_exit run_round(bench *all, tp_bench_workload workload) {
   bench_round round = {.workload = workload};
-  size_t slice_count = 0;
   bool verified[SIDES_MAX] = {false};
   if (!tp_cli_bench_options_plan(&all->options, workload, &round.plan)) return TP_CLI_EXIT_USAGE;
   tp_cli_exit code = begin_round(all, &round);
-  if (code == TP_CLI_EXIT_OK && !all->is_interrupted) code = measure(all, &round, &slice_count);
+  if (code == TP_CLI_EXIT_OK && !all->is_interrupted) code = measure(all, &round);
   for (size_t i = 0;
        i < all->side_count && code == TP_CLI_EXIT_OK && !all->is_interrupted && workload == TP_BENCH_TRANSFER;
        i++) {
@@ -197,8 +211,8 @@ static tp_cli_exit run_round(bench *all, tp_bench_workload workload) {
     verified[i] = tp_bench_session_verify(&round.sessions[i], &error) == TUPLET_OK;
     if (!verified[i]) code = fail_on(all, &round.sessions[i], &error);
   }
-  if (slice_count > 0) {
-    tp_cli_exit reported = report(all, &round, slice_count, verified);
+  if (round.is_measured) {
+    tp_cli_exit reported = report(all, &round, verified);
     if (code == TP_CLI_EXIT_OK) code = reported;
   }
   code = end_round(all, &round, code);

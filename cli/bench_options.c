@@ -161,6 +161,7 @@ static bool read_load_option(reading_state *reading, int option) {
 static bool read_option(reading_state *reading, int option) {
   static const char *const versions[] = {"auto", "1", "2"};
   tp_cli_bench_options *to = reading->to;
+  uint64_t number = 0;
   size_t index = 0;
   bool ok = true;
   switch (option) {
@@ -172,7 +173,10 @@ static bool read_option(reading_state *reading, int option) {
     to->versus_path = optarg;
     return true;
   case OPTION_VERSUS_TOKEN_FILE: to->versus_token_path = optarg; return true;
-  case OPTION_SLICES: return read_unsigned("--slices", 1, TP_CLI_BENCH_SLICES_MAX, &to->slice_count);
+  case OPTION_SLICES:
+    ok = tp_cli_number_parse(&tp_cli_bench, "--slices", optarg, 1, TP_CLI_BENCH_SLICES_MAX, &number);
+    to->slice_count = (size_t)number;
+    return ok;
   case OPTION_HTTP:
     ok = read_word("--http", "auto, 1 or 2", versions, 3, &index);
     to->http = (tp_bench_http)index;

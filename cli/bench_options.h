@@ -16,7 +16,7 @@ typedef struct tp_cli_bench_options {
   const char *ca_file;
   const char *versus_path; /* NULL: there is one target only */
   const char *versus_token_path;
-  unsigned slice_count;
+  size_t slice_count;
   bool keeps;  /* what was written stays */
   bool reuses; /* what an earlier run has left is there */
 } tp_cli_bench_options;

@@ -190,8 +190,7 @@ tp_cli_exit tp_cli_bench_print_slices(tp_cli_context *context, tp_bench_workload
   if (ratios == NULL) return tp_cli_fail_memory();
   double *sorted = ratios + slices->count;
   for (size_t i = 0; i < slices->count; i++) {
-    double second = slices->second_rates[i];
-    ratios[i] = sorted[i] = second > 0 ? slices->first_rates[i] / second : 0;
+    ratios[i] = sorted[i] = slices->first_rates[i] / slices->second_rates[i];
   }
   double median = tp_cli_bench_median(sorted, slices->count);
   if (context->json) {

@@ -14,7 +14,7 @@ typedef struct tp_cli_bench_row {
   bool is_verified; /* transfers: the accounts hold together what they did before */
 } tp_cli_bench_row;
 
-/* Of two targets, by turns: what each slice came to. */
+/* Of two targets, by turns: what each slice came to, never 0. */
 typedef struct tp_cli_bench_slices {
   const double *first_rates, *second_rates;
   size_t count;
