@@ -38,7 +38,7 @@ install: build ## install below PREFIX (/usr/local), inside DESTDIR when that is
 format: setup-tools ## put every C file into the project's format
 	scripts/check format --write
 
-check: setup-tools build ## format, clang-tidy, cppcheck
+check: setup-tools build js ## format, clang-tidy, cppcheck
 	scripts/check
 
 asan: setup-test build-asan/build.ninja ## unit tests under the address, leak and undefined-behaviour sanitizers

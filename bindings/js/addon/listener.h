@@ -17,7 +17,7 @@ typedef struct tp_js_listener {
 } tp_js_listener;
 
 /* A message has come; `context` is the listener. On a thread of the library's. */
-void tp_js_message_receive(void *context, tuplet_message *message);
+void tp_js_message_receive(void *context, tuplet_message *inner);
 
 /* The addon's functions. */
 napi_value tp_js_listen(napi_env env, napi_callback_info info);

@@ -199,7 +199,7 @@ static napi_status add_mutation_of(napi_env env, napi_value element, tp_js_scrat
                                    tuplet_atomic *atomic) {
   napi_value members[4];
   mutation_type type;
-  tuplet_key key;
+  tuplet_key key = {0};
   int64_t expire_in_ms;
   tuplet_value value = tuplet_value_u64(0);
   tuplet_error error;
