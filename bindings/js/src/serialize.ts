@@ -116,37 +116,50 @@ const writesCauseEarly = (() => {
   return bytes.indexOf("cause") < bytes.indexOf("stack");
 })();
 
-const ERROR_TYPES = Buffer.from("EFRSTU");
+/** What stands before the memory that pooled Buffers share. */
+const POOL_HEAD = (() => {
+  const bytes = [0x42];
+  varint(bytes, Buffer.poolSize);
+  return Buffer.from(bytes);
+})();
 
-/** Whether there may be something in a value that is to be looked at, from its bytes: an object without properties or an
- * error without a message, as host objects are written; an error with a cause; enough for the memory of pooled Buffers. */
-function isSuspicious(bytes: Uint8Array): boolean {
-  if (bytes.length > Buffer.poolSize) return true;
-  for (let i = HEADER.length; i < bytes.length - 2; i++) {
-    if (bytes[i] === 0x6f) { // o{ without a property
-      if (bytes[i + 1] === 0x7b && bytes[i + 2] === 0) return true;
-    } else if (bytes[i] === 0x72) { // r, the type of the error if it has one, m its message, s its stack, c its cause
-      const at = ERROR_TYPES.includes(bytes[i + 1]!) ? i + 2 : i + 1;
-      if (bytes[at] === 0x73 || bytes[at] === 0x63) return true;
-      if (bytes[at] === 0x6d && writesCauseEarly) return true;
-    }
-  }
-  return false;
+/** Values of more bytes cannot be stored. */
+const SIZE_MAX = 65_536;
+
+/** Whether a string begins there. */
+function isStringAt(bytes: Uint8Array, at: number): boolean {
+  const tag = bytes[at];
+  return tag === 0x22 || tag === 0x63 || tag === 0;
 }
 
-/** The values directly in an object, without calling a getter. */
-function* childrenOf(object: object): Iterable<unknown> {
-  if (types.isMap(object)) {
-    for (const entry of object) yield* entry;
-  } else if (types.isSet(object)) {
-    yield* object;
-  } else if (types.isNativeError(object)) {
-    yield object.cause;
-  } else if (!ArrayBuffer.isView(object)) {
-    for (const { value, enumerable } of Object.values(Object.getOwnPropertyDescriptors(object))) {
-      if (enumerable) yield value;
-    }
+/** Whether it may be an error behind the tag `r` there that is to be looked at. */
+function isSuspiciousError(bytes: Uint8Array, at: number): boolean {
+  const type = bytes[at]!; // E F R S T U, or none
+  const tag = bytes[type === 0x45 || type === 0x46 || type >= 0x52 && type <= 0x55 ? ++at : at];
+  if (tag === 0x6d) return writesCauseEarly && isStringAt(bytes, at + 1); // m, its message
+  if (tag === 0x63) return writesCauseEarly; // c, its cause
+  return tag === 0x73 && hostObjectBrand !== undefined && isStringAt(bytes, at + 1); // s, its stack
+}
+
+/** Whether there may be something in a value that is to be looked at, from its bytes alone, as nearly all values have
+ * nothing of the kind: an object without properties or an error without a message, as host objects are written; an error
+ * that may have a cause; the memory of pooled Buffers. */
+function isSuspicious(bytes: Uint8Array): boolean {
+  if (bytes.length > SIZE_MAX) return true;
+  for (let i = HEADER.length; i < bytes.length - 2; i++) {
+    const byte = bytes[i];
+    if (byte === 0x6f && bytes[i + 1] === 0x7b && bytes[i + 2] === 0) return true; // o{, and no properties
+    if (byte === 0x72 && isSuspiciousError(bytes, i + 1)) return true;
   }
+  return bytes.length > Buffer.poolSize && Buffer.from(bytes.buffer).includes(POOL_HEAD);
+}
+
+/** The values directly in an object. Calls its getters, as cloning does. */
+function childrenOf(object: object): Iterable<unknown> {
+  if (types.isMap(object)) return [...object.keys(), ...object.values()];
+  if (types.isSet(object)) return object;
+  if (types.isNativeError(object)) return [object.cause];
+  return ArrayBuffer.isView(object) ? [] : Object.values(object);
 }
 
 /** Every object in a value, once. */
@@ -158,7 +171,9 @@ function* objectsIn(value: unknown): Iterable<object> {
     if (typeof next !== "object" || next === null || seen.has(next)) continue;
     seen.add(next);
     yield next;
-    waiting.push(...childrenOf(next));
+    for (const child of childrenOf(next)) {
+      if (typeof child === "object") waiting.push(child);
+    }
   }
 }
 

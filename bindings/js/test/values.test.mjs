@@ -154,6 +154,9 @@ test("a Buffer in a value is stored without its neighbours in the pool", async (
   expected.self = expected;
   assert.deepEqual(describe(await stored(kv, shared)), describe(expected));
   assert.equal((await stored(kv, [Buffer.alloc(9000)]))[0].buffer.byteLength, 9000);
+  const many = Array.from({ length: 4000 }, (_, i) => ({ buffer: Buffer.from(String(i)) }));
+  await assert.rejects(kv.set(["value"], many), { name: "TypeError", message: "Value too large (max 65536 bytes)" });
+  await assert.rejects(kv.set(["value"], Array(10 ** 6).fill(many[0])), { message: "Value too large (max 65536 bytes)" });
 });
 
 test("a host object is refused on reading, and its bytes can be had", async (t) => {
