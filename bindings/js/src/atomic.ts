@@ -1,5 +1,6 @@
 /** Atomic operations: checks, changes and messages, gathered until they are committed. */
 import { encodeValue } from "./codec.js";
+import { makeInspectable } from "./inspect.js";
 import { checkFullKey, isVersionstamped } from "./keys.js";
 import { type Check, type Database, Encoding, type Mutation, native, type Stored } from "./native.js";
 import { type Draft, draftOf, messageOf } from "./queue.js";
@@ -81,6 +82,14 @@ function checkOf({ key, versionstamp = null }: AtomicCheck): Check {
 }
 
 export class AtomicOperation {
+  static {
+    makeInspectable(AtomicOperation.prototype, (operation) => ({
+      checks: operation.#checks,
+      changes: operation.#changes,
+      messages: operation.#messages,
+    }));
+  }
+
   #database: Database;
   #checks: AtomicCheck[] = [];
   #changes: Change[] = [];

@@ -1,6 +1,10 @@
 // The classes themselves: how they are made, their names, their methods, how they print.
 
+import * as util from "node:util";
 import { describe, outcomeOf } from "./describe.mjs";
+
+/** As the runtime prints it; Node has other quotation marks. */
+const inspect = (value) => (globalThis.Deno?.inspect ?? util.inspect)(value).replaceAll("'", '"').split("\n");
 
 const classes = ["Kv", "KvU64", "AtomicOperation", "KvListIterator"];
 
@@ -42,6 +46,26 @@ export default {
     kv.atomic() instanceof AtomicOperation,
     kv.list({ prefix: [] }) instanceof KvListIterator,
   ],
+  "how they print": ({ kv, KvU64 }) => [
+    inspect(kv),
+    inspect(kv.list({ prefix: [] })),
+    inspect(new KvU64(5n)),
+    inspect({ counter: new KvU64(5n) }),
+    inspect(kv.atomic()),
+  ],
+  "how an operation prints": ({ kv, KvU64 }) =>
+    inspect(
+      kv.atomic()
+        .set(["a", 1n, true], { x: new Map([[1, "é"]]) }, { expireIn: 5 })
+        .set(["b"], new Uint8Array([1, 2]))
+        .set(["b"], undefined)
+        .sum(["s"], 1n).min(["s"], 2n)
+        .mutate({ type: "max", key: ["m"], value: new KvU64(3n) }, { type: "delete", key: ["m"] })
+        .delete(["d"])
+        .check({ key: ["c"], versionstamp: null }, { key: ["c"], versionstamp: "0a" })
+        .enqueue("hi")
+        .enqueue({ a: 1 }, { delay: 5, keysIfUndelivered: [["a"]], backoffSchedule: [1, 2] }),
+    ),
   "own properties": ({ kv }) =>
     [kv, kv.atomic(), kv.list({ prefix: [] })].map((object) => Reflect.ownKeys(object).map(String)),
   "as strings": ({ kv, KvU64 }) =>

@@ -3,15 +3,17 @@
 // purpose is in ../differences.mjs.
 
 import assert from "node:assert/strict";
+import { writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import process from "node:process";
 import test from "node:test";
 import { fileURLToPath } from "node:url";
-import { DENO, run } from "../../../../test/clients/lib/harness.mjs";
+import { DENO, run, temporaryFolder } from "../../../../test/clients/lib/harness.mjs";
 import differences from "../differences.mjs";
 import { isSame } from "../drop_in/compare.mjs";
 
-const REPORT = join(dirname(dirname(fileURLToPath(import.meta.url))), "drop_in", "report.mjs");
+const PACKAGE = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+const REPORT = join(PACKAGE, "test", "drop_in", "report.mjs");
 const CASES_MIN = 3000;
 const TIMEOUT_MS = 240_000; // they take ten seconds, on a machine that does nothing else
 const DENO_RUN = [DENO, "run", "-A", "--no-config", "--no-lock"];
@@ -62,6 +64,30 @@ test("the same outcomes as Deno's built-in database", async (t) => {
       assert.ok(why);
     }
   });
+});
+
+test('a whole program, with "tuplet/deno" loaded before it', async (t) => {
+  const replacing = join(PACKAGE, "dist", "deno.js");
+  const program = join(await temporaryFolder(t), "program.mjs");
+  await writeFile(
+    program,
+    `const ours = await import(${JSON.stringify(join(PACKAGE, "dist", "index.js"))});
+    using kv = await Deno.openKv(":memory:");
+    await kv.atomic().sum(["n"], 5n).commit();
+    const { value } = await kv.get(["n"]);
+    const same = ["openKv", "Kv", "KvU64", "AtomicOperation", "KvListIterator"].map((name) => Deno[name] === ours[name]);
+    console.log(JSON.stringify([value instanceof Deno.KvU64, kv instanceof Deno.Kv, ...same]));`,
+  );
+  for (const flags of [[], ["--unstable-kv"]]) {
+    const [command, ...args] = [...DENO_RUN, ...flags, "--preload", replacing, program];
+    const { code, stdout, stderr } = await run(command, args);
+    assert.equal(code, 0, stderr);
+    assert.deepEqual(JSON.parse(stdout), Array(7).fill(true));
+  }
+});
+
+test('"tuplet/deno" is refused in Node', async () => {
+  await assert.rejects(import("../../dist/deno.js"), /"tuplet\/deno" is for Deno/);
 });
 
 test("an outcome that differs without a reason is noticed", () => {
