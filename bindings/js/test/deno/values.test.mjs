@@ -1,8 +1,11 @@
-// Values in Deno: the KvU64 that Deno has itself.
+// Values in Deno: the KvU64 that Deno has itself; entries that somebody has damaged with the SQLite that Deno has.
 
 import assert from "node:assert/strict";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import test from "node:test";
 import { inspect } from "node:util";
+import { temporaryFolder } from "../../../../test/clients/lib/harness.mjs";
 import { KvU64, openKv } from "../../dist/index.js";
 
 function throwsSame(a, b, message) {
@@ -40,4 +43,27 @@ test("a Deno.KvU64 is stored as a counter", async (t) => {
   const { value } = await kv.get(["counter"]);
   assert.ok(value instanceof KvU64);
   assert.equal(value.value, 8n);
+});
+
+test("an entry of an encoding that nobody knows can be listed as it is stored", async (t) => {
+  const path = join(await temporaryFolder(t), "kv.sqlite");
+  const kv = await openKv(path);
+  t.after(() => kv[Symbol.asyncDispose]());
+  for (const key of ["a", "b", "c", "d"]) await kv.set([key], Uint8Array.of(1, 2, 3));
+  const sqlite = new DatabaseSync(path);
+  sqlite.exec("UPDATE kv SET v_encoding = 7 WHERE hex(k) = '026200'");
+  sqlite.exec("UPDATE kv SET v_encoding = 2 WHERE hex(k) = '026300'");
+  sqlite.close();
+
+  await assert.rejects(kv.get(["b"]), { message: "The value encoding 7 is unknown." });
+  await assert.rejects(kv.get(["c"]), { code: "TUPLET_MALFORMED" });
+  const seen = [];
+  for await (const { key, value } of kv.list({ prefix: [] }, { encoded: true })) {
+    seen.push([...key, value.encoding, value.data.join()]);
+  }
+  assert.deepEqual(seen, [["a", "bytes"], ["b", "unknown"], ["c", "u64"], ["d", "bytes"]].map((each) => [...each, "1,2,3"]));
+  for (const key of ["b", "c"]) {
+    const { value } = await kv.get([key], { encoded: true });
+    await assert.rejects(kv.set(["copy"], value), TypeError);
+  }
 });
