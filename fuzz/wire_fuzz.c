@@ -67,6 +67,17 @@ static void fuzz_watch(tuplet_bytes message, tp_arena *arena) {
   for (size_t i = 0; i < count; i++) touch(keys[i]);
 }
 
+static void fuzz_watch_output(tuplet_bytes message, tp_arena *arena) {
+  const tuplet_bytes keys[] = {{"\x27", 1}, {"\x26", 1}};
+  const tp_watched_entry *entries;
+  if (tp_watch_output_decode(message, arena, keys, 2, &entries, NULL) != TUPLET_OK) return;
+  for (size_t i = 0; i < 2; i++) {
+    if (entries[i].row == NULL) continue;
+    assert(entries[i].changed && is_same(entries[i].row->key, keys[i]));
+    touch(entries[i].row->value);
+  }
+}
+
 static void fuzz_queue_listen(tuplet_bytes message, tp_arena *arena) {
   uint32_t in_flight_max;
   if (tp_queue_listen_decode(message, arena, &in_flight_max, NULL) != TUPLET_OK) return;
@@ -184,7 +195,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   switch (data[0] % 10) {
   case 0: fuzz_read(message, &arena); break;
   case 1: fuzz_write(message, &arena); break;
-  case 2: fuzz_watch(message, &arena); break;
+  case 2:
+    fuzz_watch(message, &arena);
+    fuzz_watch_output(message, &arena);
+    break;
   case 3: fuzz_queue_listen(message, &arena); break;
   case 4: fuzz_queue_finish(message, &arena); break;
   case 5: fuzz_read_output(message, &arena); break;

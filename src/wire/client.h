@@ -56,6 +56,17 @@ tuplet_status tp_snapshot_read_output_decode(tuplet_bytes message, tp_arena *are
 tuplet_status tp_atomic_write_output_decode(tuplet_bytes message, tp_arena *arena, tp_write *write,
                                             tuplet_error *error);
 
+/* A WatchOutput. One entry for each key watched, in order: whether it differs from what was told before, and
+ * its row, NULL where there is no entry. Also TUPLET_BUSY: the server does not take reads at the moment. */
+typedef struct tp_watched_entry {
+  bool changed;
+  const tp_row *row;
+} tp_watched_entry;
+
+tuplet_status tp_watch_output_decode(tuplet_bytes message, tp_arena *arena, const tuplet_bytes *keys,
+                                     size_t key_count, const tp_watched_entry **ret_entries,
+                                     tuplet_error *error);
+
 /* A QueueMessage. *ret_message: id, payload and attempt. */
 tuplet_status tp_queue_message_decode(tuplet_bytes message, tp_arena *arena, tp_message *ret_message,
                                       tuplet_error *error);

@@ -115,6 +115,42 @@ tuplet_status tp_snapshot_read_output_decode(tuplet_bytes message, tp_arena *are
   return TUPLET_OK;
 }
 
+/* ---- WatchOutput ---- */
+
+static tuplet_status decode_watched(const Com__Deno__Kv__Datapath__WatchKeyOutput *output, tp_arena *arena,
+                                    tuplet_bytes key, tp_watched_entry *ret_entry, tuplet_error *error) {
+  *ret_entry = (tp_watched_entry){.changed = output->changed};
+  if (!output->changed || output->entry_if_changed == NULL) return TUPLET_OK;
+  tp_row *row = tp_arena_alloc(arena, sizeof *row);
+  if (row == NULL) return tp_fail_nomem(error);
+  tuplet_status status = decode_row(output->entry_if_changed, row, error);
+  if (status == TUPLET_OK && compare(row->key, key) != 0)
+    return tp_fail(error, TUPLET_MALFORMED, "the server told a change of a key that was not asked for");
+  ret_entry->row = row;
+  return status;
+}
+
+tuplet_status tp_watch_output_decode(tuplet_bytes message, tp_arena *arena, const tuplet_bytes *keys,
+                                     size_t key_count, const tp_watched_entry **ret_entries,
+                                     tuplet_error *error) {
+  void *unpacked;
+  tuplet_status status =
+      parse(&com__deno__kv__datapath__watch_output__descriptor, message, arena, &unpacked, error);
+  if (status != TUPLET_OK) return status;
+  const Com__Deno__Kv__Datapath__WatchOutput *output = unpacked;
+  if (output->status == COM__DENO__KV__DATAPATH__SNAPSHOT_READ_STATUS__SR_READ_DISABLED)
+    return tp_fail(error, TUPLET_BUSY, "the server does not take reads at the moment");
+  if (output->n_keys != key_count)
+    return tp_fail(error, TUPLET_MALFORMED, "the server tells of %zu keys instead of %zu", output->n_keys,
+                   key_count);
+  tp_watched_entry *entries = tp_arena_alloc_array_zeroed(arena, key_count, sizeof *entries);
+  if (entries == NULL) return tp_fail_nomem(error);
+  for (size_t i = 0; i < key_count && status == TUPLET_OK; i++)
+    status = decode_watched(output->keys[i], arena, keys[i], &entries[i], error);
+  if (status == TUPLET_OK) *ret_entries = entries;
+  return status;
+}
+
 /* ---- AtomicWriteOutput ---- */
 
 static tuplet_status decode_conflict(const Com__Deno__Kv__Datapath__AtomicWriteOutput *output,

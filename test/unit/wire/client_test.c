@@ -339,6 +339,47 @@ static void wrong_outcomes_of_writes_are_refused(void **state) {
                    TUPLET_MALFORMED);
 }
 
+static void watched_entries_come_back(void **state) {
+  fixture *f = *state;
+  const tuplet_bytes keys[] = {KEY_TRUE, KEY_FALSE, KEY_BOTH};
+  const tp_watched_entry *entries;
+  tp_row row = row_of(KEY_TRUE);
+  tp_watch_output_begin(&f->out);
+  tp_watch_output_key(&f->out, true, &row);
+  tp_watch_output_key(&f->out, true, NULL);
+  tp_watch_output_key(&f->out, false, NULL);
+  tuplet_bytes message = tp_buffer_view(&f->out);
+  assert_int_equal(tp_watch_output_decode(message, &f->arena, keys, 3, &entries, &f->error), TUPLET_OK);
+  assert_true(entries[0].changed && entries[1].changed && !entries[2].changed);
+  assert_bytes(KEY_TRUE, entries[0].row->key);
+  assert_bytes(row.value, entries[0].row->value);
+  assert_memory_equal(&entries[0].row->versionstamp, &row.versionstamp, sizeof row.versionstamp);
+  assert_null(entries[1].row);
+  assert_null(entries[2].row);
+}
+
+static void wrong_answers_to_watches_are_refused(void **state) {
+  fixture *f = *state;
+  const tuplet_bytes keys[] = {KEY_FALSE, KEY_TRUE};
+  const tp_watched_entry *entries;
+  tp_row row = row_of(KEY_TRUE);
+  tp_watch_output_begin(&f->out);
+  tp_watch_output_key(&f->out, true, &row);
+  tuplet_bytes message = tp_buffer_view(&f->out);
+  const struct {
+    tuplet_bytes message;
+    size_t key_count;
+    tuplet_status status;
+  } cases[] = {{message, 1, TUPLET_MALFORMED}, /* of another key */
+               {message, 2, TUPLET_MALFORMED},    {message, 0, TUPLET_MALFORMED},
+               {{"\x08\x02", 2}, 1, TUPLET_BUSY}, {{"\xff", 1}, 1, TUPLET_MALFORMED},
+               {{NULL, 0}, 1, TUPLET_MALFORMED}};
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+    assert_int_equal(
+        tp_watch_output_decode(cases[i].message, &f->arena, keys, cases[i].key_count, &entries, &f->error),
+        cases[i].status);
+}
+
 static void messages_come_back(void **state) {
   fixture *f = *state;
   tp_message message;
@@ -369,6 +410,8 @@ int main(void) {
       TEST(a_server_may_take_no_reads),
       TEST(outcomes_of_writes_come_back),
       TEST(wrong_outcomes_of_writes_are_refused),
+      TEST(watched_entries_come_back),
+      TEST(wrong_answers_to_watches_are_refused),
       TEST(messages_come_back),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
