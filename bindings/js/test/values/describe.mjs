@@ -41,7 +41,7 @@ function nature(object, stacks) {
     case "Set":
       return [type, ...object];
     case "ArrayBuffer":
-      return [type, [...new Uint8Array(object)].join(), object.resizable ?? false, object.maxByteLength ?? object.byteLength];
+      return [type, new Uint8Array(object).join(), object.resizable ?? false, object.maxByteLength ?? object.byteLength];
     case "Array":
       return [type, object.length];
     default:
