@@ -8,9 +8,9 @@
 #include "report.h"
 
 static const tp_cli_command *const commands[] = {
-    &tp_cli_get,    &tp_cli_set,     &tp_cli_delete, &tp_cli_list,    &tp_cli_watch,
-    &tp_cli_atomic, &tp_cli_enqueue, &tp_cli_listen, &tp_cli_codec,   &tp_cli_serve,
-    &tp_cli_db,     &tp_cli_token,   &tp_cli_bench,  &tp_cli_help,    &tp_cli_version,
+    &tp_cli_get,    &tp_cli_set,     &tp_cli_delete, &tp_cli_list,  &tp_cli_watch,
+    &tp_cli_atomic, &tp_cli_enqueue, &tp_cli_listen, &tp_cli_codec, &tp_cli_serve,
+    &tp_cli_db,     &tp_cli_token,   &tp_cli_bench,  &tp_cli_help,  &tp_cli_version,
 };
 
 static const char overview_head[] = "Usage: tuplet [OPTION]... COMMAND [ARGUMENT]...\n"
