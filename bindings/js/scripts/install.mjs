@@ -1,5 +1,5 @@
-// install.mjs: compiles the addon with this machine's C compiler, into build/. npm runs it when it installs the
-// package, `npm run build` in the project's tree. What was compiled already stays.
+// install.mjs: compiles the addon with this machine's C compiler, into build/. npm runs it when it installs or rebuilds the
+// package, `npm run build` in the project's tree, where only what has changed is compiled.
 //
 //   node scripts/install.mjs [--strict]      --strict: warnings are errors, as everywhere in the project's own builds
 //
@@ -7,15 +7,15 @@
 
 import { spawnSync } from "node:child_process";
 import { accessSync, constants, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
-import { delimiter, join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 
 const PACKAGE = fileURLToPath(new URL("..", import.meta.url));
-const BUILD = join(PACKAGE, "build");
-const ADDON = join(BUILD, "bindings", "js", "tuplet.node");
+const ADDON = join("bindings", "js", "tuplet.node"); // in its build folder
 const isInTree = existsSync(join(PACKAGE, "addon", "addon.c"));
 const SOURCES = isInTree ? join(PACKAGE, "..", "..") : join(PACKAGE, "native");
+const BUILD = join(PACKAGE, isInTree ? "build" : "compiling");
 
 function fail(...lines) {
   for (const line of lines) console.error(`tuplet: ${line}`);
@@ -95,19 +95,16 @@ function configure(isStrict) {
   );
 }
 
-/** An installed package keeps the addon alone. */
+/** An installed package keeps the addon alone; an older one is used until then. */
 function keepAddonAlone() {
-  const aside = join(PACKAGE, "tuplet.node");
-  renameSync(ADDON, aside);
+  const kept = join(PACKAGE, "build", ADDON);
+  mkdirSync(dirname(kept), { recursive: true });
+  renameSync(join(BUILD, ADDON), kept);
   rmSync(BUILD, { recursive: true, force: true });
-  mkdirSync(join(ADDON, ".."), { recursive: true });
-  renameSync(aside, ADDON);
 }
 
 if (process.platform !== "linux") fail(`the addon is for Linux, this is ${process.platform}`);
-if (isInTree || !existsSync(ADDON)) {
-  checkNeeds();
-  if (!existsSync(join(BUILD, "build.ninja"))) configure(process.argv.includes("--strict"));
-  run("compiling the addon", "meson", "compile", "-C", BUILD);
-  if (!isInTree) keepAddonAlone();
-}
+checkNeeds();
+if (!isInTree || !existsSync(join(BUILD, "build.ninja"))) configure(process.argv.includes("--strict"));
+run("compiling the addon", "meson", "compile", "-C", BUILD);
+if (!isInTree) keepAddonAlone();
