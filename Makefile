@@ -41,10 +41,10 @@ format: setup-tools ## put every C file into the project's format
 check: setup-tools build js ## format, clang-tidy, cppcheck
 	scripts/check
 
-asan: setup-test build-asan/build.ninja ## unit tests under the address, leak and undefined-behaviour sanitizers
+asan: setup-test js build-asan/build.ninja ## unit tests under the address, leak and undefined-behaviour sanitizers
 	scripts/test asan
 
-tsan: setup-test build-tsan/build.ninja ## unit tests under the thread sanitizer
+tsan: setup-test js build-tsan/build.ninja ## unit tests under the thread sanitizer
 	scripts/test tsan
 
 fuzz: setup-test build-fuzz/build.ninja ## search with every fuzz target, for FUZZ_RUNS inputs each
@@ -84,10 +84,10 @@ build/build.ninja: | setup-build
 	meson setup build --buildtype=release
 
 build-asan/build.ninja: | setup-test
-	meson setup build-asan $(SANITIZED) -Db_sanitize=address,undefined
+	meson setup build-asan $(SANITIZED) -Db_sanitize=address,undefined -Djs=true
 
 build-tsan/build.ninja: | setup-test
-	meson setup build-tsan $(SANITIZED) -Db_sanitize=thread
+	meson setup build-tsan $(SANITIZED) -Db_sanitize=thread -Djs=true
 
 build-fuzz/build.ninja: | setup-test
 	CC=clang meson setup build-fuzz $(SANITIZED) -Db_sanitize=address,undefined -Db_lundef=false -Dfuzz=true
