@@ -290,6 +290,8 @@ const tp_cli_command tp_cli_bench = {
             "             must hold together what they did before\n"
             "  sum        adds 1 to a counter, all to the same one\n"
             "  list       lists some keys that follow each other\n"
+            "  watch      writes a key that all others watch; an operation is one of them being\n"
+            "             told, and the next write begins when all have been\n"
             "\n" TP_CLI_DATABASE_HELP "\n"
             "      --versus DB        a second database: both are measured by turns, and the\n"
             "                         ratio printed, slice by slice and the median\n"

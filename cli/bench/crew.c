@@ -20,11 +20,11 @@ int64_t tp_bench_now_ns(void) {
 
 void tp_bench_worker_ready(tp_bench_worker *worker) {
   tp_bench_crew *crew = worker->crew;
-  if (crew->rate > 0) {
-    worker->pace.interval_ns = 1e9 * crew->worker_count / crew->rate;
+  if (crew->rate > 0 && worker->index < crew->pacer_count) {
+    worker->pace.interval_ns = 1e9 * crew->pacer_count / crew->rate;
     /* The threads' turns lie between each other's. */
     worker->pace.start_ns =
-        tp_bench_now_ns() + (int64_t)(worker->pace.interval_ns * worker->index / crew->worker_count);
+        tp_bench_now_ns() + (int64_t)(worker->pace.interval_ns * worker->index / crew->pacer_count);
   }
   atomic_fetch_add(&crew->ready, 1);
   (void)pthread_mutex_lock(&crew->mutex);
@@ -51,18 +51,22 @@ bool tp_bench_worker_begin(tp_bench_worker *worker, tp_bench_task *task, int64_t
   return true;
 }
 
+void tp_bench_worker_count(tp_bench_worker *worker, int64_t from_ns, int64_t now_ns) {
+  const tp_bench_crew *crew = worker->crew;
+  int64_t begin_ns = atomic_load_explicit(&crew->from_ns, memory_order_relaxed);
+  int64_t end_ns = atomic_load_explicit(&crew->until_ns, memory_order_relaxed);
+  bool is_within = now_ns >= begin_ns && now_ns < end_ns;
+  bool counts = crew->rate > 0 ? now_ns >= begin_ns && from_ns < end_ns : is_within;
+  worker->tally.ended++;
+  if (is_within) atomic_fetch_add_explicit(&worker->tally.completed, 1, memory_order_relaxed);
+  if (counts) tp_histogram_record(&worker->tally.latency_ns, (uint64_t)(now_ns - from_ns));
+}
+
 tp_bench_step tp_bench_worker_answer(tp_bench_worker *worker, tp_bench_task *task,
                                      const tp_bench_answer *answer, int64_t now_ns) {
   tp_bench_step step = tp_bench_task_continue(task, &worker->desk, answer);
-  if (step != TP_BENCH_STEP_DONE) return step;
-  worker->tally.ended++;
-  const tp_bench_crew *crew = worker->crew;
-  int64_t from_ns = atomic_load_explicit(&crew->from_ns, memory_order_relaxed);
-  int64_t until_ns = atomic_load_explicit(&crew->until_ns, memory_order_relaxed);
-  bool is_within = now_ns >= from_ns && now_ns < until_ns;
-  bool counts = worker->pace.interval_ns > 0 ? now_ns >= from_ns && task->from_ns < until_ns : is_within;
-  if (is_within) atomic_fetch_add_explicit(&worker->tally.completed, 1, memory_order_relaxed);
-  if (counts) tp_histogram_record(&worker->tally.latency_ns, (uint64_t)(now_ns - task->from_ns));
+  if (step == TP_BENCH_STEP_DONE && worker->desk.workload != TP_BENCH_WATCH)
+    tp_bench_worker_count(worker, task->from_ns, now_ns);
   return step;
 }
 
@@ -98,6 +102,7 @@ static tuplet_status init_worker(tp_bench_crew *crew, unsigned index, tuplet_err
                                  .next_workload = crew->next_workload,
                                  .next_key = &crew->next_key,
                                  .sum = &crew->sum,
+                                 .own_key = index,
                                  .tally = &worker->tally};
   tp_bench_chooser_init(&worker->desk.chooser, crew->data->plan, index + 1);
   return tp_bench_tally_init(&worker->tally, error);

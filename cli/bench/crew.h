@@ -46,6 +46,7 @@ struct tp_bench_crew {
   tp_bench_workload next_workload; /* of FILL, AUDIT and CLEAR */
   int64_t warm_up_ms, duration_ms; /* duration 0: until there is nothing left to do */
   double rate;
+  unsigned pacer_count; /* of the workers, the first ones begin operations at the rate; the others watch */
   /* What the threads do: calls tp_bench_worker_ready once, and returns when the time is over. A failure goes
    * into worker->error. */
   void (*work)(void *context, tp_bench_worker *worker);
@@ -84,6 +85,10 @@ int64_t tp_bench_worker_due_ns(const tp_bench_worker *worker);
 
 /* Begins an operation, the one that is due; false when there is nothing left. */
 bool tp_bench_worker_begin(tp_bench_worker *worker, tp_bench_task *task, int64_t now_ns);
+
+/* Counts an operation that has ended well. Of WATCH it is one that a watcher was told of; of the others
+ * tp_bench_worker_answer does it. */
+void tp_bench_worker_count(tp_bench_worker *worker, int64_t from_ns, int64_t now_ns);
 
 /* Takes an answer; counts the operation when it has ended. */
 tp_bench_step tp_bench_worker_answer(tp_bench_worker *worker, tp_bench_task *task,

@@ -1,13 +1,10 @@
 /* exchange.c: a workload's requests as KV Connect's messages, and the answers read back. */
 #include "exchange.h"
 
-#include "base/status.h"
+#include "answer.h"
 #include "wire/client.h"
 
-#include <stdio.h>
-#include <string.h>
-
-enum { ARENA_SIZE = 4096, WRITE_ANSWER_SIZE_MAX = 4096, SENTENCE_SIZE_MAX = 160 };
+enum { ARENA_SIZE = 4096, WRITE_ANSWER_SIZE_MAX = 4096 };
 
 void tp_bench_exchange_init(tp_bench_exchange *exchange) {
   tp_buffer_init(&exchange->keys, NULL);
@@ -130,30 +127,6 @@ bool tp_bench_exchange_encode(tp_bench_exchange *exchange, tp_bench_desk *desk,
 
 /* ---- Answers ---- */
 
-/* The server's own sentence, as far as it can be shown. */
-static tuplet_status refused(const tp_bench_call *call, tuplet_error *error) {
-  char sentence[SENTENCE_SIZE_MAX + 1];
-  size_t size = 0;
-  for (; size < call->answer.size && size < SENTENCE_SIZE_MAX; size++) {
-    uint8_t byte = call->answer.data[size];
-    if (byte < 0x20 || byte == 0x7f) break;
-    sentence[size] = (char)byte;
-  }
-  sentence[size] = '\0';
-  tuplet_status status = call->status == 401 || call->status == 403 ? TUPLET_DENIED
-                         : call->status >= 500                      ? TUPLET_BUSY
-                                                                    : TUPLET_INVALID;
-  return tp_fail(error, status, "HTTP %u: %s", call->status, sentence);
-}
-
-static uint64_t number_of(const tp_row *row) {
-  if (row->encoding != TUPLET_ENCODING_LE64 || row->value.size != 8) return 0;
-  const uint8_t *bytes = row->value.data;
-  uint64_t number = 0;
-  for (size_t i = 8; i-- > 0;) number = number << 8 | bytes[i];
-  return number;
-}
-
 static tuplet_status decode_read(tp_bench_exchange *exchange, const tp_bench_request *request,
                                  const tp_bench_call *call, tp_bench_answer *answer) {
   const tp_range_rows *ranges = NULL;
@@ -171,7 +144,7 @@ static tuplet_status decode_read(tp_bench_exchange *exchange, const tp_bench_req
     answer->rows[i] = (tp_bench_row){.exists = ranges[i].row_count > 0};
     if (ranges[i].row_count == 0) continue;
     const tp_row *row = &ranges[i].rows[0];
-    answer->rows[i] = (tp_bench_row){true, row->versionstamp, row->value.size, number_of(row)};
+    answer->rows[i] = (tp_bench_row){true, row->versionstamp, row->value.size, tp_bench_answer_number(row)};
   }
   return TUPLET_OK;
 }
@@ -189,7 +162,7 @@ void tp_bench_exchange_decode(tp_bench_exchange *exchange, const tp_bench_reques
                               const tp_bench_call *call, tp_bench_answer *ret_answer) {
   ret_answer->row_count = 0;
   if (call->status != 200)
-    ret_answer->status = refused(call, &ret_answer->error);
+    ret_answer->status = tp_bench_answer_refused(call, &ret_answer->error);
   else if (is_read(request))
     ret_answer->status = decode_read(exchange, request, call, ret_answer);
   else

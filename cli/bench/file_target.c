@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/status.h"
+#include "file_watch.h"
 
 #include <stdio.h>
 #include <sys/prctl.h>
@@ -12,12 +13,14 @@
 typedef struct file_target {
   tp_bench_target base;
   tuplet_db *db;
+  tp_bench_file_watch watch; /* what the threads share where watches are measured */
 } file_target;
 
 /* What one thread needs to carry out requests. */
 typedef struct file_hand {
   tuplet_db *db;
   tp_bench_worker *worker;
+  tp_bench_file_watch *watch;
   tp_buffer keys; /* encoded, one after the other */
   size_t ends[TP_BENCH_FILL_COUNT];
 } file_hand;
@@ -40,7 +43,8 @@ static tuplet_key key_at(const file_hand *hand, size_t i) {
   return tuplet_key_of(tuplet_view(hand->keys.data + start, hand->ends[i] - start));
 }
 
-static tuplet_value some_value(const file_hand *hand) {
+static tuplet_value value_of(const file_hand *hand, const tp_bench_request *request) {
+  if (request->is_number) return tuplet_value_u64(request->numbers[0]);
   tp_bench_desk *desk = &hand->worker->desk;
   tuplet_bytes bytes = tp_bench_data_value(desk->data, &desk->chooser.random);
   return tuplet_value_bytes(bytes.data, bytes.size);
@@ -109,10 +113,7 @@ static tuplet_status write_atomically(file_hand *hand, const tp_bench_request *r
       break;
     case TP_BENCH_REQUEST_SUM: (void)tuplet_atomic_sum(atomic, key, 1, NULL); break;
     case TP_BENCH_REQUEST_CLEAR: (void)tuplet_atomic_delete(atomic, key, NULL); break;
-    default: {
-      tuplet_value value = request->is_number ? tuplet_value_u64(request->numbers[0]) : some_value(hand);
-      (void)tuplet_atomic_set(atomic, key, value, TUPLET_NEVER, NULL);
-    }
+    default: (void)tuplet_atomic_set(atomic, key, value_of(hand, request), TUPLET_NEVER, NULL); break;
     }
   }
   tuplet_status status = tuplet_atomic_commit(atomic, NULL, &answer->error);
@@ -132,7 +133,7 @@ static void carry_out(file_hand *hand, const tp_bench_request *request, tp_bench
   case TP_BENCH_REQUEST_LIST: answer->status = list_entries(hand, request, answer); break;
   case TP_BENCH_REQUEST_SET:
     answer->status =
-        tuplet_set(hand->db, key_at(hand, 0), some_value(hand), TUPLET_NEVER, NULL, &answer->error);
+        tuplet_set(hand->db, key_at(hand, 0), value_of(hand, request), TUPLET_NEVER, NULL, &answer->error);
     break;
   default: answer->status = write_atomically(hand, request, answer); break;
   }
@@ -159,6 +160,8 @@ static bool operate(file_hand *hand) {
   int64_t now_ns = tp_bench_now_ns();
   if (!tp_bench_worker_goes_on(worker, now_ns) || !tp_bench_worker_begin(worker, &task, now_ns)) return false;
   tp_bench_step step;
+  if (worker->desk.workload == TP_BENCH_WATCH)
+    tp_bench_file_watch_begin(hand->watch, worker->desk.sequence, task.from_ns);
   do {
     carry_out(hand, &task.request, &answer);
     now_ns = tp_bench_now_ns();
@@ -166,15 +169,23 @@ static bool operate(file_hand *hand) {
   } while (step == TP_BENCH_STEP_MORE && tp_bench_worker_goes_on(worker, now_ns));
   /* What the disk or the file refuses once it will refuse again; what is only busy may get better. */
   if (answer.status < 0 && answer.status != TUPLET_BUSY) worker->error = answer.error;
+  if (worker->desk.workload == TP_BENCH_WATCH && step == TP_BENCH_STEP_DONE && worker->crew->rate <= 0)
+    tp_bench_file_watch_wait(hand->watch, worker);
   return worker->error.status == TUPLET_OK;
 }
 
 static void work(void *context, tp_bench_worker *worker) {
-  const file_target *target = context;
-  file_hand hand = {.db = target->db, .worker = worker};
+  file_target *target = context;
+  bool is_watching = worker->desk.workload == TP_BENCH_WATCH;
+  if (is_watching && worker->index > 0) {
+    tp_bench_file_watch_work(&target->watch, target->db, worker);
+    return;
+  }
+  file_hand hand = {.db = target->db, .worker = worker, .watch = &target->watch};
   tp_buffer_init(&hand.keys, NULL);
   (void)prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL); /* a fixed rate wakes when it says */
   tp_bench_worker_ready(worker);
+  if (is_watching) tp_bench_file_watch_await_all(worker);
   while (operate(&hand)) {
   }
   tp_buffer_done(&hand.keys);
@@ -182,9 +193,13 @@ static void work(void *context, tp_bench_worker *worker) {
 
 /* ---- The target ---- */
 
-static unsigned worker_count(const tp_bench_target *base) {
+/* Of watches one thread writes, and the others watch. */
+static unsigned worker_count(const tp_bench_target *base, tp_bench_workload workload,
+                             unsigned *ret_pacer_count) {
   const tp_bench_plan *plan = base->data->plan;
-  return plan->connection_count * plan->in_flight;
+  unsigned count = plan->connection_count * plan->in_flight;
+  *ret_pacer_count = workload == TP_BENCH_WATCH ? 1 : count;
+  return workload == TP_BENCH_WATCH ? count + 1 : count;
 }
 
 static const char *describe(const tp_bench_target *base) {
@@ -195,6 +210,7 @@ static const char *describe(const tp_bench_target *base) {
 static void close_file(tp_bench_target *base) {
   file_target *target = (file_target *)base;
   tuplet_close(target->db);
+  tp_bench_file_watch_done(&target->watch);
   tp_free(NULL, target);
 }
 
@@ -204,10 +220,15 @@ tuplet_status tp_bench_file_open(const tp_bench_place *place, const tp_bench_dat
   file_target *target = tp_alloc_array_zeroed(NULL, 1, sizeof *target);
   if (target == NULL) return tp_fail_nomem(error);
   target->base = (tp_bench_target){&ops, place, data};
-  tuplet_status status = tuplet_open(place->path, NULL, &target->db, error);
+  tuplet_status status = tp_bench_file_watch_init(&target->watch, error);
+  if (status != TUPLET_OK) {
+    tp_free(NULL, target);
+    return status;
+  }
+  status = tuplet_open(place->path, NULL, &target->db, error);
   if (status == TUPLET_OK)
     *ret_target = &target->base;
   else
-    tp_free(NULL, target);
+    close_file(&target->base);
   return status;
 }

@@ -39,6 +39,12 @@ static bool start(tp_bench_http_client *base, tp_bench_call *call) {
 static int on_body(llhttp_t *parser, const char *data, size_t size) {
   http1_client *client = parser->data;
   tp_bench_call *call = client->call;
+  if (call != NULL && call->on_data != NULL) {
+    call->status = parser->status_code;
+    if (call->on_data(call, tuplet_view(data, size))) return HPE_OK;
+    client->problem = "a stream that makes no sense";
+    return HPE_USER;
+  }
   if (call == NULL || size > call->answer_size_max - call->answer.size) {
     client->problem = "an answer that is larger than what was asked for";
     return HPE_USER;

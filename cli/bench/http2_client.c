@@ -103,6 +103,11 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream_id, c
   http2_client *client = context;
   tp_bench_call *call = nghttp2_session_get_stream_user_data(session, stream_id);
   if (call == NULL) return 0;
+  if (call->on_data != NULL) {
+    if (call->on_data(call, tuplet_view(data, size))) return 0;
+    client->problem = "a stream that makes no sense";
+    return NGHTTP2_ERR_CALLBACK_FAILURE;
+  }
   if (size > call->answer_size_max - call->answer.size) {
     client->problem = "an answer that is larger than what was asked for";
     return NGHTTP2_ERR_CALLBACK_FAILURE;

@@ -13,6 +13,7 @@
 typedef enum tp_bench_path {
   TP_BENCH_SNAPSHOT_READ,
   TP_BENCH_ATOMIC_WRITE,
+  TP_BENCH_WATCH_STREAM,
   TP_BENCH_PATH_COUNT
 } tp_bench_path;
 
@@ -40,6 +41,9 @@ struct tp_bench_call {
   size_t answer_size_max;
   unsigned status; /* of HTTP; 0: no answer has begun */
   tp_buffer answer;
+  /* Takes a stream's bytes as they come, with the status filled in; they are not gathered then. False: they
+   * make no sense. NULL: they become `answer`. */
+  bool (*on_data)(tp_bench_call *call, tuplet_bytes bytes);
   /* Once, unless the connection ends before. problem: why the answer is not whole; NULL: it is. It may start
    * calls. */
   void (*on_done)(tp_bench_call *call, const char *problem);

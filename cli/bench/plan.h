@@ -12,6 +12,7 @@ typedef enum tp_bench_workload {
   TP_BENCH_TRANSFER, /* reads two accounts, checks both, sets both */
   TP_BENCH_SUM,      /* all add to one key */
   TP_BENCH_LIST,
+  TP_BENCH_WATCH, /* one writes, all others are told */
   TP_BENCH_WORKLOAD_COUNT,
   /* Not to be chosen: what stands before and after. */
   TP_BENCH_FILL = TP_BENCH_WORKLOAD_COUNT,

@@ -159,7 +159,7 @@ static void set_header(const tp_buffer *texts, size_t start, tp_bench_header *he
 }
 
 static tuplet_status make_head(tp_bench_server *server, const url_parts *endpoint, tuplet_error *error) {
-  static const char *const names[TP_BENCH_PATH_COUNT] = {"/snapshot_read", "/atomic_write"};
+  static const char *const names[TP_BENCH_PATH_COUNT] = {"/snapshot_read", "/atomic_write", "/watch"};
   const tp_remote_session *session = server->session;
   tp_buffer *texts = &server->texts;
   size_t paths[TP_BENCH_PATH_COUNT];

@@ -2,13 +2,19 @@
  *
  * Each connection is a lane with as many slots as operations may be in flight on it. A slot that has nothing
  * to do waits in the queue of idle ones; `feed` gives them work: at once, or at a fixed rate when the next
- * operation is due. What one turn of the loop gives a connection to send leaves in one write. */
+ * operation is due. What one turn of the loop gives a connection to send leaves in one write.
+ *
+ * Where watches are measured, there is a lane more, with the one slot that writes; on the others there are
+ * watchers in place of slots, and an operation is one of them being told. Without a fixed rate the next write
+ * begins when all have been. */
 #include "server_load.h"
 
 #include "base/alloc.h"
 #include "base/status.h"
 #include "connection.h"
 #include "exchange.h"
+#include "watcher.h"
+#include "waves.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -35,10 +41,22 @@ typedef struct server_slot {
   struct server_slot *next; /* of the idle */
 } server_slot;
 
+typedef struct server_watcher {
+  tp_bench_watcher base;
+  server_lane *lane;
+  uint64_t seen; /* the last write that it was told of */
+  bool is_running;
+  bool is_primed; /* it has been told how things stand */
+} server_watcher;
+
 struct server_lane {
   tp_bench_connection connection;
   server_load *load;
   server_slot *slots;
+  unsigned slot_count;
+  server_watcher *watchers;
+  unsigned watcher_count;
+  bool is_counted;   /* among those that have been opened */
   bool has_answered; /* since it was opened */
   bool is_to_flush;
   server_lane *next_to_flush;
@@ -56,6 +74,10 @@ struct server_load {
   size_t busy_count; /* slots that are not idle */
   server_slot *first_idle, *last_idle;
   server_lane *to_flush;
+  tp_bench_waves *waves; /* of watches, as the rest of these: when each write began */
+  unsigned watcher_count, primed_count;
+  unsigned behind_count; /* that have not been told of the last write */
+  server_slot *answered; /* the slot whose write has been answered, and waits for them */
   int64_t answered_ns;   /* when something happened last */
   unsigned barren_count; /* connections that ended without an answer, one after the other */
   bool is_ready;
@@ -112,6 +134,16 @@ static void fault(server_load *load, tuplet_status status, const char *what, con
   tp_bench_tally_fault(&load->worker->tally, &error);
 }
 
+/* The write has been answered, or has failed. */
+static void finish_write(server_slot *slot, bool is_done) {
+  server_load *load = slot->lane->load;
+  bool is_closed_loop = load->worker->pace.interval_ns <= 0;
+  if (is_done && is_closed_loop && load->behind_count > 0)
+    load->answered = slot;
+  else
+    rest(slot);
+}
+
 static void flush_later(server_lane *lane) {
   if (lane->is_to_flush) return;
   lane->is_to_flush = true;
@@ -148,12 +180,12 @@ static void on_done(tp_bench_call *call, const char *problem) {
   } else {
     tp_bench_answer answer;
     tp_bench_exchange_decode(&slot->exchange, &slot->task.request, call, &answer);
-    if (tp_bench_worker_answer(load->worker, &slot->task, &answer, now_ns) == TP_BENCH_STEP_MORE &&
-        tp_bench_worker_goes_on(load->worker, now_ns)) {
+    tp_bench_step step = tp_bench_worker_answer(load->worker, &slot->task, &answer, now_ns);
+    if (step == TP_BENCH_STEP_MORE && tp_bench_worker_goes_on(load->worker, now_ns)) {
       send_request(slot);
       return;
     }
-    rest(slot);
+    finish_write(slot, step == TP_BENCH_STEP_DONE);
   }
   feed(load);
 }
@@ -187,6 +219,10 @@ static void feed(server_load *load) {
     } else if (tp_bench_worker_begin(load->worker, &load->first_idle->task, now_ns)) {
       server_slot *slot = take_idle(load);
       load->busy_count++;
+      if (load->watcher_count > 0) {
+        tp_bench_waves_note(load->waves, load->worker->desk.sequence, slot->task.from_ns);
+        load->behind_count = load->watcher_count;
+      }
       send_request(slot);
     } else {
       end(load);
@@ -204,6 +240,64 @@ static void finish_turn(server_load *load) {
   close_when_done(load);
 }
 
+/* ---- Watches ---- */
+
+static void begin_when_ready(server_load *load) {
+  if (load->is_ready || load->open_count < load->lane_count || load->primed_count < load->watcher_count)
+    return;
+  load->is_ready = true;
+  tp_bench_worker_ready(load->worker);
+  feed(load);
+}
+
+static void on_number(tp_bench_watcher *base, uint64_t number) {
+  server_watcher *watcher = (server_watcher *)base; /* its first member */
+  server_load *load = watcher->lane->load;
+  int64_t now_ns = tp_bench_now_ns();
+  load->answered_ns = now_ns;
+  load->barren_count = 0;
+  watcher->lane->has_answered = true;
+  if (!watcher->is_primed) {
+    watcher->is_primed = true;
+    load->primed_count++;
+    begin_when_ready(load);
+  }
+  int64_t from_ns = tp_bench_waves_from_ns(load->waves, number);
+  if (from_ns == 0 || number <= watcher->seen) return; /* of an earlier run, or told again */
+  watcher->seen = number;
+  tp_bench_worker_count(load->worker, from_ns, now_ns);
+  if (number < load->worker->desk.sequence || --load->behind_count > 0 || load->answered == NULL) return;
+  server_slot *slot = load->answered;
+  load->answered = NULL;
+  rest(slot);
+  feed(load);
+}
+
+static void on_watch_end(tp_bench_watcher *base, const tuplet_error *error) {
+  server_watcher *watcher = (server_watcher *)base;
+  server_load *load = watcher->lane->load;
+  watcher->is_running = false;
+  if (!load->is_ending) fail(load, error->status, "watching", error->message);
+}
+
+static void start_watchers(server_lane *lane) {
+  for (unsigned i = 0; i < lane->watcher_count; i++) {
+    server_watcher *watcher = &lane->watchers[i];
+    tp_bench_watcher_prepare(&watcher->base);
+    watcher->is_running = tp_bench_connection_start(&lane->connection, &watcher->base.call);
+    if (!watcher->is_running)
+      fail(lane->load, TUPLET_IO, "watching", "it takes no more requests on a connection");
+  }
+}
+
+static void lose_watchers(server_lane *lane, const char *problem) {
+  for (unsigned i = 0; i < lane->watcher_count; i++) {
+    if (lane->watchers[i].is_running && !lane->load->is_ending)
+      fault(lane->load, TUPLET_IO, "a watch was lost: ", problem);
+    lane->watchers[i].is_running = false;
+  }
+}
+
 /* ---- What the loop tells ---- */
 
 static void on_open(tp_bench_connection *connection) {
@@ -216,13 +310,13 @@ static void on_open(tp_bench_connection *connection) {
          "it speaks HTTP/1.1, with one request in flight on a connection");
     return;
   }
-  for (unsigned i = 0; i < load->in_flight; i++) {
+  for (unsigned i = 0; i < lane->slot_count; i++) {
     if (lane->slots[i].state == SLOT_WAITING) start(&lane->slots[i]);
   }
-  if (load->is_ready || ++load->open_count < load->lane_count) return;
-  load->is_ready = true;
-  tp_bench_worker_ready(load->worker);
-  feed(load);
+  start_watchers(lane);
+  if (!lane->is_counted) load->open_count++;
+  lane->is_counted = true;
+  begin_when_ready(load);
 }
 
 static void on_turn_end(tp_bench_connection *connection) {
@@ -241,12 +335,14 @@ static void on_closed(tp_bench_connection *connection) {
   server_lane *lane = (server_lane *)connection;
   server_load *load = lane->load;
   bool has_ended_well = connection->problem[0] == '\0';
-  for (unsigned i = 0; i < load->in_flight; i++) {
+  const char *problem = has_ended_well ? "it was closed" : connection->problem;
+  for (unsigned i = 0; i < lane->slot_count; i++) {
     server_slot *slot = &lane->slots[i];
-    if (slot->state != SLOT_BUSY) continue;
-    fault(load, TUPLET_IO, "a connection was lost: ", has_ended_well ? "it was closed" : connection->problem);
+    if (slot->state != SLOT_BUSY || slot == load->answered) continue;
+    fault(load, TUPLET_IO, "a connection was lost: ", problem);
     rest(slot);
   }
+  lose_watchers(lane, problem);
   if (!connection->was_open && !has_ended_well) {
     fail(load, TUPLET_IO, "connecting to", connection->problem);
   } else if (!lane->has_answered && !load->is_ending && ++load->barren_count >= BARREN_ENDS_MAX) {
@@ -282,13 +378,10 @@ static void on_tick(uv_timer_t *timer) {
 
 /* ---- A thread ---- */
 
-static bool init_lane(server_load *load, server_lane *lane, tp_bench_server *server) {
-  static const tp_bench_connection_owner owner = {on_open, on_turn_end, on_closed};
-  lane->load = load;
-  tp_bench_connection_init(&lane->connection, server, &owner);
-  lane->slots = tp_alloc_array_zeroed(NULL, load->in_flight, sizeof *lane->slots);
+static bool init_slots(server_lane *lane) {
+  lane->slots = tp_alloc_array_zeroed(NULL, lane->slot_count, sizeof *lane->slots);
   if (lane->slots == NULL) return false;
-  for (unsigned i = 0; i < load->in_flight; i++) {
+  for (unsigned i = 0; i < lane->slot_count; i++) {
     server_slot *slot = &lane->slots[i];
     slot->lane = lane;
     slot->call.on_done = on_done;
@@ -298,17 +391,46 @@ static bool init_lane(server_load *load, server_lane *lane, tp_bench_server *ser
   return true;
 }
 
+static bool init_watchers(server_lane *lane) {
+  const tp_bench_desk *desk = &lane->load->worker->desk;
+  lane->watchers = tp_alloc_array_zeroed(NULL, lane->watcher_count, sizeof *lane->watchers);
+  if (lane->watchers == NULL) return false;
+  for (unsigned i = 0; i < lane->watcher_count; i++) {
+    server_watcher *watcher = &lane->watchers[i];
+    watcher->lane = lane;
+    watcher->base.on_number = on_number;
+    watcher->base.on_end = on_watch_end;
+    if (!tp_bench_watcher_init(&watcher->base, desk->data, desk->own_key)) return false;
+  }
+  return true;
+}
+
+static bool init_lane(server_load *load, server_lane *lane, tp_bench_server *server) {
+  static const tp_bench_connection_owner owner = {on_open, on_turn_end, on_closed};
+  lane->load = load;
+  tp_bench_connection_init(&lane->connection, server, &owner);
+  bool is_watching = load->worker->desk.workload == TP_BENCH_WATCH;
+  bool writes = lane == &load->lanes[load->lane_count - 1];
+  lane->slot_count = !is_watching ? load->in_flight : writes ? 1 : 0;
+  lane->watcher_count = is_watching && !writes ? load->in_flight : 0;
+  load->watcher_count += lane->watcher_count;
+  return init_slots(lane) && init_watchers(lane);
+}
+
 /* Slots of one number after those of the other, so that work is spread over the lanes. */
 static void queue_slots(server_load *load) {
   for (unsigned i = 0; i < load->in_flight; i++) {
-    for (unsigned j = 0; j < load->lane_count; j++) make_idle(&load->lanes[j].slots[i]);
+    for (unsigned j = 0; j < load->lane_count; j++) {
+      if (i < load->lanes[j].slot_count) make_idle(&load->lanes[j].slots[i]);
+    }
   }
 }
 
 static bool init(server_load *load, tp_bench_server *server) {
   load->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
   load->lanes = tp_alloc_array_zeroed(NULL, load->lane_count, sizeof *load->lanes);
-  if (load->lanes == NULL || load->timer_fd < 0) return false;
+  load->waves = tp_alloc_array_zeroed(NULL, 1, sizeof *load->waves);
+  if (load->lanes == NULL || load->waves == NULL || load->timer_fd < 0) return false;
   for (unsigned i = 0; i < load->lane_count; i++) {
     if (!init_lane(load, &load->lanes[i], server)) return false;
   }
@@ -319,14 +441,18 @@ static bool init(server_load *load, tp_bench_server *server) {
 static void done(server_load *load) {
   for (unsigned i = 0; load->lanes != NULL && i < load->lane_count; i++) {
     server_lane *lane = &load->lanes[i];
-    for (unsigned j = 0; lane->slots != NULL && j < load->in_flight; j++) {
+    for (unsigned j = 0; lane->slots != NULL && j < lane->slot_count; j++) {
       tp_buffer_done(&lane->slots[j].call.answer);
       tp_bench_exchange_done(&lane->slots[j].exchange);
     }
     tp_free(NULL, lane->slots);
+    for (unsigned j = 0; lane->watchers != NULL && j < lane->watcher_count; j++)
+      tp_bench_watcher_done(&lane->watchers[j].base);
+    tp_free(NULL, lane->watchers);
     tp_bench_connection_done(&lane->connection);
   }
   tp_free(NULL, load->lanes);
+  tp_free(NULL, load->waves);
   if (load->timer_fd >= 0) (void)close(load->timer_fd);
 }
 
@@ -348,7 +474,9 @@ static bool start_loop(server_load *load) {
 
 void tp_bench_server_load(tp_bench_server *server, tp_bench_worker *worker, unsigned connection_count,
                           unsigned in_flight) {
-  server_load load = {.worker = worker, .lane_count = connection_count, .in_flight = in_flight};
+  bool is_watching = worker->desk.workload == TP_BENCH_WATCH;
+  server_load load = {
+      .worker = worker, .lane_count = connection_count + (is_watching ? 1 : 0), .in_flight = in_flight};
   (void)prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL); /* a fixed rate wakes when it says */
   load.answered_ns = tp_bench_now_ns();
   if (!init(&load, server) || !start_loop(&load)) {

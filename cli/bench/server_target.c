@@ -11,8 +11,10 @@ typedef struct server_target {
   tp_bench_server server;
 } server_target;
 
-static unsigned worker_count(const tp_bench_target *base) {
-  return base->data->plan->thread_count;
+static unsigned worker_count(const tp_bench_target *base, tp_bench_workload workload,
+                             unsigned *ret_pacer_count) {
+  (void)workload; /* of watches each thread has a key of its own */
+  return *ret_pacer_count = base->data->plan->thread_count;
 }
 
 static void work(void *context, tp_bench_worker *worker) {

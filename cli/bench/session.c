@@ -31,8 +31,10 @@ static tp_bench_crew crew_for(const tp_bench_session *session, tp_bench_workload
                          .observer = session->observer};
 }
 
-static unsigned worker_count(const tp_bench_session *session) {
-  return session->target->ops->worker_count(session->target);
+static tuplet_status run_crew(const tp_bench_session *session, tp_bench_crew *crew, tp_bench_tally *tally,
+                              double *ret_seconds, tuplet_error *error) {
+  unsigned count = session->target->ops->worker_count(session->target, crew->workload, &crew->pacer_count);
+  return tp_bench_crew_run(crew, count, tally, ret_seconds, error);
 }
 
 /* FILL, AUDIT or CLEAR: all of it, and any failure counts. */
@@ -41,7 +43,7 @@ static tuplet_status run_whole(const tp_bench_session *session, tp_bench_crew *c
   tp_bench_tally tally;
   tuplet_status status = tp_bench_tally_init(&tally, error);
   double seconds;
-  if (status == TUPLET_OK) status = tp_bench_crew_run(crew, worker_count(session), &tally, &seconds, error);
+  if (status == TUPLET_OK) status = run_crew(session, crew, &tally, &seconds, error);
   if (status == TUPLET_OK && tally.fault_count > 0)
     status = tp_fail(error, TUPLET_IO, "%s failed: %s", what, tally.faults[0].first);
   tp_bench_tally_done(&tally);
@@ -67,7 +69,7 @@ tuplet_status tp_bench_session_measure(tp_bench_session *session, int64_t warm_u
   crew.rate = rate;
   crew.is_interruptible = true;
   session->has_keys = true;
-  status = tp_bench_crew_run(&crew, worker_count(session), &ret_result->tally, &ret_result->seconds, error);
+  status = run_crew(session, &crew, &ret_result->tally, &ret_result->seconds, error);
   if (status == TUPLET_OK && ret_result->seconds > 0)
     ret_result->rate = (double)ret_result->tally.completed / ret_result->seconds;
   return status;

@@ -7,8 +7,10 @@
 typedef struct tp_bench_target tp_bench_target;
 
 typedef struct tp_bench_target_ops {
-  /* How many threads a crew needs here. */
-  unsigned (*worker_count)(const tp_bench_target *target);
+  /* How many threads a crew needs here for a workload; of those the first *ret_pacer_count begin operations.
+   */
+  unsigned (*worker_count)(const tp_bench_target *target, tp_bench_workload workload,
+                           unsigned *ret_pacer_count);
   /* A crew's work, with the target as its context. */
   void (*work)(void *target, tp_bench_worker *worker);
   /* "library", "HTTP/1.1", "HTTP/2", "HTTP/2, TLS"; of a server once it was connected to. */

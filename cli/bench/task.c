@@ -9,17 +9,18 @@
 enum { MIXED_READS = 4, MIXED_ALL = 5, AMOUNT_MAX = 100 };
 
 const char *tp_bench_workload_name(tp_bench_workload workload) {
-  static const char *const names[TP_BENCH_WORKLOAD_COUNT] = {"get",      "getmany", "set", "mixed",
-                                                             "transfer", "sum",     "list"};
+  static const char *const names[TP_BENCH_WORKLOAD_COUNT] = {"get",      "getmany", "set",  "mixed",
+                                                             "transfer", "sum",     "list", "watch"};
   return workload < TP_BENCH_WORKLOAD_COUNT ? names[workload] : NULL;
 }
 
 bool tp_bench_workload_needs_keys(tp_bench_workload workload) {
-  return workload != TP_BENCH_SUM;
+  return workload != TP_BENCH_SUM && workload != TP_BENCH_WATCH;
 }
 
 uint64_t tp_bench_workload_key_count(tp_bench_workload workload, const tp_bench_plan *plan) {
-  return workload == TP_BENCH_SUM ? 1 : plan->key_count;
+  if (workload == TP_BENCH_SUM) return 1;
+  return workload == TP_BENCH_WATCH ? plan->thread_count : plan->key_count;
 }
 
 /* ---- Beginning ---- */
@@ -40,7 +41,7 @@ static void choose_accounts(tp_bench_desk *desk, uint64_t keys[2]) {
 
 static bool take_keys(tp_bench_desk *desk, tp_bench_request *request) {
   const tp_bench_plan *plan = desk->data->plan;
-  uint64_t end = desk->workload == TP_BENCH_FILL || desk->next_workload != TP_BENCH_SUM ? plan->key_count : 1;
+  uint64_t end = tp_bench_workload_key_count(desk->next_workload, plan);
   uint32_t count = tp_bench_data_fill_count(desk->data);
   if (desk->workload == TP_BENCH_AUDIT) count = TP_BENCH_GETMANY_MAX;
   uint64_t first = atomic_fetch_add_explicit(desk->next_key, count, memory_order_relaxed);
@@ -60,12 +61,14 @@ bool tp_bench_task_begin(tp_bench_task *task, tp_bench_desk *desk) {
       [TP_BENCH_GET] = TP_BENCH_REQUEST_READ,      [TP_BENCH_GETMANY] = TP_BENCH_REQUEST_READ,
       [TP_BENCH_SET] = TP_BENCH_REQUEST_SET,       [TP_BENCH_MIXED] = TP_BENCH_REQUEST_READ,
       [TP_BENCH_TRANSFER] = TP_BENCH_REQUEST_READ, [TP_BENCH_SUM] = TP_BENCH_REQUEST_SUM,
-      [TP_BENCH_LIST] = TP_BENCH_REQUEST_LIST,     [TP_BENCH_FILL] = TP_BENCH_REQUEST_FILL,
-      [TP_BENCH_AUDIT] = TP_BENCH_REQUEST_READ,    [TP_BENCH_CLEAR] = TP_BENCH_REQUEST_CLEAR};
+      [TP_BENCH_LIST] = TP_BENCH_REQUEST_LIST,     [TP_BENCH_WATCH] = TP_BENCH_REQUEST_SET,
+      [TP_BENCH_FILL] = TP_BENCH_REQUEST_FILL,     [TP_BENCH_AUDIT] = TP_BENCH_REQUEST_READ,
+      [TP_BENCH_CLEAR] = TP_BENCH_REQUEST_CLEAR};
   tp_bench_request *request = &task->request;
   const tp_bench_plan *plan = desk->data->plan;
   request->type = types[desk->workload];
   request->count = 1;
+  request->is_number = false;
   switch (desk->workload) {
   case TP_BENCH_MIXED:
     if (tp_bench_random_below(&desk->chooser.random, MIXED_ALL) >= MIXED_READS)
@@ -86,6 +89,11 @@ bool tp_bench_task_begin(tp_bench_task *task, tp_bench_desk *desk) {
     choose_accounts(desk, request->keys);
     return true;
   case TP_BENCH_SUM: request->keys[0] = 0; return true;
+  case TP_BENCH_WATCH:
+    request->keys[0] = desk->own_key;
+    request->is_number = true;
+    request->numbers[0] = ++desk->sequence;
+    return true;
   case TP_BENCH_FILL:
   case TP_BENCH_AUDIT:
   case TP_BENCH_CLEAR: return take_keys(desk, request);

@@ -22,7 +22,7 @@ import {
 
 const SOON_MS = 20_000;
 const SHORT = ["--duration", "300ms", "--warm-up", "100ms", "--keys", "200", "--connections", "3"];
-const WORKLOADS = ["get", "getmany", "set", "mixed", "transfer", "sum", "list"];
+const WORKLOADS = ["get", "getmany", "set", "mixed", "transfer", "sum", "list", "watch"];
 const SYSTEM = 5;
 
 /** A server that shows its numbers; its metricsUrl. */
@@ -132,6 +132,23 @@ test("what it counts is what the server counted", async (t) => {
     assert.equal(results[0].consistent, true);
     assert.equal(await conflicting() - before, results[0].conflicts);
   });
+});
+
+test("watchers are told of each write, and of none twice", async (t) => {
+  const server = await startWatched(t);
+  const written = async () => (await scrape(server)).value("tuplet_writes_total", { result: "committed" });
+  for (const [args, watchersOfAKey] of [[["--in-flight", "5"], 15], [["--http", "1", "--threads", "3"], 1]]) {
+    const before = await written();
+    const { results } = await bench(server.url, [...SHORT, ...args, "--name", "watched", "--keep", "watch"]);
+    assert.equal(results[0].allOperations, (await written() - before) * watchersOfAKey);
+    assert.equal(results[0].failed, 0);
+  }
+});
+
+test("who wants more watches than a server allows is told so", async (t) => {
+  const server = await startWatched(t, ["--watches-per-connection-max", "5"]);
+  const { stderr } = await bench(server.url, [...SHORT, "--in-flight", "6", "watch"], { code: SYSTEM });
+  assert.match(stderr, /watching 127\.0\.0\.1:\d+: HTTP 429: /);
 });
 
 test("at a fixed rate", async (t) => {

@@ -45,6 +45,7 @@ static void begin(fixture *f, void (*work)(void *context, tp_bench_worker *worke
                             .work = work,
                             .context = f,
                             .duration_ms = 300,
+                            .pacer_count = 3,
                             .observer = &f->observer,
                             .is_interruptible = true};
 }
@@ -62,7 +63,7 @@ static void end(fixture *f) {
 
 typedef struct moment {
   int64_t from_ns, until_ns; /* of the measured time */
-  double interval_ns;
+  double rate;
   int64_t due_ns, ended_ns; /* of an operation */
   bool completes, counts;
 } moment;
@@ -87,7 +88,8 @@ static void operations_count_by_when_they_were_due_and_ended(void **state) {
     begin(&f, NULL);
     atomic_init(&f.crew.from_ns, m->from_ns);
     atomic_init(&f.crew.until_ns, m->until_ns);
-    tp_bench_worker worker = {.crew = &f.crew, .pace = {.interval_ns = m->interval_ns}};
+    f.crew.rate = m->rate;
+    tp_bench_worker worker = {.crew = &f.crew};
     assert_int_equal(tp_bench_tally_init(&worker.tally, NULL), TUPLET_OK);
     worker.desk = (tp_bench_desk){.data = &f.data, .workload = TP_BENCH_SET, .tally = &worker.tally};
     tp_bench_task task = {.from_ns = m->due_ns};
