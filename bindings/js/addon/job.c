@@ -11,8 +11,7 @@ void tp_js_jobs_init(tp_js_jobs *jobs, tp_js_handle *owner) {
   jobs->last_link = &jobs->first;
 }
 
-static void *run_jobs(void *context) {
-  tp_js_jobs *jobs = context;
+static void run_jobs(tp_js_jobs *jobs) {
   tp_js_handle *owner = jobs->owner; /* a reference */
   tp_js_environment *environment = owner->environment;
   tp_js_environment_ref(environment);
@@ -33,6 +32,11 @@ static void *run_jobs(void *context) {
   (void)pthread_cond_broadcast(&environment->thread_ended);
   (void)pthread_mutex_unlock(&environment->mutex);
   tp_js_environment_unref(environment);
+}
+
+static void *run_thread(void *context) {
+  (void)pthread_setname_np(pthread_self(), "tp-js");
+  run_jobs(context);
   return NULL;
 }
 
@@ -46,7 +50,7 @@ static int start_thread(tp_js_jobs *jobs) {
   (void)pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
   (void)sigfillset(&all);
   (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-  rc = pthread_create(&thread, &attributes, run_jobs, jobs);
+  rc = pthread_create(&thread, &attributes, run_thread, jobs);
   (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
   (void)pthread_attr_destroy(&attributes);
   return rc;
@@ -65,5 +69,5 @@ void tp_js_job_submit(tp_js_jobs *jobs, tp_js_job *job) {
     tp_js_handle_ref(jobs->owner);
   }
   (void)pthread_mutex_unlock(&environment->mutex);
-  if (is_first && start_thread(jobs) != 0) (void)run_jobs(jobs);
+  if (is_first && start_thread(jobs) != 0) run_jobs(jobs);
 }
