@@ -121,8 +121,8 @@ test("a copy follows what Deno programs do through the server and to its file", 
   const all = program.start(t, [server.url, "follow"]);
   const little = program.start(t, ["--changes-max", 2, server.url, "follow"]);
   await Promise.all([all, little].map((following) => following.line((line) => line.startsWith("reread"))));
-  await runDeno(t, server.url, 300);
-  await Promise.all([runDeno(t, path, 150), runDeno(t, server.url, 150)]);
+  await runDeno(t, server.url, 200);
+  await Promise.all([runDeno(t, path, 100), runDeno(t, server.url, 100)]);
   await setInFile(path, "end");
   for (const following of [all, little]) {
     const { reversals, rereads } = await checkCopy(t, following);
@@ -174,7 +174,7 @@ test("sessions that last a second are replaced, and no change is lost", async (t
   const server = await startServer(t, ":memory:", { args: ["--session-lifetime", "1s"] });
   const following = program.start(t, [server.url, "follow"]);
   const rereads = () => following.lines.filter((line) => line.startsWith("reread")).length;
-  for (let i = 0; rereads() < 3; i++) { // nothing but a new stream asks for one
+  for (let i = 0; rereads() < 2; i++) { // nothing but a new stream asks for one
     assert.ok(i < 3000, "the streams end with their sessions");
     await set(await Session.open(request1, server.url, TOKEN), `k${i % 50}`, `${i}`);
     await sleep(10);
@@ -202,7 +202,7 @@ test("no change is lost over connections that break", async (t) => {
   const following = program.start(t, [`http://127.0.0.1:${proxy.port}`, "follow"]);
   await following.line((line) => line.startsWith("reread"));
   const session = await Session.open(request1, server.url, TOKEN);
-  for (let i = 0; i < 400; i++) {
+  for (let i = 0; i < 300; i++) {
     const mutations = [{ key: key(`k${random.below(30)}`), type: pb.SET, value: text(`${i}`) }];
     if (random.chance(0.3)) mutations.push({ key: key(`k${random.below(30)}`), type: pb.DELETE });
     await session.write({ mutations });
@@ -248,12 +248,13 @@ test("who does not fetch is sent little, and reads again", async (t) => {
   assert.equal(await fetching.fetch(), "reread");
   const value = "x".repeat(60_000);
   let written = 0;
-  for (let round = 0; round < 60; round++) {
+  for (let round = 0; round < 40; round++) {
     const mutations = [];
     for (let i = 0; i < 10; i++) mutations.push({ key: key(`${round}-${i}`), type: pb.SET, value: text(value) });
     await session.write({ mutations });
     written += 10 * value.length;
   }
+  t.diagnostic(`${counter.size} of ${written} bytes were sent`);
   assert.ok(counter.size < written / 2, `${counter.size} of ${written} bytes were sent`);
   assert.equal(await fetching.fetch(), "reread");
   await set(session, "after", "1");
