@@ -17,7 +17,7 @@ static napi_status read_backoff(napi_env env, napi_value array, tp_js_scratch *s
   if (backoff_ms == NULL) return napi_generic_failure;
   for (uint32_t i = 0; i < count; i++) {
     napi_value element;
-    int64_t ms;
+    int64_t ms = 0;
     status = napi_get_element(env, array, i, &element);
     if (status == napi_ok) status = tp_js_milliseconds(env, element, &ms);
     if (status == napi_ok && ms < 0) status = napi_invalid_arg;

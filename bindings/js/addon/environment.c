@@ -107,7 +107,7 @@ static napi_status read_hooks(napi_env env, napi_value object, napi_ref *ret_hoo
   static const char *const names[TP_JS_HOOK_COUNT] = {"decode", "bytes", "u64", "encoded", "entry", "error"};
   for (int i = 0; i < TP_JS_HOOK_COUNT; i++) {
     napi_value function;
-    napi_valuetype type;
+    napi_valuetype type = napi_undefined;
     napi_status status = napi_get_named_property(env, object, names[i], &function);
     if (status == napi_ok) status = napi_typeof(env, function, &type);
     if (status == napi_ok && type != napi_function) status = napi_function_expected;

@@ -198,7 +198,7 @@ static napi_status add_check(napi_env env, napi_value element, tp_js_scratch *sc
 static napi_status add_mutation_of(napi_env env, napi_value element, tp_js_scratch *scratch,
                                    tuplet_atomic *atomic) {
   napi_value members[4];
-  mutation_type type;
+  mutation_type type = SET;
   tuplet_key key = {0};
   int64_t expire_in_ms;
   tuplet_value value = tuplet_value_u64(0);
