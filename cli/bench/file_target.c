@@ -202,6 +202,13 @@ static unsigned worker_count(const tp_bench_target *base, tp_bench_workload work
   return workload == TP_BENCH_WATCH ? count + 1 : count;
 }
 
+static tuplet_status prepare(tp_bench_target *base, int64_t needed_ms, tuplet_error *error) {
+  (void)base;
+  (void)needed_ms;
+  (void)error;
+  return TUPLET_OK;
+}
+
 static const char *describe(const tp_bench_target *base) {
   (void)base;
   return "library";
@@ -216,7 +223,7 @@ static void close_file(tp_bench_target *base) {
 
 tuplet_status tp_bench_file_open(const tp_bench_place *place, const tp_bench_data *data,
                                  tp_bench_target **ret_target, tuplet_error *error) {
-  static const tp_bench_target_ops ops = {worker_count, work, describe, close_file};
+  static const tp_bench_target_ops ops = {worker_count, prepare, work, describe, close_file};
   file_target *target = tp_alloc_array_zeroed(NULL, 1, sizeof *target);
   if (target == NULL) return tp_fail_nomem(error);
   target->base = (tp_bench_target){&ops, place, data};

@@ -165,7 +165,9 @@ static tuplet_status make_head(tp_bench_server *server, const url_parts *endpoin
   size_t paths[TP_BENCH_PATH_COUNT];
   const char *folder = strcmp(endpoint->path, "/") == 0 ? "" : endpoint->path;
   size_t authority = texts->size;
-  tp_buffer_append_format(texts, "%s:%s", endpoint->host, endpoint->port);
+  tp_buffer_append_text(texts, endpoint->host);
+  bool is_default = strcmp(endpoint->port, server->tls != NULL ? "443" : "80") == 0;
+  if (!is_default) tp_buffer_append_format(texts, ":%s", endpoint->port);
   tp_buffer_append_byte(texts, '\0');
   for (size_t i = 0; i < TP_BENCH_PATH_COUNT; i++) {
     paths[i] = texts->size;
@@ -278,8 +280,16 @@ tuplet_status tp_bench_server_init(tp_bench_server *server, const tp_bench_place
                                    tuplet_error *error) {
   *server = (tp_bench_server){.http = place->http};
   tp_buffer_init(&server->texts, NULL);
+  tp_clock clock = tp_clock_system();
+  server->exchanged_ns = tp_clock_monotonic_ns(&clock);
   tuplet_status status = exchange_metadata(server, place, error);
   return status == TUPLET_OK ? init_endpoint(server, place, error) : status;
+}
+
+int64_t tp_bench_server_left_ms(const tp_bench_server *server) {
+  tp_clock clock = tp_clock_system();
+  int64_t age_ms = (tp_clock_monotonic_ns(&clock) - server->exchanged_ns) / 1000000;
+  return server->session->lifetime_ms - age_ms;
 }
 
 void tp_bench_server_done(tp_bench_server *server) {

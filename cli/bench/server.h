@@ -14,6 +14,7 @@ typedef struct tp_remote_session tp_remote_session;
 
 typedef struct tp_bench_server {
   tp_remote_session *session;
+  int64_t exchanged_ns; /* monotonic */
   tp_bench_http http;
   tp_bench_head head;
   tp_buffer texts; /* where the head's own texts are */
@@ -24,6 +25,9 @@ typedef struct tp_bench_server {
   SSL_CTX *tls;             /* NULL: in clear */
   atomic_bool speaks_http2; /* what the connections have come to speak; of any thread */
 } tp_bench_server;
+
+/* How long its session is good for, milliseconds; negative when it is over. */
+int64_t tp_bench_server_left_ms(const tp_bench_server *server);
 
 /* The metadata exchange, and a look at whether the endpoint can be connected to. Blocks. A zeroed server is
  * fine for tp_bench_server_done. Errors: TUPLET_IO, TUPLET_DENIED, TUPLET_MALFORMED, TUPLET_UNSUPPORTED,

@@ -6,6 +6,8 @@
 #include "server.h"
 #include "server_load.h"
 
+#define MARGIN_MS ((int64_t)60 * 1000) /* for connecting, ending, and what takes as long as it takes */
+
 typedef struct server_target {
   tp_bench_target base;
   tp_bench_server server;
@@ -15,6 +17,26 @@ static unsigned worker_count(const tp_bench_target *base, tp_bench_workload work
                              unsigned *ret_pacer_count) {
   (void)workload; /* of watches each thread has a key of its own */
   return *ret_pacer_count = base->data->plan->thread_count;
+}
+
+/* A session that may end meanwhile is replaced. */
+static tuplet_status prepare(tp_bench_target *base, int64_t needed_ms, tuplet_error *error) {
+  server_target *target = (server_target *)base;
+  if (tp_bench_server_left_ms(&target->server) >= needed_ms + MARGIN_MS) return TUPLET_OK;
+  tp_bench_server fresh;
+  tuplet_status status = tp_bench_server_init(&fresh, base->place, error);
+  int64_t left_ms = status == TUPLET_OK ? tp_bench_server_left_ms(&fresh) : 0;
+  if (status == TUPLET_OK && left_ms < needed_ms)
+    status =
+        tp_fail(error, TUPLET_UNSUPPORTED, "the server's sessions last %lld s, less than is to be measured",
+                (long long)(left_ms / 1000));
+  if (status != TUPLET_OK) {
+    tp_bench_server_done(&fresh);
+    return status;
+  }
+  tp_bench_server_done(&target->server);
+  target->server = fresh;
+  return TUPLET_OK;
 }
 
 static void work(void *context, tp_bench_worker *worker) {
@@ -40,7 +62,7 @@ static void close_server(tp_bench_target *base) {
 
 tuplet_status tp_bench_server_open(const tp_bench_place *place, const tp_bench_data *data,
                                    tp_bench_target **ret_target, tuplet_error *error) {
-  static const tp_bench_target_ops ops = {worker_count, work, describe, close_server};
+  static const tp_bench_target_ops ops = {worker_count, prepare, work, describe, close_server};
   server_target *target = tp_alloc_array_zeroed(NULL, 1, sizeof *target);
   if (target == NULL) return tp_fail_nomem(error);
   target->base = (tp_bench_target){&ops, place, data};

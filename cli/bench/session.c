@@ -33,7 +33,10 @@ static tp_bench_crew crew_for(const tp_bench_session *session, tp_bench_workload
 
 static tuplet_status run_crew(const tp_bench_session *session, tp_bench_crew *crew, tp_bench_tally *tally,
                               double *ret_seconds, tuplet_error *error) {
-  unsigned count = session->target->ops->worker_count(session->target, crew->workload, &crew->pacer_count);
+  const tp_bench_target_ops *ops = session->target->ops;
+  tuplet_status status = ops->prepare(session->target, crew->warm_up_ms + crew->duration_ms, error);
+  if (status != TUPLET_OK) return status;
+  unsigned count = ops->worker_count(session->target, crew->workload, &crew->pacer_count);
   return tp_bench_crew_run(crew, count, tally, ret_seconds, error);
 }
 

@@ -11,6 +11,9 @@ typedef struct tp_bench_target_ops {
    */
   unsigned (*worker_count)(const tp_bench_target *target, tp_bench_workload workload,
                            unsigned *ret_pacer_count);
+  /* Before a crew works for about needed_ms. Errors: those of opening; TUPLET_UNSUPPORTED when that is longer
+   * than a server's sessions last. */
+  tuplet_status (*prepare)(tp_bench_target *target, int64_t needed_ms, tuplet_error *error);
   /* A crew's work, with the target as its context. */
   void (*work)(void *target, tp_bench_worker *worker);
   /* "library", "HTTP/1.1", "HTTP/2", "HTTP/2, TLS"; of a server once it was connected to. */

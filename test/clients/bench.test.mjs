@@ -21,7 +21,7 @@ import {
 } from "./lib/harness.mjs";
 
 const SOON_MS = 20_000;
-const SHORT = ["--duration", "300ms", "--warm-up", "100ms", "--keys", "200", "--connections", "3"];
+const SHORT = ["--duration", "200ms", "--warm-up", "50ms", "--keys", "200", "--connections", "3"];
 const WORKLOADS = ["get", "getmany", "set", "mixed", "transfer", "sum", "list", "watch"];
 const SYSTEM = 5;
 
@@ -194,6 +194,15 @@ test("what was kept is used again", async (t) => {
   await bench(server.url, [...SHORT, ...name, "--keep", "--reuse", "get"]);
   assert.equal(await answered(server, "atomic_write"), before, "nothing was written");
   await bench(server.url, [...SHORT, ...name, "--reuse", "get"]);
+  assert.equal(await countEntries(server.url), 0);
+});
+
+test("a session that is about to end is replaced, and one that is too short told", async (t) => {
+  const server = await startWatched(t, ["--session-lifetime", "30s"]);
+  const { results } = await bench(server.url, [...SHORT, "mixed"]);
+  checkResult(results[0], "mixed", "HTTP/2");
+  const { stderr } = await bench(server.url, [...SHORT, "--duration", "31s", "get"], { code: SYSTEM });
+  assert.match(stderr, /the server's sessions last \d+ s, less than is to be measured/);
   assert.equal(await countEntries(server.url), 0);
 });
 
