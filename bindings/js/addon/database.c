@@ -49,9 +49,9 @@ static void run_close(tp_js_job *job) {
 void tp_js_database_shut(tp_js_database *database) {
   if (database->is_closed) return;
   database->is_closed = true;
+  tp_js_handle_ref(&database->handle); /* the job's, and for what follows: its children hold it */
   unlink_database(database);
   while (database->children != NULL) tp_js_child_close(database->children);
-  tp_js_handle_ref(&database->handle);
   database->close_job.run = run_close;
   tp_js_job_submit(&database->jobs, &database->close_job);
 }
@@ -60,11 +60,7 @@ static void on_unused(tp_js_handle *handle) {
   tp_js_database_shut((tp_js_database *)(void *)handle); /* its first member */
 }
 
-static void discard_database(tp_js_handle *handle) {
-  (void)handle; /* its jobs have left nothing */
-}
-
-static const tp_js_kind database_kind = {"expected a database", on_unused, discard_database};
+static const tp_js_kind database_kind = {"expected a database", on_unused, NULL};
 
 bool tp_js_database_check(const tp_js_database *database, napi_env env) {
   if (!database->is_closed) return true;

@@ -39,7 +39,10 @@ void tp_js_throw_napi(napi_env env, napi_status status) {
   if (status == napi_pending_exception ||
       (napi_is_exception_pending(env, &is_pending) == napi_ok && is_pending))
     return;
-  (void)napi_throw_type_error(env, NULL, message != NULL ? message : "An argument is of the wrong type");
+  if (status == napi_generic_failure && message == NULL)
+    tp_js_throw_nomem(env);
+  else
+    (void)napi_throw_type_error(env, NULL, message != NULL ? message : "An argument is of the wrong type");
 }
 
 napi_status tp_js_error_take(napi_env env, napi_status status, napi_value *ret_error) {

@@ -16,7 +16,8 @@ void tp_js_throw_status(tp_js_environment *environment, napi_env env, tuplet_sta
                         const char *message);
 void tp_js_throw_nomem(napi_env env);
 
-/* What a call of Node-API's came to: the exception that it left pending, or a TypeError. */
+/* What a call of Node-API's came to: the exception that it left pending, or a TypeError. Our own functions
+ * say napi_generic_failure when they are out of memory. */
 void tp_js_throw_napi(napi_env env, napi_status status);
 
 /* What a callback threw that nobody awaits: an uncaught exception. */

@@ -113,7 +113,7 @@ void tp_js_handle_ref(tp_js_handle *handle) {
 void tp_js_handle_unref(tp_js_handle *handle) {
   if (atomic_fetch_sub(&handle->references, 1) != 1) return;
   tp_js_environment *environment = handle->environment;
-  handle->kind->discard(handle);
+  if (handle->kind->discard != NULL) handle->kind->discard(handle);
   free(handle);
   tp_js_environment_unref(environment);
 }

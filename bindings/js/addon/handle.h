@@ -2,12 +2,11 @@
  * external value.
  *
  * An external that is given to the addon is looked for among those it has made before anything is read
- * through it, so a wrong one, another addon's included, is an error and never a crash. (Type tags do the
- * same, but cost more than all else that a call of get does with its arguments.)
+ * through it, so a wrong one, another addon's included, is an error and never a crash.
  *
  * Two counts:
- *  - holders: the external while it has not been collected, and whatever is under way. Without any the kind's
- * `unused` is called, which closes. On the environment's thread only.
+ *  - holders: the external while it has not been collected, and whatever is under way. Without any, the
+ *    kind's `unused` is called, which closes. On the environment's thread only.
  *  - references keep the memory. Any thread. */
 #ifndef TP_JS_HANDLE_H
 #define TP_JS_HANDLE_H
@@ -23,7 +22,7 @@ typedef struct tp_js_handle tp_js_handle;
 typedef struct tp_js_kind {
   const char *expected;                  /* "expected a database": the error of something else */
   void (*unused)(tp_js_handle *handle);  /* nobody can use it any more */
-  void (*discard)(tp_js_handle *handle); /* frees what it has besides its environment; any thread */
+  void (*discard)(tp_js_handle *handle); /* frees what else it has; any thread; may be NULL */
 } tp_js_kind;
 
 struct tp_js_handle {
@@ -34,7 +33,7 @@ struct tp_js_handle {
   atomic_uint references;
 };
 
-/* The handles of an environment by address: chains, as many as at most half of them need. */
+/* The handles of an environment by address, in at least as many chains. */
 typedef struct tp_js_handle_table {
   tp_js_handle **chains;
   size_t chain_count; /* 0 or a power of two */

@@ -77,7 +77,7 @@ static napi_status read_options(napi_env env, napi_value object, tuplet_list_opt
   if (status == napi_ok) status = tp_js_property_bool(env, object, "eventual", &is_eventual);
   if (status == napi_ok) status = tp_js_property_bool(env, object, "encoded", ret_encoded);
   if (status == napi_ok) status = tp_js_property_text(env, object, "cursor", ret_cursor);
-  options->limit = limit < 0x1p53 ? (uint64_t)limit : UINT64_C(1) << 53;
+  if (status == napi_ok) options->limit = limit < 0x1p53 ? (uint64_t)limit : UINT64_C(1) << 53;
   options->cursor = *ret_cursor;
   options->consistency = is_eventual ? TUPLET_CONSISTENCY_EVENTUAL : TUPLET_CONSISTENCY_STRONG;
   return status;

@@ -29,8 +29,8 @@ struct tp_js_watcher {
   tp_js_job close_job;
 };
 
-/* The external of a new watch of `size` bytes, a zeroed tp_js_watcher at their start. NULL with an exception
- * pending: then the watch is closed again, or will be. */
+/* The external of a watch that was opened; `watcher` is zeroed. NULL with an exception pending: then the
+ * watch will be closed. */
 napi_value tp_js_watcher_begin(tp_js_watcher *watcher, const tp_js_watcher_kind *kind, napi_env env,
                                tp_js_database *database);
 
