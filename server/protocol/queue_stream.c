@@ -294,8 +294,8 @@ void tp_queue_finish_handle(tp_worker *worker, tp_http_request *request, const t
   tp_service *service = worker->service;
   if (!check_right(worker, request, session, database)) return;
   tuplet_error error = {0};
-  tuplet_bytes id;
-  uint32_t attempt;
+  tuplet_bytes id = {0};
+  uint32_t attempt = 0;
   bool success = false;
   tp_arena *arena = tp_http_request_arena(request);
   finish_operation *operation = tp_arena_alloc(arena, sizeof *operation);
