@@ -88,13 +88,8 @@ static void feed(server_load *load);
 
 /* ---- The end ---- */
 
-static void end(server_load *load) {
-  if (load->is_ending) return;
-  load->is_ending = true;
-}
-
 static void fail(server_load *load, tuplet_status status, const char *what, const char *why) {
-  end(load);
+  load->is_ending = true;
   if (load->worker->error.status != TUPLET_OK) return;
   tp_bench_server *server = load->lanes[0].connection.server;
   tp_error_set(&load->worker->error, status, "%s %s: %s", what, server->head.authority, why);
@@ -212,7 +207,7 @@ static void feed(server_load *load) {
     int64_t now_ns = tp_bench_now_ns();
     int64_t due_ns = tp_bench_worker_due_ns(load->worker);
     if (!tp_bench_worker_goes_on(load->worker, now_ns)) {
-      end(load);
+      load->is_ending = true;
     } else if (due_ns > now_ns) {
       set_alarm(load, due_ns);
       return;
@@ -225,7 +220,7 @@ static void feed(server_load *load) {
       }
       send_request(slot);
     } else {
-      end(load);
+      load->is_ending = true;
     }
   }
 }
@@ -368,7 +363,7 @@ static void on_alarm(uv_poll_t *poll, int status, int events) {
 static void on_tick(uv_timer_t *timer) {
   server_load *load = timer->data;
   int64_t now_ns = tp_bench_now_ns();
-  if (!tp_bench_worker_goes_on(load->worker, now_ns)) end(load);
+  if (!tp_bench_worker_goes_on(load->worker, now_ns)) load->is_ending = true;
   bool waits = load->busy_count > 0 || !load->is_ready;
   if (!waits) load->answered_ns = now_ns;
   if (waits && now_ns - load->answered_ns > SILENCE_NS_MAX)
