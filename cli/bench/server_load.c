@@ -206,22 +206,22 @@ static void feed(server_load *load) {
   while (load->first_idle != NULL && !load->is_ending) {
     int64_t now_ns = tp_bench_now_ns();
     int64_t due_ns = tp_bench_worker_due_ns(load->worker);
-    if (!tp_bench_worker_goes_on(load->worker, now_ns)) {
-      load->is_ending = true;
-    } else if (due_ns > now_ns) {
+    bool goes_on = tp_bench_worker_goes_on(load->worker, now_ns);
+    if (goes_on && due_ns > now_ns) {
       set_alarm(load, due_ns);
       return;
-    } else if (tp_bench_worker_begin(load->worker, &load->first_idle->task, now_ns)) {
-      server_slot *slot = take_idle(load);
-      load->busy_count++;
-      if (load->watcher_count > 0) {
-        tp_bench_waves_note(load->waves, load->worker->desk.sequence, slot->task.from_ns);
-        load->behind_count = load->watcher_count;
-      }
-      send_request(slot);
-    } else {
-      load->is_ending = true;
     }
+    if (!goes_on || !tp_bench_worker_begin(load->worker, &load->first_idle->task, now_ns)) {
+      load->is_ending = true;
+      return;
+    }
+    server_slot *slot = take_idle(load);
+    load->busy_count++;
+    if (load->watcher_count > 0) {
+      tp_bench_waves_note(load->waves, load->worker->desk.sequence, slot->task.from_ns);
+      load->behind_count = load->watcher_count;
+    }
+    send_request(slot);
   }
 }
 

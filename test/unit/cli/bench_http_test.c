@@ -128,9 +128,9 @@ static void what_is_no_answer_is_told(void **state) {
       "HTTP/2 what?\r\n\r\n",
       "\x16\x03\x01 TLS",
       "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n",
-      "HTTP/1.1 200 OK\r\nContent-Length: "
-      "101\r\n\r\n0123456789012345678901234567890123456789012345678901234567890"
-      "1234567890123456789012345678901234567890",
+      ("HTTP/1.1 200 OK\r\nContent-Length: 101\r\n\r\n"
+       "01234567890123456789012345678901234567890123456789"
+       "012345678901234567890123456789012345678901234567890"),
       "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\naHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nb",
       "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"};
   for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {

@@ -185,7 +185,7 @@ static void values_have_their_size(void **state) {
     }
     uint32_t count = tp_bench_data_fill_count(&data);
     assert_true(count >= 1 && count <= TP_BENCH_FILL_COUNT);
-    assert_true(count == 1 || count * sizes[i] <= 256 * 1024);
+    assert_true(count == 1 || count * sizes[i] <= (size_t)256 * 1024);
     tp_bench_data_done(&data);
   }
 }
