@@ -94,7 +94,9 @@ function rewrite(path, lines) {
   const page = readFileSync(path, "utf8");
   const [begin, end] = ["<!-- js: begin -->\n", "<!-- js: end -->\n"];
   const [before, after] = [page.indexOf(begin) + begin.length, page.indexOf(end)];
-  if (before < begin.length || after < before) throw new Error(`${path} lacks the lines ${begin.trim()} and ${end.trim()}`);
+  if (before < begin.length || after < before) {
+    throw new Error(`${path} lacks the lines ${begin.trim()} and ${end.trim()}`);
+  }
   writeFileSync(path, page.slice(0, before) + lines.join("\n") + "\n" + page.slice(after));
 }
 

@@ -14,6 +14,7 @@ import process from "node:process";
 const ROWS = 10_000;
 const GET_MANY = 10;
 const IN_FLIGHT = 64;
+const SETS_EACH = 8; // of each of those in a call
 const POPULATE_BATCH = 500;
 
 const bytes = (seed) => new Uint8Array(100).map((_, i) => seed + i);
@@ -28,50 +29,58 @@ function* keys(prefix) {
 }
 
 /** Calls operation until the time is over: the microseconds each took. */
-async function timed(sliceMs, operations, operation) {
+async function timed(sliceMs, times, operation) {
   const begun = performance.now();
   let count = 0;
   let elapsed = 0;
   do {
-    for (let i = 0; i < operations; i++) await operation();
-    count += operations;
+    for (let i = 0; i < times; i++) await operation();
+    count += times;
     elapsed = performance.now() - begun;
   } while (elapsed < sliceMs);
   return (elapsed / count) * 1000;
 }
 
-/** operations: between looks at the clock. rows: what an operation counts as. */
-const WORKLOADS = [
-  { name: "get", operations: 100, make: (kv) => {
-    const next = keys("bytes");
-    return () => kv.get(next.next().value);
-  } },
-  { name: "get of an object", operations: 100, make: (kv) => {
-    const next = keys("objects");
-    return () => kv.get(next.next().value);
-  } },
-  { name: "getMany(10)", operations: 20, make: (kv) => {
-    const next = keys("bytes");
-    return () => kv.getMany(Array.from({ length: GET_MANY }, () => next.next().value));
-  } },
-  { name: "list", operations: 1, rows: ROWS, make: (kv) => async () => {
+function get(kv, prefix) {
+  const next = keys(prefix);
+  return () => kv.get(next.next().value);
+}
+
+function getMany(kv) {
+  const next = keys("bytes");
+  return () => kv.getMany(Array.from({ length: GET_MANY }, () => next.next().value));
+}
+
+function list(kv) {
+  return async () => {
     let count = 0;
     for await (const _ of kv.list({ prefix: ["bytes"] })) count++;
     if (count !== ROWS) throw new Error(`a list of ${count} entries`);
-  } },
-  { name: "set", operations: 5, writes: true, make: (kv) => {
-    const next = keys("bytes");
-    const value = bytes(7);
-    return () => kv.set(next.next().value, value);
-  } },
-  { name: "set, 64 in flight", operations: 1, writes: true, rows: IN_FLIGHT * 8, make: (kv) => {
-    const next = keys("bytes");
-    const value = bytes(7);
-    const writer = async () => {
-      for (let i = 0; i < 8; i++) await kv.set(next.next().value, value);
-    };
-    return () => Promise.all(Array.from({ length: IN_FLIGHT }, writer));
-  } },
+  };
+}
+
+function set(kv) {
+  const next = keys("bytes");
+  const value = bytes(7);
+  return () => kv.set(next.next().value, value);
+}
+
+function setInFlight(kv) {
+  const setOne = set(kv);
+  const writer = async () => {
+    for (let i = 0; i < SETS_EACH; i++) await setOne();
+  };
+  return () => Promise.all(Array.from({ length: IN_FLIGHT }, writer));
+}
+
+/** make: gives the operation. times: how often it is called between looks at the clock. count: what a call counts as. */
+const WORKLOADS = [
+  { name: "get", make: (kv) => get(kv, "bytes"), times: 100 },
+  { name: "get of an object", make: (kv) => get(kv, "objects"), times: 100 },
+  { name: "getMany(10)", make: getMany, times: 20 },
+  { name: "list", make: list, times: 1, count: ROWS },
+  { name: "set", make: set, times: 5 },
+  { name: "set, 64 in flight", make: setInFlight, times: 1, count: IN_FLIGHT * SETS_EACH },
 ];
 
 async function populate(kv) {
@@ -111,15 +120,15 @@ async function main(directory, pairs, sliceMs, peerModule, side, only) {
   const sides = await openSides(directory, peerModule, side);
   for (const { kv } of sides) await populate(kv);
 
-  for (const { name, operations, rows = 1, writes = false, make } of WORKLOADS) {
+  for (const { name, make, times, count = 1 } of WORKLOADS) {
     if (only !== undefined && only !== name) continue;
     const results = { tuplet: [], peer: [] };
     for (const each of sides) each.operation = make(each.kv);
-    for (const { operation } of sides) await timed(sliceMs * 2, operations, operation); // compiled, cached
+    for (const { operation } of sides) await timed(sliceMs * 2, times, operation); // compiled, cached
     for (let pair = 0; pair < pairs; pair++) {
       for (const each of pair % 2 === 0 ? sides : [...sides].reverse()) {
-        if (writes) for (const { path } of sides) settle(path);
-        results[each.name].push(await timed(sliceMs, operations, each.operation) / rows);
+        for (const { path } of sides) settle(path);
+        results[each.name].push(await timed(sliceMs, times, each.operation) / count);
       }
     }
     console.log(JSON.stringify({ name, ...results }));

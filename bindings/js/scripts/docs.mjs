@@ -59,12 +59,16 @@ function tidied(page) {
   });
   return MARK + "\n\n" + sections.join("\n")
     .replace(/^# tuplet$/m, "# The JavaScript package: reference")
-    .replace(/^#+ (Examples?|Constructors|Properties|Methods|Accessors|Type Declaration|Get Signature|Call Signature)\n+/gm, "")
+    .replace(
+      /^#+ (Examples?|Constructors|Properties|Methods|Accessors|Type Declaration|Get Signature|Call Signature)\n+/gm,
+      "",
+    )
     .replace(/^(#+ .*\n+```ts\n)([^]*?)(?=\n```$)/gm, (_, before, code) => before + indented(code))
     .replace(/^####+ (\S*)(\(\))?$/gm, "### $1$2")
     .replace(/[ \t]+$/gm, "")
     .replace(/\n{3,}/g, "\n\n")
-    .trimEnd() + "\n";
+    .trimEnd() +
+    "\n";
 }
 
 async function makeReference(folder) {

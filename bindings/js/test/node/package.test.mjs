@@ -93,7 +93,10 @@ async function filesBelow(where) {
 }
 
 test("the package installs into an empty folder, without a network", async () => {
-  tarball = join(folder, (await npm(PACKAGE, "pack", "--silent", "--pack-destination", folder)).trim().split("\n").at(-1));
+  tarball = join(
+    folder,
+    (await npm(PACKAGE, "pack", "--silent", "--pack-destination", folder)).trim().split("\n").at(-1),
+  );
   await writeFile(join(folder, "package.json"), '{ "private": true, "type": "module" }\n');
   await npm(folder, "install", "--no-audit", "--no-fund", tarball);
   await writeFile(join(folder, "main.mjs"), PROGRAM);
@@ -102,7 +105,8 @@ test("the package installs into an empty folder, without a network", async () =>
 test("the package holds what it needs and nothing else", async () => {
   const installed = join(folder, "node_modules", "tuplet");
   const files = (await filesBelow(installed)).map((path) => path.slice(installed.length + 1));
-  const known = /^(dist\/[\w/]+\.(js|d\.ts)|native\/.*|build\/bindings\/js\/tuplet\.node|scripts\/install\.mjs|package\.json|README\.md|LICENSE)$/;
+  const known =
+    /^(dist\/[\w/]+\.(js|d\.ts)|native\/.*|build\/bindings\/js\/tuplet\.node|scripts\/install\.mjs|package\.json|README\.md|LICENSE)$/;
   assert.deepEqual(files.filter((path) => !known.test(path)), []);
   assert.ok(files.includes("README.md") && files.includes("LICENSE"));
   const description = JSON.parse(await readFile(join(installed, "package.json"), "utf8"));
