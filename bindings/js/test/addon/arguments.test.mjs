@@ -1,11 +1,15 @@
 // What the addon does with arguments that are not what its contract says: it throws, whatever they are.
 
 import assert from "node:assert/strict";
+import { constants } from "node:os";
+import process from "node:process";
 import test from "node:test";
+import { fileURLToPath } from "node:url";
 import {
   bytes,
   CLOSED,
   everything,
+  hooks,
   listOptions,
   MISUSE,
   native,
@@ -141,6 +145,19 @@ test("a handle of another kind is refused", async (t) => {
       assert.throws(() => native[name](handle, ...args.slice(1)), TypeError, name);
     }
   }
+});
+
+test("a handle of another copy of the addon is refused", async (t) => {
+  const database = await openDatabase(t);
+  const built = process.env.TUPLET_ADDON ?? fileURLToPath(new URL("../../build/bindings/js/tuplet.node", import.meta.url));
+  const copy = { exports: {} };
+  process.dlopen(copy, built, constants.dlopen.RTLD_NOW | constants.dlopen.RTLD_DEEPBIND);
+  assert.throws(() => copy.exports.path(database), /setup\(\) comes first/);
+  copy.exports.setup(hooks);
+  assert.throws(() => copy.exports.path(database), TypeError);
+  const other = await copy.exports.open(":memory:", openOptions);
+  assert.throws(() => native.path(other), TypeError);
+  await copy.exports.close(other);
 });
 
 test("setup refuses hooks that are not all there, and keeps those it has", async (t) => {
