@@ -153,6 +153,7 @@ static tuplet_status apply_group(tp_sqlite_committer *committer, group *members,
   if (status == TUPLET_OK && members->sweep != NULL)
     status = delete_expired(connection, members->sweep, error);
   /* Before the commit, so that whoever sees the commit in the file knows it as ours. */
+  if (status == TUPLET_OK && version != before) atomic_store(&committer->own_version, version);
   if (status == TUPLET_OK) atomic_store(&committer->version_in_flight, version);
   return status;
 }
@@ -184,6 +185,7 @@ static tuplet_status commit_group(tp_sqlite_committer *committer, group *members
   committer->log_frames = 0;     /* until a commit makes the log grow */
   tp_sqlite_abandon(connection); /* a transaction that an earlier group could not roll back */
   connection->busy_since_ns = 0;
+  int64_t own_version = atomic_load(&committer->own_version);
   tuplet_status status = tp_sqlite_run(connection, TP_SQL_BEGIN_WRITE, error);
   int64_t begun_ns = tp_clock_monotonic_ns(&committer->clock);
   if (connection->busy_since_ns != 0) committer->others_seen_at_ns = begun_ns;
@@ -200,6 +202,7 @@ static tuplet_status commit_group(tp_sqlite_committer *committer, group *members
   } else {
     /* The number it was to have may become somebody else's. */
     atomic_store(&committer->version_in_flight, atomic_load(&committer->committed_version));
+    atomic_store(&committer->own_version, own_version);
     tp_sqlite_abandon(connection);
     if (committer->stats != NULL) count(&committer->stats->commits_failed, 1);
   }
@@ -529,6 +532,7 @@ tuplet_status tp_sqlite_committer_init(tp_sqlite_committer *committer, const tp_
   committer->last_write_link = &committer->first_write;
   atomic_init(&committer->committed_version, -1);
   atomic_init(&committer->version_in_flight, -1);
+  atomic_init(&committer->own_version, -1);
   atomic_init(&committer->foreign_changes, false);
   tuplet_status status = init_locks(committer, error);
   if (status != TUPLET_OK) return status;

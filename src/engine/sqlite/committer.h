@@ -37,6 +37,9 @@ typedef struct tp_sqlite_committer {
    * somebody else's. */
   _Atomic int64_t committed_version;
   _Atomic int64_t version_in_flight;
+  /* The largest number that it gave to a commit of its own, from before that can be seen. A group that
+   * changes nothing that is numbered leaves the number of whoever committed last. */
+  _Atomic int64_t own_version;
   atomic_bool foreign_changes;
 
   pthread_mutex_t

@@ -177,8 +177,8 @@ static tuplet_status survey(tp_engine *base, tp_survey *survey, tuplet_error *er
   if (in_memory) (void)pthread_rwlock_unlock(&engine->memory_lock);
   tp_sqlite_reader_give_back(&engine->readers, reader);
   /* A commit of ours has its number from before it can be seen. */
-  survey->is_own = engine->writable &&
-                   tp_sqlite_version_of(&survey->last) <= atomic_load(&engine->committer.version_in_flight);
+  survey->is_own =
+      engine->writable && tp_sqlite_version_of(&survey->last) <= atomic_load(&engine->committer.own_version);
   return status;
 }
 

@@ -123,6 +123,27 @@ static void a_foreign_commit_between_own_ones_is_noticed(void **state) {
   engine->ops->close(engine);
 }
 
+static bool last_is_own(tp_engine *engine) {
+  tp_survey survey = {.after_ms = INT64_MAX};
+  tuplet_error error = {0};
+  EXPECT(TUPLET_OK, engine->ops->survey(engine, &survey, &error), error);
+  return survey.is_own;
+}
+
+static void a_commit_that_changes_nothing_does_not_take_a_foreign_one_for_its_own(void **state) {
+  const fixture *f = *state;
+  tp_engine *engine = engine_open(f->path, false);
+  assert_own(engine, "a");
+  assert_true(last_is_own(engine));
+  sql_run_on(f->path, "UPDATE data_version SET version = version + 1");
+  assert_false(last_is_own(engine));
+  assert_int_equal(write_row(engine, "b", true), TUPLET_CONFLICT);
+  assert_false(last_is_own(engine));
+  assert_own(engine, "a");
+  assert_true(last_is_own(engine));
+  engine->ops->close(engine);
+}
+
 /* A child that is started before the engine, and waits until it is told to write. */
 typedef struct told {
   char path[sizeof((fixture *)0)->path];
@@ -190,6 +211,7 @@ int main(void) {
       TEST(own_commits_are_not_foreign),
       TEST(another_connections_commit_is_foreign),
       TEST(a_foreign_commit_between_own_ones_is_noticed),
+      TEST(a_commit_that_changes_nothing_does_not_take_a_foreign_one_for_its_own),
       TEST(another_processes_commit_is_foreign),
       TEST(a_reader_hears_of_every_commit),
       TEST(memory_has_no_foreign_changes),
