@@ -51,6 +51,9 @@ static const struct {
     {"recodeV8", tp_js_recode_v8},
 };
 
+/* What the macro defines without declaring it. */
+NAPI_MODULE_EXPORT int32_t NODE_API_MODULE_GET_API_VERSION(void);
+
 NAPI_MODULE_INIT() {
   tp_js_environment *environment = tp_js_environment_new(env);
   if (environment == NULL) return NULL;
