@@ -19,7 +19,7 @@ export class KvListIterator {
   #cursor: string | undefined;
   #begun: boolean;
   #isRemote = false;
-  /** The step that a server has not answered yet. */
+  /** The last of the steps that a server has not answered yet. */
   #pending: Promise<unknown> | undefined;
 
   constructor(database: Database, selector: KvListSelector, options: KvListOptions & { encoded?: boolean }) {
@@ -45,10 +45,14 @@ export class KvListIterator {
   }
 
   async next(): Promise<Step> {
-    if (this.#pending === undefined) return this.#step();
     // Steps that are asked for at once are made one after the other.
-    const step: Promise<Step> = this.#pending.then(() => this.#step(), () => this.#step());
+    const step = this.#pending === undefined ? this.#step() : this.#pending.then(() => this.#step(), () => this.#step());
+    if (!(step instanceof Promise)) return step;
+    const settle = () => {
+      if (this.#pending === step) this.#pending = undefined;
+    };
     this.#pending = step;
+    step.then(settle, settle);
     return step;
   }
 
@@ -64,13 +68,7 @@ export class KvListIterator {
     const entry = native.listNext(this.#list);
     if (!(entry instanceof Promise)) return this.#take(entry);
     this.#isRemote = true;
-    const step = entry.then((entry) => this.#take(entry));
-    const settle = () => {
-      if (this.#pending === step) this.#pending = undefined;
-    };
-    step.then(settle, settle);
-    this.#pending = step;
-    return step;
+    return entry.then((entry) => this.#take(entry));
   }
 
   #take(entry: KvEntry<unknown> | undefined): Step {

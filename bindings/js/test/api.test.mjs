@@ -88,6 +88,14 @@ for (const [kind, make] of Object.entries(kinds)) {
     assert.deepEqual(together.map(({ value }) => value.value), [0, 1, 2, 3, 4]);
     const from = kv.list({ prefix: ["a"] }, { cursor: list.cursor, limit: 1 });
     assert.deepEqual(await keysOf(from), [["a", 5]]);
+
+    const shared = kv.list({ prefix: ["a"] }, { batchSize: 2 });
+    const seen = [];
+    const takeAll = async () => {
+      for await (const { value } of shared) seen.push(value);
+    };
+    await Promise.all([takeAll(), takeAll(), takeAll()]);
+    assert.deepEqual(seen, all.map(([, i]) => i));
   });
 
   test(`${kind}: values as they are stored`, async (t) => {
