@@ -22,8 +22,8 @@ const codes: Readonly<Record<number, string>> = {
   [-18]: "TUPLET_UNKNOWN",
 };
 
-/** What went wrong outside the program: with the file, the disk, the server, or a value that cannot be decoded. Mistakes of
- * the program are a TypeError or a RangeError, as in Deno.
+/** What went wrong outside the program: with the file, the disk, the server, or a value that cannot be decoded.
+ * Mistakes of the program are a TypeError or a RangeError, as in Deno.
  *
  * @example
  * ```ts

@@ -1,6 +1,6 @@
 /**
- * A Deno KV database in Node and in Deno: the whole API of `Deno.Kv`, in a file, in memory, or on a server, with queues and
- * watches in all of them.
+ * A Deno KV database in Node and in Deno: the whole API of `Deno.Kv`, in a file, in memory, or on a server, with
+ * queues and watches in all of them.
  *
  * @example
  * ```ts

@@ -92,6 +92,7 @@ export function checkSelector(selector: Selector): void {
 export function isEventual(consistency: unknown): boolean {
   if (consistency === undefined || consistency === null || consistency === "strong") return false;
   if (consistency === "eventual") return true;
-  const received = typeof consistency === "string" ? `unknown variant \`${consistency}\`` : `received ${kindOf(consistency)}`;
+  const received =
+    typeof consistency === "string" ? `unknown variant \`${consistency}\`` : `received ${kindOf(consistency)}`;
   throw new TypeError(`${received}, expected \`strong\` or \`eventual\``);
 }

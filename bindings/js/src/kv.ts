@@ -117,15 +117,15 @@ export class Kv {
 
 /** Opens a database, making it when it is not there.
  *
- * `path` is a file, `":memory:"` for a database that belongs to this object alone, or the URL (`http://`, `https://`) of a
- * server that speaks KV Connect. Without it: what DENO_KV_DEFAULT_PATH of the environment names, or else a file in the
- * user's data directory that belongs to the working directory. DENO_KV_PATH_PREFIX of the environment is put in front of
- * every path.
+ * `path` is a file, `":memory:"` for a database that belongs to this object alone, or the URL (`http://`, `https://`)
+ * of a server that speaks KV Connect. Without it: what DENO_KV_DEFAULT_PATH of the environment names, or else a file
+ * in the user's data directory that belongs to the working directory. DENO_KV_PATH_PREFIX of the environment is put
+ * in front of every path.
  *
  * Several processes, Deno with its built-in database among them, may have the same file open.
  *
- * Rejects with a TypeError for a path or an option that cannot be, and with a {@link KvError} when the database cannot be
- * opened: its code tells why (`TUPLET_IO`, `TUPLET_FORMAT`, `TUPLET_DENIED`, …).
+ * Rejects with a TypeError for a path or an option that cannot be, and with a {@link KvError} when the database
+ * cannot be opened: its code tells why (`TUPLET_IO`, `TUPLET_FORMAT`, `TUPLET_DENIED`, …).
  *
  * @example
  * ```ts

@@ -29,9 +29,9 @@ export type KvKey = readonly KvKeyPart[];
  * answer, a little behind. A local database knows no difference. */
 export type KvConsistencyLevel = "strong" | "eventual";
 
-/** Which keys to list: those that extend a prefix, all of them, from `start` on, or before `end`; or those from `start`
- * (included) to `end` (excluded). A prefix does not select the key that is equal to it; the prefix `[]` selects
- * everything. */
+/** Which keys to list: those that extend a prefix, all of them, from `start` on, or before `end`; or those from
+ * `start` (included) to `end` (excluded). A prefix does not select the key that is equal to it; the prefix `[]`
+ * selects everything. */
 export type KvListSelector =
   | { prefix: KvKey }
   | { prefix: KvKey; start: KvKey }
@@ -42,8 +42,8 @@ export type KvListSelector =
  *
  * - `set` stores a value; with `expireIn` it is gone after so many milliseconds.
  * - `delete` removes an entry, if there is one.
- * - `sum` adds to a counter, modulo 2^64; `min` and `max` keep the smaller and the larger one. Where there is no entry the
- *   operand is stored. They drop the entry's expiry.
+ * - `sum` adds to a counter, modulo 2^64; `min` and `max` keep the smaller and the larger one. Where there is no entry
+ *   the operand is stored. They drop the entry's expiry.
  */
 export type KvMutation =
   & { key: KvKey }
@@ -81,8 +81,8 @@ export interface KvListOptions {
   /** For each batch by itself. */
   consistency?: KvConsistencyLevel;
   /** How many entries are fetched at a time, 1 to 1000. The entries of a batch are of one moment; what is written
-   * between two batches may be seen by the later one. Without it: `limit`, or 100, at most 500; a long list goes on in
-   * larger batches. */
+   * between two batches may be seen by the later one. Without it: `limit`, or 100, at most 500; a long list goes on
+   * in larger batches. */
   batchSize?: number;
 }
 
@@ -106,8 +106,8 @@ export interface KvCommitError {
   ok: false;
 }
 
-/** A condition of an atomic operation: that the entry of a key still has this versionstamp, or, with null, that there is
- * none. An entry, as `get` returns it, can be given as it is. */
+/** A condition of an atomic operation: that the entry of a key still has this versionstamp, or, with null, that there
+ * is none. An entry, as `get` returns it, can be given as it is. */
 export interface AtomicCheck {
   key: KvKey;
   versionstamp: string | null;
@@ -140,8 +140,8 @@ export interface KvListenOptions {
 
 /** How to watch a range. */
 export interface KvWatchRangeOptions {
-  /** How many changed keys are remembered until they are read, 1 to 10000; without it: 1000. When more changed the range
-   * is to be listed again. */
+  /** How many changed keys are remembered until they are read, 1 to 10000; without it: 1000. When more changed the
+   * range is to be listed again. */
   maxChanges?: number;
 }
 
@@ -149,8 +149,8 @@ export interface KvWatchRangeOptions {
 export interface KvRangeChanges<T> {
   /** What changed cannot be told (as at the beginning): list the range. There are no entries then. */
   reread: boolean;
-  /** The changed keys in their order, each once, all as of one moment; value and versionstamp are null for those that are
-   * gone. */
+  /** The changed keys in their order, each once, all as of one moment; value and versionstamp are null for those that
+   * are gone. */
   entries: KvEntryMaybe<T>[];
   /** Whatever was committed up to it has been told. */
   versionstamp: string;
@@ -160,8 +160,8 @@ export interface KvRangeChanges<T> {
 export interface OpenOptions {
   /** Refuse writes; the file must be there. */
   readOnly?: boolean;
-  /** When a write counts as done. `"full"` (as without it): when it is on stable storage. `"relaxed"`: when the operating
-   * system has it, so that a power cut may take the last writes, though never a part of one. */
+  /** When a write counts as done. `"full"` (as without it): when it is on stable storage. `"relaxed"`: when the
+   * operating system has it, so that a power cut may take the last writes, though never a part of one. */
   durability?: "full" | "relaxed";
   /** Memory for pages of the file, KiB for each connection; without it: 16384. */
   cacheSize?: number;
@@ -177,8 +177,8 @@ export interface OpenOptions {
   http?: 1 | 2;
 }
 
-/** The entries of a list, one by one. Ends by itself and needs no closing; one that was left with `break` goes on where it
- * was when it is iterated again.
+/** The entries of a list, one by one. Ends by itself and needs no closing; one that was left with `break` goes on
+ * where it was when it is iterated again.
  *
  * @example
  * ```ts
@@ -188,8 +188,8 @@ export interface OpenOptions {
  * ```
  */
 export interface KvListIterator<T> extends AsyncIterableIterator<KvEntry<T>> {
-  /** Where the iterator stands: text that a later list can go on from. `""` when it has come to its end. Throws an Error
-   * before the first entry, unless the list was itself begun with a cursor. */
+  /** Where the iterator stands: text that a later list can go on from. `""` when it has come to its end. Throws an
+   * Error before the first entry, unless the list was itself begun with a cursor. */
   get cursor(): string;
   /** The next entry. Rejects with a TypeError for a selector or cursor that cannot be, and as {@link Kv.get} does. */
   next(): Promise<IteratorResult<KvEntry<T>, undefined>>;
@@ -214,8 +214,8 @@ export interface KvListIterator<T> extends AsyncIterableIterator<KvEntry<T>> {
 export interface AtomicOperation {
   /** Commit only if these entries have not changed. */
   check(...checks: AtomicCheck[]): this;
-  /** Adds changes. Throws a TypeError for a type that does not exist, for a change without the value it needs, and for an
-   * expiry that cannot be. */
+  /** Adds changes. Throws a TypeError for a type that does not exist, for a change without the value it needs, and for
+   * an expiry that cannot be. */
   mutate(...mutations: KvMutation[]): this;
   /** Adds `n` (0 to 2^64 − 1) to the counter of a key, modulo 2^64.
    *
@@ -237,16 +237,16 @@ export interface AtomicOperation {
   /** Puts a message into the queue. */
   enqueue(value: unknown, options?: KvEnqueueOptions): this;
   /** Commits. Resolves, when it is durable, to what {@link KvCommitResult} holds, or to `{ ok: false }` when a check
-   * failed. Rejects with a TypeError when a key, a value or a number of them exceeds its limit, or when a counter meets
-   * something else, otherwise as {@link Kv.set}; then nothing was written. May be called again: everything is then done
-   * once more. */
+   * failed. Rejects with a TypeError when a key, a value or a number of them exceeds its limit, or when a counter
+   * meets something else, otherwise as {@link Kv.set}; then nothing was written. May be called again: everything is
+   * then done once more. */
   commit(): Promise<KvCommitResult | KvCommitError>;
 }
 
 /** An open database, as {@link openKv} returns it.
  *
- * Every method rejects with a `BadResource` error once it is closed, with a TypeError for an argument that cannot be, and
- * with a {@link KvError} whose `code` says what was wrong when the file, the disk or the server fails.
+ * Every method rejects with a `BadResource` error once it is closed, with a TypeError for an argument that cannot be,
+ * and with a {@link KvError} whose `code` says what was wrong when the file, the disk or the server fails.
  */
 export interface Kv extends Disposable {
   /** The entry of a key.
@@ -257,7 +257,10 @@ export interface Kv extends Disposable {
    * if (versionstamp === null) console.log("no such user");
    * ```
    */
-  get<T = unknown>(key: KvKey, options?: { consistency?: KvConsistencyLevel; encoded?: false }): Promise<KvEntryMaybe<T>>;
+  get<T = unknown>(
+    key: KvKey,
+    options?: { consistency?: KvConsistencyLevel; encoded?: false },
+  ): Promise<KvEntryMaybe<T>>;
   /** The entry of a key with its value as it is stored. */
   get(key: KvKey, options: { consistency?: KvConsistencyLevel; encoded: true }): Promise<KvEntryMaybe<EncodedValue>>;
 
@@ -280,8 +283,9 @@ export interface Kv extends Disposable {
 
   /** Stores a value, whatever was there; resolves when it is durable.
    *
-   * A value is anything that structured clone takes (functions, symbols and shared memory are refused with a TypeError),
-   * at most 65,536 bytes when encoded. A `Uint8Array` is stored as its bytes, a {@link KvU64} as a counter.
+   * A value is anything that structured clone takes (functions, symbols and shared memory are refused with a
+   * TypeError), at most 65,536 bytes when encoded. A `Uint8Array` is stored as its bytes, a {@link KvU64} as a
+   * counter.
    *
    * `expireIn`: the milliseconds after which the entry is gone, a non-negative integer.
    *
@@ -296,9 +300,9 @@ export interface Kv extends Disposable {
   /** Removes an entry, if there is one; resolves when that is durable. */
   delete(key: KvKey): Promise<void>;
 
-  /** Goes through the entries that a selector selects, in the order of their keys. Throws a TypeError for something that
-   * is no selector, and an Error for a limit or a batch size that is no positive integer; whatever else is wrong rejects
-   * the first `next()`.
+  /** Goes through the entries that a selector selects, in the order of their keys. Throws a TypeError for something
+   * that is no selector, and an Error for a limit or a batch size that is no positive integer; whatever else is wrong
+   * rejects the first `next()`.
    *
    * @example
    * ```ts
@@ -321,9 +325,9 @@ export interface Kv extends Disposable {
    */
   enqueue(value: unknown, options?: KvEnqueueOptions): Promise<KvCommitResult>;
 
-  /** Has messages of the queue handled. A message whose handler throws or rejects comes again as its schedule says, and is
-   * reported on standard error. Keeps the process alive. Resolves when the database is closed; rejects with an Error when
-   * it was closed before, and with a {@link KvError} when listening fails for good.
+  /** Has messages of the queue handled. A message whose handler throws or rejects comes again as its schedule says,
+   * and is reported on standard error. Keeps the process alive. Resolves when the database is closed; rejects with an
+   * Error when it was closed before, and with a {@link KvError} when listening fails for good.
    *
    * Over the network it needs a server that has a queue for it, as tuplet's has.
    *
@@ -346,9 +350,9 @@ export interface Kv extends Disposable {
   atomic(): AtomicOperation;
 
   /** Tells the entries of up to ten keys now, and whenever one of them has changed, by whomever: all of them, of one
-   * moment. Changes that come faster than they are read are merged. Expiry is a change. The stream ends when the database
-   * is closed; cancelling it (leaving a `for await`) ends the watch. `raw` is accepted and changes nothing. Throws a
-   * TypeError for keys that cannot be.
+   * moment. Changes that come faster than they are read are merged. Expiry is a change. The stream ends when the
+   * database is closed; cancelling it (leaving a `for await`) ends the watch. `raw` is accepted and changes nothing.
+   * Throws a TypeError for keys that cannot be.
    *
    * @example
    * ```ts
@@ -363,8 +367,8 @@ export interface Kv extends Disposable {
   ): ReadableStream<{ [K in keyof T]: KvEntryMaybe<T[K]> }>;
 
   /** Tells what changes among all the keys of a selector, those to come included. To keep a copy of a range, list it
-   * whenever `reread` is true, as it is at first, and apply the entries of every other delivery. Throws a TypeError for a
-   * selector that cannot be.
+   * whenever `reread` is true, as it is at first, and apply the entries of every other delivery. Throws a TypeError
+   * for a selector that cannot be.
    *
    * Best used by the process that writes the range, or through a server: what another process writes into the file is
    * told as `reread` only.
@@ -383,14 +387,15 @@ export interface Kv extends Disposable {
    * `BadResource` error when it is closed already. */
   close(): void;
 
-  /** A symbol that stands for the versionstamp of the commit, as the last part of a key to `set`: the entry's key then ends
-   * with the versionstamp as a string of 20 digits, larger than those of all commits before. */
+  /** A symbol that stands for the versionstamp of the commit, as the last part of a key to `set`: the entry's key then
+   * ends with the versionstamp as a string of 20 digits, larger than those of all commits before. */
   commitVersionstamp(): symbol;
 
   /** As {@link Kv.close}, but may be called again: `using kv = await openKv()`. */
   [Symbol.dispose](): void;
 
-  /** As {@link Kv.close}, but may be called again; resolves when the file is closed: `await using kv = await openKv()`. */
+  /** As {@link Kv.close}, but may be called again; resolves when the file is closed: `await using kv = await
+   * openKv()`. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 

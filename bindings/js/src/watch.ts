@@ -6,8 +6,8 @@ import type { KvEntryMaybe, KvKey, KvListSelector, KvRangeChanges, KvWatchRangeO
 
 const changesMax = 10_000;
 
-/** A stream of what `next` resolves to, until that is null; `close` is called once, whatever ends it. readAhead: how many
- * deliveries are fetched before they are asked for. */
+/** A stream of what `next` resolves to, until that is null; `close` is called once, whatever ends it. readAhead: how
+ * many deliveries are fetched before they are asked for. */
 function streamOf<T>(next: () => Promise<T | null>, close: () => void, readAhead: number): ReadableStream<T> {
   return new ReadableStream<T>({
     async pull(controller) {

@@ -130,6 +130,15 @@ export default {
     await kv.set(["b"], 2);
     return newest(reader, [1, 2]);
   },
+  "with raw, a deletion of nothing": async ({ kv }) => {
+    const reader = kv.watch([["a"]], { raw: true }).getReader();
+    await reader.read();
+    const next = reader.read().then(() => "told");
+    await kv.delete(["a"]);
+    const told = await Promise.race([next, new Promise((resolve) => setTimeout(resolve, 500, "not told"))]);
+    await reader.cancel();
+    return told;
+  },
   "changes are merged": async ({ kv }) => {
     const reader = kv.watch([["a"]]).getReader();
     await reader.read();
