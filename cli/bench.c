@@ -292,6 +292,8 @@ const tp_cli_command tp_cli_bench = {
             "  list       lists some keys that follow each other\n"
             "  watch      writes a key that all others watch; an operation is one of them being\n"
             "             told, and the next write begins when all have been\n"
+            "  queue      puts a message into the queue, waits until it is delivered, and\n"
+            "             finishes it; not on a database whose queue is in use\n"
             "\n" TP_CLI_DATABASE_HELP "\n"
             "      --versus DB        a second database: both are measured by turns, and the\n"
             "                         ratio printed, slice by slice and the median\n"

@@ -248,6 +248,14 @@ static bool check(const tp_cli_context *context, const tp_cli_bench_options *opt
     (void)tp_cli_fail_usage(&tp_cli_bench, "--reuse needs the --name of what an earlier run has kept");
     return false;
   }
+  for (size_t i = 0; i < options->workload_count; i++) {
+    bool is_far = is_url(context->db_path) || (options->versus_path != NULL && is_url(options->versus_path));
+    if (options->workloads[i] != TP_BENCH_QUEUE || !is_far || plan->thread_count == 1) continue;
+    (void)tp_cli_fail_usage(&tp_cli_bench,
+                            "queue takes one of the --threads, not %u: any may get each message",
+                            plan->thread_count);
+    return false;
+  }
   if (!check_target(options, context->db_path)) return false;
   return options->versus_path == NULL || check_target(options, options->versus_path);
 }

@@ -26,7 +26,7 @@ FOLDERS = re.compile(r"^(D|DIR|FOLDER)$")
 CHOICES = {"encoding": ["text", "json", "bytes", "v8", "le64"]}
 # What stands right after a command and is neither an option nor a file.
 OPERANDS = {
-    "bench": ["get", "getmany", "set", "mixed", "transfer", "sum", "list", "watch"],
+    "bench": ["get", "getmany", "set", "mixed", "transfer", "sum", "list", "watch", "queue"],
     "codec": ["key", "value"],
 }
 

@@ -43,6 +43,16 @@ int64_t tp_bench_worker_due_ns(const tp_bench_worker *worker) {
   return pace->interval_ns > 0 ? pace->start_ns + (int64_t)(pace->interval_ns * (double)pace->begun) : 0;
 }
 
+void tp_bench_worker_sleep_until(tp_bench_worker *worker, int64_t due_ns) {
+  enum { STEP_NS = 100000000 };
+  for (int64_t now_ns = tp_bench_now_ns(); now_ns < due_ns && tp_bench_worker_goes_on(worker, now_ns);
+       now_ns = tp_bench_now_ns()) {
+    int64_t until_ns = due_ns - now_ns < STEP_NS ? due_ns : now_ns + STEP_NS;
+    struct timespec until = {.tv_sec = until_ns / 1000000000, .tv_nsec = until_ns % 1000000000};
+    (void)clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
+  }
+}
+
 bool tp_bench_worker_begin(tp_bench_worker *worker, tp_bench_task *task, int64_t now_ns) {
   if (!tp_bench_task_begin(task, &worker->desk)) return false;
   int64_t due_ns = tp_bench_worker_due_ns(worker);
@@ -65,8 +75,8 @@ void tp_bench_worker_count(tp_bench_worker *worker, int64_t from_ns, int64_t now
 tp_bench_step tp_bench_worker_answer(tp_bench_worker *worker, tp_bench_task *task,
                                      const tp_bench_answer *answer, int64_t now_ns) {
   tp_bench_step step = tp_bench_task_continue(task, &worker->desk, answer);
-  if (step == TP_BENCH_STEP_DONE && worker->desk.workload != TP_BENCH_WATCH)
-    tp_bench_worker_count(worker, task->from_ns, now_ns);
+  bool is_told = worker->desk.workload == TP_BENCH_WATCH || worker->desk.workload == TP_BENCH_QUEUE;
+  if (step == TP_BENCH_STEP_DONE && !is_told) tp_bench_worker_count(worker, task->from_ns, now_ns);
   return step;
 }
 

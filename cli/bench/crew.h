@@ -83,11 +83,14 @@ bool tp_bench_worker_goes_on(const tp_bench_worker *worker, int64_t now_ns);
 /* When the next operation is due; 0 without a fixed rate. */
 int64_t tp_bench_worker_due_ns(const tp_bench_worker *worker);
 
+/* For threads that may block: sleeps until then, or until the time is over. */
+void tp_bench_worker_sleep_until(tp_bench_worker *worker, int64_t due_ns);
+
 /* Begins an operation, the one that is due; false when there is nothing left. */
 bool tp_bench_worker_begin(tp_bench_worker *worker, tp_bench_task *task, int64_t now_ns);
 
-/* Counts an operation that has ended well. Of WATCH it is one that a watcher was told of; of the others
- * tp_bench_worker_answer does it. */
+/* Counts an operation that has ended well: of WATCH that a watcher is told, of QUEUE that a message comes; of
+ * the others tp_bench_worker_answer does it. */
 void tp_bench_worker_count(tp_bench_worker *worker, int64_t from_ns, int64_t now_ns);
 
 /* Takes an answer; counts the operation when it has ended. */

@@ -2,6 +2,8 @@
 #include "exchange.h"
 
 #include "answer.h"
+#include "base/clock.h"
+#include "letter.h"
 #include "wire/client.h"
 
 enum { ARENA_SIZE = 4096, WRITE_ANSWER_SIZE_MAX = 4096 };
@@ -102,6 +104,16 @@ static void encode_write(tp_bench_exchange *exchange, tp_bench_desk *desk, const
   tp_atomic_write_encode(&exchange->body, &write);
 }
 
+static void encode_enqueue(tp_bench_exchange *exchange, const tp_bench_data *data,
+                           const tp_bench_request *request) {
+  tp_clock clock = tp_clock_system();
+  tp_buffer_clear(&exchange->keys); /* which has room, and no use here */
+  tp_bench_letter_put(data, request->numbers[0], &exchange->keys);
+  tp_enqueue enqueue = {.payload = tp_buffer_view(&exchange->keys), .due_at_ms = tp_clock_unix_ms(&clock)};
+  tp_write write = {.enqueues = &enqueue, .enqueue_count = 1};
+  if (!exchange->keys.failed) tp_atomic_write_encode(&exchange->body, &write);
+}
+
 static bool is_read(const tp_bench_request *request) {
   return request->type == TP_BENCH_REQUEST_READ || request->type == TP_BENCH_REQUEST_LIST;
 }
@@ -116,8 +128,15 @@ bool tp_bench_exchange_encode(tp_bench_exchange *exchange, tp_bench_desk *desk,
     encode_read(exchange, desk->data, request);
     call->path = TP_BENCH_SNAPSHOT_READ;
     call->answer_size_max = tp_snapshot_read_output_size_max(exchange->ranges, exchange->range_count);
+  } else if (request->type == TP_BENCH_REQUEST_FINISH) {
+    tp_queue_finish_encode(&exchange->body, request->id, request->attempt, true);
+    call->path = TP_BENCH_QUEUE_FINISH;
+    call->answer_size_max = WRITE_ANSWER_SIZE_MAX;
   } else {
-    encode_write(exchange, desk, request);
+    if (request->type == TP_BENCH_REQUEST_ENQUEUE)
+      encode_enqueue(exchange, desk->data, request);
+    else
+      encode_write(exchange, desk, request);
     call->path = TP_BENCH_ATOMIC_WRITE;
     call->answer_size_max = WRITE_ANSWER_SIZE_MAX;
   }
@@ -163,6 +182,8 @@ void tp_bench_exchange_decode(tp_bench_exchange *exchange, const tp_bench_reques
   ret_answer->row_count = 0;
   if (call->status != 200)
     ret_answer->status = tp_bench_answer_refused(call, &ret_answer->error);
+  else if (request->type == TP_BENCH_REQUEST_FINISH)
+    ret_answer->status = TUPLET_OK;
   else if (is_read(request))
     ret_answer->status = decode_read(exchange, request, call, ret_answer);
   else

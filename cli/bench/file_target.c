@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/status.h"
+#include "file_queue.h"
 #include "file_watch.h"
 
 #include <stdio.h>
@@ -141,22 +142,11 @@ static void carry_out(file_hand *hand, const tp_bench_request *request, tp_bench
 
 /* ---- A thread ---- */
 
-/* Until then, or until the time is over. */
-static void sleep_until(tp_bench_worker *worker, int64_t due_ns) {
-  enum { STEP_NS = 100000000 };
-  for (int64_t now_ns = tp_bench_now_ns(); now_ns < due_ns && tp_bench_worker_goes_on(worker, now_ns);
-       now_ns = tp_bench_now_ns()) {
-    int64_t until_ns = due_ns - now_ns < STEP_NS ? due_ns : now_ns + STEP_NS;
-    struct timespec until = {.tv_sec = until_ns / 1000000000, .tv_nsec = until_ns % 1000000000};
-    (void)clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
-  }
-}
-
 static bool operate(file_hand *hand) {
   tp_bench_worker *worker = hand->worker;
   tp_bench_task task;
   tp_bench_answer answer;
-  sleep_until(worker, tp_bench_worker_due_ns(worker));
+  tp_bench_worker_sleep_until(worker, tp_bench_worker_due_ns(worker));
   int64_t now_ns = tp_bench_now_ns();
   if (!tp_bench_worker_goes_on(worker, now_ns) || !tp_bench_worker_begin(worker, &task, now_ns)) return false;
   tp_bench_step step;
@@ -179,6 +169,10 @@ static void work(void *context, tp_bench_worker *worker) {
   bool is_watching = worker->desk.workload == TP_BENCH_WATCH;
   if (is_watching && worker->index > 0) {
     tp_bench_file_watch_work(&target->watch, target->db, worker);
+    return;
+  }
+  if (worker->desk.workload == TP_BENCH_QUEUE) {
+    tp_bench_file_queue_work(target->db, worker);
     return;
   }
   file_hand hand = {.db = target->db, .worker = worker, .watch = &target->watch};

@@ -13,6 +13,7 @@ typedef enum tp_bench_workload {
   TP_BENCH_SUM,      /* all add to one key */
   TP_BENCH_LIST,
   TP_BENCH_WATCH, /* one writes, all others are told */
+  TP_BENCH_QUEUE, /* messages are put into the queue, delivered and finished */
   TP_BENCH_WORKLOAD_COUNT,
   /* Not to be chosen: what stands before and after. */
   TP_BENCH_FILL = TP_BENCH_WORKLOAD_COUNT,

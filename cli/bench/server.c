@@ -97,6 +97,10 @@ static tuplet_status perform(metadata_exchange *exchange, const tp_bench_place *
   long http_status = 0;
   (void)curl_easy_getinfo(exchange->curl, CURLINFO_RESPONSE_CODE, &http_status);
   if (http_status != 200) return refuse(exchange, http_status, error);
+  struct curl_header *extensions;
+  server->has_queue =
+      curl_easy_header(exchange->curl, "tuplet-extensions", 0, CURLH_HEADER, -1, &extensions) == CURLHE_OK &&
+      strstr(extensions->value, "queue/1") != NULL;
   tp_clock clock = tp_clock_system();
   return tp_remote_session_parse(tp_buffer_view(&exchange->answer), place->path, tp_clock_unix_ms(&clock),
                                  NULL, &server->session, error);
@@ -159,7 +163,8 @@ static void set_header(const tp_buffer *texts, size_t start, tp_bench_header *he
 }
 
 static tuplet_status make_head(tp_bench_server *server, const url_parts *endpoint, tuplet_error *error) {
-  static const char *const names[TP_BENCH_PATH_COUNT] = {"/snapshot_read", "/atomic_write", "/watch"};
+  static const char *const names[TP_BENCH_PATH_COUNT] = {"/snapshot_read", "/atomic_write", "/watch",
+                                                         "/queue_listen", "/queue_finish"};
   const tp_remote_session *session = server->session;
   tp_buffer *texts = &server->texts;
   size_t paths[TP_BENCH_PATH_COUNT];

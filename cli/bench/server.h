@@ -23,6 +23,7 @@ typedef struct tp_bench_server {
   struct sockaddr_storage address;
   socklen_t address_size;
   SSL_CTX *tls;             /* NULL: in clear */
+  bool has_queue;           /* for listeners over the network: the extension queue/1 */
   atomic_bool speaks_http2; /* what the connections have come to speak; of any thread */
 } tp_bench_server;
 

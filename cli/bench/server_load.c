@@ -6,13 +6,18 @@
  *
  * Where watches are measured, there is a lane more, with the one slot that writes; on the others there are
  * watchers in place of slots, and an operation is one of them being told. Without a fixed rate the next write
- * begins when all have been. */
+ * begins when all have been.
+ *
+ * Where the queue is measured, the lane more listens. A slot puts a message into the queue, waits until the
+ * listener has it, and finishes it; its operation is over when the message comes. */
 #include "server_load.h"
 
 #include "base/alloc.h"
 #include "base/status.h"
 #include "connection.h"
 #include "exchange.h"
+#include "letter.h"
+#include "queue_listener.h"
 #include "watcher.h"
 #include "waves.h"
 
@@ -29,8 +34,9 @@ enum { TICK_MS = 20, BARREN_ENDS_MAX = 3 };
 typedef struct server_load server_load;
 typedef struct server_lane server_lane;
 
-/* IDLE -> BUSY -> IDLE; or BUSY -> WAITING -> BUSY, while the connection is made anew */
-typedef enum slot_state { SLOT_IDLE, SLOT_BUSY, SLOT_WAITING } slot_state;
+/* IDLE -> BUSY -> IDLE; or BUSY -> WAITING -> BUSY, while the connection is made anew; of queues
+ * BUSY -> EXPECTING -> BUSY, between a message's being taken by the server and its delivery */
+typedef enum slot_state { SLOT_IDLE, SLOT_BUSY, SLOT_WAITING, SLOT_EXPECTING } slot_state;
 
 typedef struct server_slot {
   tp_bench_call call;
@@ -38,6 +44,8 @@ typedef struct server_slot {
   tp_bench_exchange exchange;
   server_lane *lane;
   slot_state state;
+  size_t ordinal;           /* of queues, as the rest of these: its number among all */
+  tp_buffer message_id;     /* of the message that was delivered; empty before */
   struct server_slot *next; /* of the idle */
 } server_slot;
 
@@ -54,6 +62,7 @@ struct server_lane {
   server_load *load;
   server_slot *slots;
   unsigned slot_count;
+  tp_bench_queue_listener listener; /* of the lane that listens */
   server_watcher *watchers;
   unsigned watcher_count;
   bool is_counted;   /* among those that have been opened */
@@ -78,6 +87,9 @@ struct server_load {
   unsigned watcher_count, primed_count;
   unsigned behind_count; /* that have not been told of the last write */
   server_slot *answered; /* the slot whose write has been answered, and waits for them */
+  bool listens;          /* the last lane listens to the queue */
+  server_slot **slots;   /* then: all, by ordinal */
+  size_t slot_count;
   int64_t answered_ns;   /* when something happened last */
   unsigned barren_count; /* connections that ended without an answer, one after the other */
   bool is_ready;
@@ -162,6 +174,18 @@ static void send_request(server_slot *slot) {
   fail(load, TUPLET_NOMEM, "asking", "out of memory");
 }
 
+/* Tells the server that the message which was delivered is handled. */
+static void finish_message(server_slot *slot) {
+  slot->task.request.type = TP_BENCH_REQUEST_FINISH;
+  slot->task.request.id = tp_buffer_view(&slot->message_id);
+  send_request(slot);
+}
+
+static void await_delivery(server_slot *slot) {
+  slot->state = SLOT_EXPECTING;
+  if (slot->message_id.size > 0) finish_message(slot); /* it was quicker than the answer */
+}
+
 static void on_done(tp_bench_call *call, const char *problem) {
   server_slot *slot = (server_slot *)call; /* its first member */
   server_load *load = slot->lane->load;
@@ -178,6 +202,10 @@ static void on_done(tp_bench_call *call, const char *problem) {
     tp_bench_step step = tp_bench_worker_answer(load->worker, &slot->task, &answer, now_ns);
     if (step == TP_BENCH_STEP_MORE && tp_bench_worker_goes_on(load->worker, now_ns)) {
       send_request(slot);
+      return;
+    }
+    if (step == TP_BENCH_STEP_DONE && slot->task.request.type == TP_BENCH_REQUEST_ENQUEUE) {
+      await_delivery(slot);
       return;
     }
     finish_write(slot, step == TP_BENCH_STEP_DONE);
@@ -220,6 +248,10 @@ static void feed(server_load *load) {
     if (load->watcher_count > 0) {
       tp_bench_waves_note(load->waves, load->worker->desk.sequence, slot->task.from_ns);
       load->behind_count = load->watcher_count;
+    }
+    if (load->listens) {
+      slot->task.request.numbers[0] = load->worker->desk.sequence * load->slot_count + slot->ordinal;
+      tp_buffer_clear(&slot->message_id);
     }
     send_request(slot);
   }
@@ -268,8 +300,8 @@ static void on_number(tp_bench_watcher *base, uint64_t number) {
   feed(load);
 }
 
-static void on_watch_end(tp_bench_watcher *base, const tuplet_error *error) {
-  server_watcher *watcher = (server_watcher *)base;
+static void on_watch_end(tp_bench_stream *stream, const tuplet_error *error) {
+  server_watcher *watcher = (server_watcher *)stream;
   server_load *load = watcher->lane->load;
   watcher->is_running = false;
   if (!load->is_ending) fail(load, error->status, "watching", error->message);
@@ -278,8 +310,8 @@ static void on_watch_end(tp_bench_watcher *base, const tuplet_error *error) {
 static void start_watchers(server_lane *lane) {
   for (unsigned i = 0; i < lane->watcher_count; i++) {
     server_watcher *watcher = &lane->watchers[i];
-    tp_bench_watcher_prepare(&watcher->base);
-    watcher->is_running = tp_bench_connection_start(&lane->connection, &watcher->base.call);
+    tp_bench_stream_prepare(&watcher->base.stream);
+    watcher->is_running = tp_bench_connection_start(&lane->connection, &watcher->base.stream.call);
     if (!watcher->is_running)
       fail(lane->load, TUPLET_IO, "watching", "it takes no more requests on a connection");
   }
@@ -291,6 +323,57 @@ static void lose_watchers(server_lane *lane, const char *problem) {
       fault(lane->load, TUPLET_IO, "a watch was lost: ", problem);
     lane->watchers[i].is_running = false;
   }
+}
+
+/* ---- The queue ---- */
+
+static server_lane *lane_of(tp_bench_stream *stream) {
+  return (server_lane *)(void *)((char *)stream - offsetof(server_lane, listener));
+}
+
+/* A message has come, the one that a slot waits for. Others are not ours to finish: they go back when the
+ * stream ends. */
+static void on_letter(tp_bench_queue_listener *listener, const tp_message *message) {
+  server_load *load = lane_of(&listener->stream)->load;
+  int64_t now_ns = tp_bench_now_ns();
+  uint64_t number;
+  load->answered_ns = now_ns;
+  load->barren_count = 0;
+  lane_of(&listener->stream)->has_answered = true;
+  if (!tp_bench_letter_read(load->worker->desk.data, message->payload, &number)) {
+    fail(load, TUPLET_UNSUPPORTED, "listening at", "there are messages of others in its queue");
+    return;
+  }
+  server_slot *slot = load->slots[number % load->slot_count];
+  tp_bench_request *request = &slot->task.request;
+  if (slot->state == SLOT_IDLE || request->type != TP_BENCH_REQUEST_ENQUEUE ||
+      request->numbers[0] != number || slot->message_id.size > 0) {
+    fault(load, TUPLET_IO, "a message came that is not waited for", "");
+    return;
+  }
+  tp_buffer_append(&slot->message_id, message->id.data, message->id.size);
+  request->attempt = message->attempt;
+  if (slot->message_id.failed) {
+    fail(load, TUPLET_NOMEM, "listening at", "out of memory");
+    return;
+  }
+  tp_bench_worker_count(load->worker, slot->task.from_ns, now_ns);
+  if (slot->state == SLOT_EXPECTING) finish_message(slot);
+}
+
+static void on_listener_end(tp_bench_stream *stream, const tuplet_error *error) {
+  server_load *load = lane_of(stream)->load;
+  if (!load->is_ending || load->busy_count > 0) fail(load, error->status, "listening at", error->message);
+}
+
+static void start_listener(server_lane *lane) {
+  tp_bench_stream_prepare(&lane->listener.stream);
+  if (!tp_bench_connection_start(&lane->connection, &lane->listener.stream.call))
+    fail(lane->load, TUPLET_IO, "listening at", "it takes no requests");
+}
+
+static bool is_last(const server_lane *lane) {
+  return lane == &lane->load->lanes[lane->load->lane_count - 1];
 }
 
 /* ---- What the loop tells ---- */
@@ -309,6 +392,7 @@ static void on_open(tp_bench_connection *connection) {
     if (lane->slots[i].state == SLOT_WAITING) start(&lane->slots[i]);
   }
   start_watchers(lane);
+  if (load->listens && is_last(lane)) start_listener(lane);
   if (!lane->is_counted) load->open_count++;
   lane->is_counted = true;
   begin_when_ready(load);
@@ -381,6 +465,7 @@ static bool init_slots(server_lane *lane) {
     slot->lane = lane;
     slot->call.on_done = on_done;
     tp_buffer_init(&slot->call.answer, NULL);
+    tp_buffer_init(&slot->message_id, NULL);
     tp_bench_exchange_init(&slot->exchange);
   }
   return true;
@@ -394,7 +479,7 @@ static bool init_watchers(server_lane *lane) {
     server_watcher *watcher = &lane->watchers[i];
     watcher->lane = lane;
     watcher->base.on_number = on_number;
-    watcher->base.on_end = on_watch_end;
+    watcher->base.stream.on_end = on_watch_end;
     if (!tp_bench_watcher_init(&watcher->base, desk->data, desk->own_key)) return false;
   }
   return true;
@@ -405,11 +490,15 @@ static bool init_lane(server_load *load, server_lane *lane, tp_bench_server *ser
   lane->load = load;
   tp_bench_connection_init(&lane->connection, server, &owner);
   bool is_watching = load->worker->desk.workload == TP_BENCH_WATCH;
-  bool writes = lane == &load->lanes[load->lane_count - 1];
-  lane->slot_count = !is_watching ? load->in_flight : writes ? 1 : 0;
+  bool writes = is_last(lane);
+  bool is_listener = load->listens && is_last(lane);
+  lane->slot_count = is_listener ? 0 : !is_watching ? load->in_flight : writes ? 1 : 0;
   lane->watcher_count = is_watching && !writes ? load->in_flight : 0;
   load->watcher_count += lane->watcher_count;
-  return init_slots(lane) && init_watchers(lane);
+  lane->listener.on_letter = on_letter;
+  lane->listener.stream.on_end = on_listener_end;
+  return init_slots(lane) && init_watchers(lane) &&
+         tp_bench_queue_listener_init(&lane->listener, TUPLET_LISTEN_IN_FLIGHT_MAX);
 }
 
 /* Slots of one number after those of the other, so that work is spread over the lanes. */
@@ -430,6 +519,13 @@ static bool init(server_load *load, tp_bench_server *server) {
     if (!init_lane(load, &load->lanes[i], server)) return false;
   }
   queue_slots(load);
+  load->slots =
+      tp_alloc_array_zeroed(NULL, (size_t)load->lane_count * load->in_flight, sizeof(server_slot *));
+  if (load->slots == NULL) return false;
+  for (server_slot *slot = load->first_idle; slot != NULL; slot = slot->next) {
+    slot->ordinal = load->slot_count;
+    load->slots[load->slot_count++] = slot;
+  }
   return true;
 }
 
@@ -438,16 +534,19 @@ static void done(server_load *load) {
     server_lane *lane = &load->lanes[i];
     for (unsigned j = 0; lane->slots != NULL && j < lane->slot_count; j++) {
       tp_buffer_done(&lane->slots[j].call.answer);
+      tp_buffer_done(&lane->slots[j].message_id);
       tp_bench_exchange_done(&lane->slots[j].exchange);
     }
     tp_free(NULL, lane->slots);
     for (unsigned j = 0; lane->watchers != NULL && j < lane->watcher_count; j++)
       tp_bench_watcher_done(&lane->watchers[j].base);
     tp_free(NULL, lane->watchers);
+    tp_bench_queue_listener_done(&lane->listener);
     tp_bench_connection_done(&lane->connection);
   }
   tp_free(NULL, load->lanes);
   tp_free(NULL, load->waves);
+  tp_free(NULL, load->slots);
   if (load->timer_fd >= 0) (void)close(load->timer_fd);
 }
 
@@ -469,9 +568,12 @@ static bool start_loop(server_load *load) {
 
 void tp_bench_server_load(tp_bench_server *server, tp_bench_worker *worker, unsigned connection_count,
                           unsigned in_flight) {
-  bool is_watching = worker->desk.workload == TP_BENCH_WATCH;
-  server_load load = {
-      .worker = worker, .lane_count = connection_count + (is_watching ? 1 : 0), .in_flight = in_flight};
+  bool listens = worker->desk.workload == TP_BENCH_QUEUE;
+  bool has_one_more = listens || worker->desk.workload == TP_BENCH_WATCH;
+  server_load load = {.worker = worker,
+                      .lane_count = connection_count + (has_one_more ? 1 : 0),
+                      .in_flight = in_flight,
+                      .listens = listens};
   (void)prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL); /* a fixed rate wakes when it says */
   load.answered_ns = tp_bench_now_ns();
   if (!init(&load, server) || !start_loop(&load)) {

@@ -42,6 +42,11 @@ static tuplet_status prepare(tp_bench_target *base, int64_t needed_ms, tuplet_er
 static void work(void *context, tp_bench_worker *worker) {
   server_target *target = context;
   const tp_bench_plan *plan = target->base.data->plan;
+  if (worker->desk.workload == TP_BENCH_QUEUE && !target->server.has_queue) {
+    (void)tp_fail(&worker->error, TUPLET_UNSUPPORTED,
+                  "the server delivers no messages over the network (it lacks tuplet's extension queue/1)");
+    return;
+  }
   unsigned share = plan->connection_count / plan->thread_count;
   unsigned rest = plan->connection_count % plan->thread_count;
   tp_bench_server_load(&target->server, worker, share + (worker->index < rest ? 1 : 0), plan->in_flight);

@@ -9,16 +9,17 @@
 enum { MIXED_READS = 4, MIXED_ALL = 5, AMOUNT_MAX = 100 };
 
 const char *tp_bench_workload_name(tp_bench_workload workload) {
-  static const char *const names[TP_BENCH_WORKLOAD_COUNT] = {"get",      "getmany", "set",  "mixed",
-                                                             "transfer", "sum",     "list", "watch"};
+  static const char *const names[TP_BENCH_WORKLOAD_COUNT] = {"get", "getmany", "set",   "mixed", "transfer",
+                                                             "sum", "list",    "watch", "queue"};
   return workload < TP_BENCH_WORKLOAD_COUNT ? names[workload] : NULL;
 }
 
 bool tp_bench_workload_needs_keys(tp_bench_workload workload) {
-  return workload != TP_BENCH_SUM && workload != TP_BENCH_WATCH;
+  return workload != TP_BENCH_SUM && workload != TP_BENCH_WATCH && workload != TP_BENCH_QUEUE;
 }
 
 uint64_t tp_bench_workload_key_count(tp_bench_workload workload, const tp_bench_plan *plan) {
+  if (workload == TP_BENCH_QUEUE) return 0;
   if (workload == TP_BENCH_SUM) return 1;
   return workload == TP_BENCH_WATCH ? plan->thread_count : plan->key_count;
 }
@@ -62,8 +63,8 @@ bool tp_bench_task_begin(tp_bench_task *task, tp_bench_desk *desk) {
       [TP_BENCH_SET] = TP_BENCH_REQUEST_SET,       [TP_BENCH_MIXED] = TP_BENCH_REQUEST_READ,
       [TP_BENCH_TRANSFER] = TP_BENCH_REQUEST_READ, [TP_BENCH_SUM] = TP_BENCH_REQUEST_SUM,
       [TP_BENCH_LIST] = TP_BENCH_REQUEST_LIST,     [TP_BENCH_WATCH] = TP_BENCH_REQUEST_SET,
-      [TP_BENCH_FILL] = TP_BENCH_REQUEST_FILL,     [TP_BENCH_AUDIT] = TP_BENCH_REQUEST_READ,
-      [TP_BENCH_CLEAR] = TP_BENCH_REQUEST_CLEAR};
+      [TP_BENCH_QUEUE] = TP_BENCH_REQUEST_ENQUEUE, [TP_BENCH_FILL] = TP_BENCH_REQUEST_FILL,
+      [TP_BENCH_AUDIT] = TP_BENCH_REQUEST_READ,    [TP_BENCH_CLEAR] = TP_BENCH_REQUEST_CLEAR};
   tp_bench_request *request = &task->request;
   const tp_bench_plan *plan = desk->data->plan;
   request->type = types[desk->workload];
@@ -94,6 +95,7 @@ bool tp_bench_task_begin(tp_bench_task *task, tp_bench_desk *desk) {
     request->is_number = true;
     request->numbers[0] = ++desk->sequence;
     return true;
+  case TP_BENCH_QUEUE: request->numbers[0] = ++desk->sequence; return true;
   case TP_BENCH_FILL:
   case TP_BENCH_AUDIT:
   case TP_BENCH_CLEAR: return take_keys(desk, request);

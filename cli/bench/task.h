@@ -17,6 +17,8 @@ typedef enum tp_bench_request_type {
   TP_BENCH_REQUEST_SET,      /* keys[0], numbers[0] or some value */
   TP_BENCH_REQUEST_SUM,      /* keys[0], 1 */
   TP_BENCH_REQUEST_TRANSFER, /* keys[0] and keys[1], if they have these versions, become these numbers */
+  TP_BENCH_REQUEST_ENQUEUE,  /* numbers[0] */
+  TP_BENCH_REQUEST_FINISH,   /* the message with that id */
   TP_BENCH_REQUEST_FILL,     /* `count` values from keys[0] on: numbers of 8 bytes, or some value */
   TP_BENCH_REQUEST_CLEAR     /* `count` keys from keys[0] on */
 } tp_bench_request_type;
@@ -27,7 +29,9 @@ typedef struct tp_bench_request {
   uint64_t keys[TP_BENCH_GETMANY_MAX];
   tuplet_versionstamp versions[2];
   uint64_t numbers[2]; /* of SET and FILL the first, when is_number */
-  bool is_number;      /* of SET and FILL */
+  tuplet_bytes id;     /* of FINISH; the target's */
+  uint32_t attempt;
+  bool is_number; /* of SET and FILL */
 } tp_bench_request;
 
 typedef struct tp_bench_row {
@@ -59,7 +63,7 @@ typedef struct tp_bench_desk {
   tp_bench_chooser chooser;
   _Atomic uint64_t *next_key; /* of FILL, AUDIT and CLEAR: the first that nobody has taken; of all threads */
   _Atomic uint64_t *sum;      /* of AUDIT: what the accounts hold; of all threads */
-  uint64_t own_key;           /* of WATCH: the thread's, and how often it was written */
+  uint64_t own_key; /* of WATCH: the thread's, and how often it was written; of QUEUE: how many there were */
   uint64_t sequence;
   tp_bench_tally *tally;
 } tp_bench_desk;

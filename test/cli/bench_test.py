@@ -56,6 +56,8 @@ class Options(Cli):
         self.refused("-c", "64", "-m", "17", "get", saying="takes a thread: at most 1024, not 1088")
         self.run_text("bench", "--db", "http://127.0.0.1:1", "--http", "1", "-m", "2", "get", code=USAGE)
         self.assertIn("--in-flight must be 1", self.stderr)
+        self.run_text("bench", "--db", "http://127.0.0.1:1", "-t", "2", "get", "queue", code=USAGE)
+        self.assertIn("queue takes one of the --threads, not 2", self.stderr)
 
 
 class Files(Cli):

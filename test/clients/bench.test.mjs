@@ -22,7 +22,7 @@ import {
 
 const SOON_MS = 20_000;
 const SHORT = ["--duration", "200ms", "--warm-up", "50ms", "--keys", "200", "--connections", "3"];
-const WORKLOADS = ["get", "getmany", "set", "mixed", "transfer", "sum", "list", "watch"];
+const WORKLOADS = ["get", "getmany", "set", "mixed", "transfer", "sum", "list", "watch", "queue"];
 const SYSTEM = 5;
 
 /** A server that shows its numbers; its metricsUrl. */
@@ -151,6 +151,42 @@ test("who wants more watches than a server allows is told so", async (t) => {
   assert.match(stderr, /watching 127\.0\.0\.1:\d+: HTTP 429: /);
 });
 
+test("each message is delivered and finished once", async (t) => {
+  const server = await startWatched(t);
+  for (const args of [["--in-flight", "5"], ["--http", "1"]]) {
+    const [enqueued, finished] = [await answered(server, "atomic_write"), await answered(server, "queue_finish")];
+    const { results } = await bench(server.url, [...SHORT, ...args, "queue"]);
+    assert.equal(results[0].failed, 0);
+    assert.equal(await answered(server, "atomic_write") - enqueued, results[0].allOperations);
+    assert.equal(await answered(server, "queue_finish") - finished, results[0].allOperations);
+  }
+});
+
+test("messages of others go back", async (t) => {
+  const server = await startWatched(t);
+  const file = join(await temporaryFolder(t), "kv.sqlite");
+  const env = { DENO_KV_ACCESS_TOKEN: TOKEN };
+  for (const db of [server.url, file]) {
+    assert.equal((await tuplet(["enqueue", "--db", db, "'precious'"], { env })).code, 0);
+    const { stderr } = await bench(db, [...SHORT, "queue"], { code: SYSTEM });
+    assert.match(stderr, /there are messages of others in (its|the) queue/);
+    const seen = await tuplet(["listen", "--db", db, "--count", "1", "--timeout", "20s"], { env });
+    assert.equal(seen.code, 0, seen.stderr);
+    assert.match(seen.stdout, /precious/);
+  }
+});
+
+test("a server without a queue for the network gets no messages", async (t) => {
+  let count = 0;
+  const url = await startPretender(t, (_request, response) => {
+    count++;
+    response.end();
+  });
+  const { stderr } = await bench(url, [...SHORT, "queue"], { code: SYSTEM });
+  assert.match(stderr, /delivers no messages over the network/);
+  assert.equal(count, 0);
+});
+
 test("at a fixed rate", async (t) => {
   const server = await startWatched(t);
   await t.test("as many begin as should", async () => {
@@ -172,7 +208,7 @@ test("at a fixed rate", async (t) => {
 test("two databases by turns", async (t) => {
   const server = await startWatched(t);
   const file = join(await temporaryFolder(t), "kv.sqlite");
-  const { results } = await bench(server.url, [...SHORT, "--duration", "1500ms", "--versus", file, "--slices", "3", "get"]);
+  const { results } = await bench(server.url, [...SHORT, "--duration", "900ms", "--versus", file, "--slices", "3", "get"]);
   assert.equal(results.length, 3);
   checkResult(results[0], "get", "HTTP/2");
   checkResult(results[1], "get", "library");

@@ -1,5 +1,6 @@
 /* bench_keys_test.c: which keys the load generator chooses, and what they are as bytes. */
 #include "bench/keys.h"
+#include "bench/letter.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -199,6 +200,31 @@ static void names_are_each_another(void **state) {
   assert_string_not_equal(a, b);
 }
 
+static void letters_are_read_by_who_wrote_them(void **state) {
+  (void)state;
+  tp_bench_plan plan = plan_of(10, 0), other_plan = plan;
+  memset(plan.name, 'n', TP_BENCH_NAME_SIZE - 1); /* the longest */
+  tp_bench_data data = {.plan = &plan}, other = {.plan = &other_plan};
+  const uint64_t numbers[] = {0, 7, UINT64_MAX};
+  for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+    tp_buffer payload;
+    uint64_t number = 1;
+    tuplet_owned text;
+    tp_buffer_init(&payload, NULL);
+    tp_bench_letter_put(&data, numbers[i], &payload);
+    assert_true(tp_bench_letter_read(&data, tp_buffer_view(&payload), &number));
+    assert_true(number == numbers[i]);
+    assert_false(tp_bench_letter_read(&other, tp_buffer_view(&payload), &number));
+    for (size_t cut = 0; cut < payload.size; cut++)
+      assert_false(tp_bench_letter_read(&data, tuplet_view(payload.data, cut), &number));
+    tuplet_value value = tuplet_value_v8(tp_buffer_view(&payload));
+    assert_int_equal(tuplet_value_to_text(value, NULL, &text, NULL), TUPLET_OK);
+    assert_memory_equal(text.data, "\"tuplet-bench nnn", 17);
+    tuplet_owned_free(&text);
+    tp_buffer_done(&payload);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(shares_lie_between_zero_and_one),
@@ -211,6 +237,7 @@ int main(void) {
       cmocka_unit_test(keys_are_deno_keys_in_order),
       cmocka_unit_test(values_have_their_size),
       cmocka_unit_test(names_are_each_another),
+      cmocka_unit_test(letters_are_read_by_who_wrote_them),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
