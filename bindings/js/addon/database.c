@@ -60,7 +60,12 @@ static void on_unused(tp_js_handle *handle) {
   tp_js_database_shut((tp_js_database *)(void *)handle); /* its first member */
 }
 
-static const tp_js_kind database_kind = {"expected a database", on_unused, NULL};
+/* Its jobs leave nothing; but the one that opens it may never have been given. */
+static void discard_database(tp_js_handle *handle) {
+  opening_free(((tp_js_database *)(void *)handle)->opening);
+}
+
+static const tp_js_kind database_kind = {"expected a database", on_unused, discard_database};
 
 bool tp_js_database_check(const tp_js_database *database, napi_env env) {
   if (!database->is_closed) return true;

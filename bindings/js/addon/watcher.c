@@ -15,11 +15,15 @@ static void run_close(tp_js_job *job) {
   tp_js_handle_unref(&watcher->child.handle);
 }
 
+static void close_inner(tp_js_watcher *watcher) {
+  watcher->close_job.run = run_close;
+  tp_js_handle_ref(&watcher->child.handle);
+  tp_js_job_submit(&watcher->child.database->jobs, &watcher->close_job);
+}
+
 static void on_close(tp_js_child *child) {
   tp_js_watcher *watcher = (tp_js_watcher *)(void *)child;
-  watcher->close_job.run = run_close;
-  tp_js_handle_ref(&child->handle);
-  tp_js_job_submit(&child->database->jobs, &watcher->close_job);
+  if (!watcher->is_making) close_inner(watcher); /* else when it has been made */
 }
 
 napi_value tp_js_watcher_begin(tp_js_watcher *watcher, const tp_js_watcher_kind *kind, napi_env env,
@@ -44,11 +48,16 @@ napi_value tp_js_watcher_close(napi_env env, napi_callback_info info, const tp_j
 
 /* ---- Waiting ---- */
 
-/* null at the end: of the watch, of the database, or where there are no keys to watch. */
+/* null at the end: of the watch, of the database, or where there are no keys to watch. Making a value may run
+ * code of the user's (a setter of Object.prototype, a Map of its own), which may close what is being read. */
 static napi_status make_delivery(tp_js_task *task, napi_env env, napi_value *ret_value) {
-  const tp_js_watcher *watcher = watcher_of_task(task);
+  tp_js_watcher *watcher = watcher_of_task(task);
   if (watcher->child.is_closed || task->status != TUPLET_OK) return napi_get_null(env, ret_value);
-  return watcher->kind->make(task, env, ret_value);
+  watcher->is_making = true;
+  napi_status status = watcher->kind->make(task, env, ret_value);
+  watcher->is_making = false;
+  if (watcher->child.is_closed) close_inner(watcher);
+  return status;
 }
 
 static void end_wait(tp_js_task *task, napi_env env) {

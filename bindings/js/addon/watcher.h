@@ -25,7 +25,8 @@ typedef struct tp_js_watcher_kind {
 struct tp_js_watcher {
   tp_js_child child; /* first */
   const tp_js_watcher_kind *kind;
-  bool is_busy; /* somebody waits for it */
+  bool is_busy;   /* somebody waits for it */
+  bool is_making; /* what was delivered is being made: it is not closed meanwhile */
   tp_js_job close_job;
 };
 

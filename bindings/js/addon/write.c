@@ -167,12 +167,18 @@ static napi_status get_elements(napi_env env, napi_value array, uint32_t count, 
   return status;
 }
 
-/* What reads an element of one of commit's arrays and adds it to the operation. The library remembers its own
- * refusals until the commit, which comes to them. */
-typedef napi_status (*adder)(napi_env env, napi_value element, tp_js_scratch *scratch, tuplet_atomic *atomic);
+/* What is being committed. */
+typedef struct operation {
+  tp_js_database *database;
+  tuplet_atomic *atomic;
+} operation;
 
-static napi_status add_check(napi_env env, napi_value element, tp_js_scratch *scratch,
-                             tuplet_atomic *atomic) {
+/* What reads an element of one of commit's arrays and adds it to the operation: to one of a database that is
+ * still open, for reading the element may have closed it. The library remembers its own refusals until the
+ * commit, which comes to them. */
+typedef napi_status (*adder)(napi_env env, napi_value element, tp_js_scratch *scratch, operation *into);
+
+static napi_status add_check(napi_env env, napi_value element, tp_js_scratch *scratch, operation *into) {
   napi_value members[2];
   tuplet_key key;
   tuplet_versionstamp versionstamp, *expected = NULL;
@@ -191,12 +197,13 @@ static napi_status add_check(napi_env env, napi_value element, tp_js_scratch *sc
     if (status != napi_ok) return status;
     expected = &versionstamp;
   }
-  (void)tuplet_atomic_check(atomic, key, expected, &error);
+  if (!tp_js_database_check(into->database, env)) return napi_pending_exception;
+  (void)tuplet_atomic_check(into->atomic, key, expected, &error);
   return napi_ok;
 }
 
 static napi_status add_mutation_of(napi_env env, napi_value element, tp_js_scratch *scratch,
-                                   tuplet_atomic *atomic) {
+                                   operation *into) {
   napi_value members[4];
   mutation_type type = SET;
   tuplet_key key = {0};
@@ -210,21 +217,22 @@ static napi_status add_mutation_of(napi_env env, napi_value element, tp_js_scrat
   if (status == napi_ok && type != DELETE) status = tp_js_value_read(env, members[2], &value);
   if (status == napi_ok && (type == MIN || type == MAX) && value.encoding != TUPLET_ENCODING_LE64)
     status = napi_bigint_expected;
-  if (status == napi_ok) (void)add_mutation(atomic, type, key, value, expire_in_ms, &error);
+  if (status == napi_ok && !tp_js_database_check(into->database, env)) status = napi_pending_exception;
+  if (status == napi_ok) (void)add_mutation(into->atomic, type, key, value, expire_in_ms, &error);
   return status;
 }
 
-static napi_status add_message(napi_env env, napi_value element, tp_js_scratch *scratch,
-                               tuplet_atomic *atomic) {
+static napi_status add_message(napi_env env, napi_value element, tp_js_scratch *scratch, operation *into) {
   tuplet_enqueue_options options;
   tuplet_value payload;
   tuplet_error error;
   napi_status status = tp_js_enqueue_read(env, element, scratch, &options, &payload);
-  if (status == napi_ok) (void)tuplet_atomic_enqueue(atomic, payload, &options, &error);
+  if (status == napi_ok && !tp_js_database_check(into->database, env)) status = napi_pending_exception;
+  if (status == napi_ok) (void)tuplet_atomic_enqueue(into->atomic, payload, &options, &error);
   return status;
 }
 
-static napi_status add_all(napi_env env, napi_value array, adder add, tuplet_atomic *atomic) {
+static napi_status add_all(napi_env env, napi_value array, adder add, operation *into) {
   uint32_t count;
   napi_status status = napi_get_array_length(env, array, &count);
   for (uint32_t i = 0; status == napi_ok && i < count; i++) {
@@ -235,7 +243,7 @@ static napi_status add_all(napi_env env, napi_value array, adder add, tuplet_ato
     if (status != napi_ok) break;
     tp_js_scratch_init(&scratch);
     status = napi_get_element(env, array, i, &element);
-    if (status == napi_ok) status = add(env, element, &scratch, atomic);
+    if (status == napi_ok) status = add(env, element, &scratch, into);
     tp_js_scratch_done(&scratch);
     (void)napi_close_handle_scope(env, scope);
   }
@@ -264,9 +272,10 @@ napi_value tp_js_commit(napi_env env, napi_callback_info info) {
     tp_js_throw_nomem(env);
     return NULL;
   }
-  napi_status status = add_all(env, arguments[1], add_check, atomic);
-  if (status == napi_ok) status = add_all(env, arguments[2], add_mutation_of, atomic);
-  if (status == napi_ok) status = add_all(env, arguments[3], add_message, atomic);
+  operation into = {database, atomic};
+  napi_status status = add_all(env, arguments[1], add_check, &into);
+  if (status == napi_ok) status = add_all(env, arguments[2], add_mutation_of, &into);
+  if (status == napi_ok) status = add_all(env, arguments[3], add_message, &into);
   if (status != napi_ok) tp_js_throw_napi(env, status);
   if (status == napi_ok && tp_js_database_check(database, env)) return commit(database, env, atomic);
   tuplet_atomic_free(atomic);

@@ -111,6 +111,55 @@ test("a watch that is closed at once, over and over, while its keys change", asy
   await writer;
 });
 
+/** Runs `action` while the addon sets a property of that name on an object. */
+async function whileSetting(name, action, run) {
+  const set = (object, value) => Object.defineProperty(object, name, { value, enumerable: true });
+  Object.defineProperty(Object.prototype, name, {
+    configurable: true,
+    set(value) {
+      set(this, value);
+      action();
+    },
+  });
+  try {
+    return await run();
+  } finally {
+    delete Object.prototype[name];
+  }
+}
+
+/** Long enough for another thread to do what it was asked for. */
+function block() {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
+}
+
+test("a watch that is closed while its delivery is made, by itself or with its database", async (t) => {
+  for (const close of [native.rangeWatchClose, native.close]) {
+    const database = await openDatabase(t);
+    const range = native.rangeWatchOpen(database, everything, 0);
+    await native.rangeWatchNext(range);
+    for (let i = 0; i < 50; i++) await native.set(database, ["a", i], bytes(i), -1);
+    const closing = () => {
+      close(close === native.close ? database : range);
+      block();
+    };
+    const { entries } = await whileSetting("mustReread", closing, () => native.rangeWatchNext(range));
+    assert.deepEqual(entries.map(({ key }) => key), Array.from({ length: 50 }, (_, i) => ["a", i]));
+    assert.equal(await native.rangeWatchNext(range), null);
+  }
+});
+
+test("a database that is closed by a key of an operation that is being committed", async (t) => {
+  const database = await openDatabase(t);
+  const key = Object.defineProperty(["a"], 0, {
+    get() {
+      native.close(database);
+      return "a";
+    },
+  });
+  assert.throws(() => native.commit(database, [], [["set", key, v8(1), 1000]], []), { status: CLOSED });
+});
+
 test("a listener that is closed while messages come gives back what it has", async (t) => {
   const database = await openDatabase(t);
   const handled = new Set();
