@@ -118,9 +118,9 @@ export class Kv {
 /** Opens a database, making it when it is not there.
  *
  * `path` is a file, `":memory:"` for a database that belongs to this object alone, or the URL (`http://`, `https://`)
- * of a server that speaks KV Connect. Without it: what DENO_KV_DEFAULT_PATH of the environment names, or else a file
- * in the user's data directory that belongs to the working directory. DENO_KV_PATH_PREFIX of the environment is put
- * in front of every path.
+ * of a server that speaks KV Connect. Without it: what DENO_KV_DEFAULT_PATH of the environment names; or else, in
+ * Deno, the file that Deno's own openKv() opens (memory in a worker), and in Node a file in the user's data directory
+ * that belongs to the working directory. DENO_KV_PATH_PREFIX of the environment is put in front of every path.
  *
  * Several processes, Deno with its built-in database among them, may have the same file open.
  *

@@ -1,6 +1,7 @@
 /** The options of openKv, as a user passes them and as the addon takes them. */
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { denoDefaultPath } from "./default_path.js";
 import { kindOf } from "./keys.js";
 import type { OpenOptions as NativeOptions } from "./native.js";
 import type { OpenOptions } from "./types.js";
@@ -46,11 +47,11 @@ export function nativeOptions(options: OpenOptions): NativeOptions {
   };
 }
 
-/** What is to be opened: a path, ":memory:", a URL, or null for libtuplet's default. The environment has its say as in
+/** What is to be opened: a path, ":memory:", a URL, or null for libtuplet's default (in Deno: Deno's). The environment has its say as in
  * Deno: DENO_KV_DEFAULT_PATH where no path is given, DENO_KV_PATH_PREFIX in front of all. */
 export function pathOf(path: string | null | undefined): string | null {
   const named = path ?? (process.env["DENO_KV_DEFAULT_PATH"] || null);
-  if (named === null) return null;
+  if (named === null) return denoDefaultPath();
   if (typeof named !== "string" || named === "") throw new TypeError("Filename cannot be empty");
   if (named.includes("\0")) throw new TypeError("file name contained an unexpected NUL byte");
   const whole = (process.env["DENO_KV_PATH_PREFIX"] ?? "") + named;
