@@ -257,12 +257,9 @@ export interface Kv extends Disposable {
    * if (versionstamp === null) console.log("no such user");
    * ```
    */
-  get<T = unknown>(
-    key: KvKey,
-    options?: { consistency?: KvConsistencyLevel; encoded?: false },
-  ): Promise<KvEntryMaybe<T>>;
+  get<T = unknown>(key: KvKey, options?: KvReadOptions & { encoded?: false }): Promise<KvEntryMaybe<T>>;
   /** The entry of a key with its value as it is stored. */
-  get(key: KvKey, options: { consistency?: KvConsistencyLevel; encoded: true }): Promise<KvEntryMaybe<EncodedValue>>;
+  get(key: KvKey, options: KvReadOptions & { encoded: true }): Promise<KvEntryMaybe<EncodedValue>>;
 
   /** The entries of up to ten keys, all of one moment, in the order of the keys.
    *
@@ -273,12 +270,12 @@ export interface Kv extends Disposable {
    */
   getMany<T extends readonly unknown[]>(
     keys: readonly [...{ [K in keyof T]: KvKey }],
-    options?: { consistency?: KvConsistencyLevel; encoded?: false },
+    options?: KvReadOptions & { encoded?: false },
   ): Promise<{ [K in keyof T]: KvEntryMaybe<T[K]> }>;
   /** The same with the values as they are stored. */
   getMany(
     keys: readonly KvKey[],
-    options: { consistency?: KvConsistencyLevel; encoded: true },
+    options: KvReadOptions & { encoded: true },
   ): Promise<KvEntryMaybe<EncodedValue>[]>;
 
   /** Stores a value, whatever was there; resolves when it is durable.

@@ -9,19 +9,25 @@ const changesMax = 10_000;
 /** A stream of what `next` resolves to, until that is null; `close` is called once, whatever ends it. readAhead: how
  * many deliveries are fetched before they are asked for. */
 function streamOf<T>(next: () => Promise<T | null>, close: () => void, readAhead: number): ReadableStream<T> {
+  let isOpen = true;
+  const end = (): void => {
+    if (isOpen) close();
+    isOpen = false;
+  };
   return new ReadableStream<T>({
     async pull(controller) {
       try {
         const delivery = await next();
+        if (!isOpen) return; // cancelled meanwhile
         if (delivery !== null) return controller.enqueue(delivery);
       } catch (error) {
-        close();
+        end();
         return controller.error(error);
       }
-      close();
+      end();
       controller.close();
     },
-    cancel: close,
+    cancel: end,
   }, { highWaterMark: readAhead });
 }
 

@@ -2,9 +2,10 @@
 // Those that Deno has, too, are compared with it (node/drop_in.test.mjs).
 
 import assert from "node:assert/strict";
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import test from "node:test";
+import { errorOf } from "../dist/errors.js";
 import { BadResource, EncodedValue, KvError, openKv } from "../dist/index.js";
 import { eventually, startServer, temporaryFolder, TOKEN, within } from "../../../test/clients/lib/harness.mjs";
 
@@ -28,6 +29,20 @@ function failure(code, message) {
     return true;
   };
 }
+
+test("each status of the library has its error", async () => {
+  const header = await readFile(new URL("../../../include/tuplet.h", import.meta.url), "utf8");
+  const mistakes = { MISUSE: TypeError, INVALID: TypeError, LIMIT: TypeError, SYNTAX: TypeError, TYPE: TypeError, RANGE: RangeError };
+  const statuses = [...header.matchAll(/^ +X\((\w+), (-\d+), /gm)];
+  assert.ok(statuses.length >= 18);
+  for (const [, name, status] of statuses) {
+    const error = errorOf(Number(status), "what happened");
+    if (name in mistakes) assert.equal(error.constructor, mistakes[name], name);
+    else if (name === "CLOSED") assert.ok(error instanceof BadResource);
+    else assert.equal(error.code, `TUPLET_${name}`);
+    if (name !== "CLOSED") assert.equal(error.message, "what happened");
+  }
+});
 
 test("files that cannot be opened", async (t) => {
   const folder = await temporaryFolder(t);
