@@ -4,6 +4,8 @@ import differences from "../differences.mjs";
 
 /** A text in which what stands for a difference is its number: both sides then read the same. */
 function neutral(text, side, name) {
+  const whole = differences.findIndex(({ outcomes }) => outcomes?.[name]?.[side] === text);
+  if (whole >= 0) return `<difference ${whole}>`;
   differences.forEach((difference, number) => {
     if (difference[side] === undefined || !(difference.cases ?? /^/).test(name)) return;
     text = text.replace(difference[side], `<difference ${number}>`);

@@ -59,9 +59,10 @@ test("the same outcomes as Deno's built-in database", async (t) => {
   await t.test("in Deno", (t) => compare(t, builtIn, deno, met));
   await t.test("in the place of Deno's own", (t) => compare(t, builtIn, replaced, met));
   await t.test("each difference is there, and has a reason", () => {
-    for (const [number, { what, why }] of differences.entries()) {
+    for (const [number, { what, why, outcomes }] of differences.entries()) {
       assert.ok(met.has(number), `not met: ${what}`);
       assert.ok(why);
+      for (const name of Object.keys(outcomes ?? {})) assert.ok(builtIn.has(name), `no case: ${name}`);
     }
   });
 });
@@ -95,5 +96,9 @@ test("an outcome that differs without a reason is noticed", () => {
   assert.ok(!isSame("reads: get of an entry", "resolves 1", "resolves 2", met));
   assert.ok(!isSame("reads: get of an entry", "throws TypeError: x", "rejects TypeError: x", met));
   assert.ok(!isSame("atomics: what a bad sum leaves behind", "resolves 1", "resolves 2", met));
+  for (const [name, { deno, tuplet }] of differences.flatMap(({ outcomes }) => Object.entries(outcomes ?? {}))) {
+    assert.ok(!isSame(name, deno, `${tuplet}, and more`, met), name);
+    assert.ok(!isSame(name, `${deno}, and more`, tuplet, met), name);
+  }
   assert.equal(met.size, 0);
 });
