@@ -88,6 +88,7 @@ struct server_load {
   unsigned behind_count; /* that have not been told of the last write */
   server_slot *answered; /* the slot whose write has been answered, and waits for them */
   bool listens;          /* the last lane listens to the queue */
+  bool met_stranger;     /* a message of others has come */
   server_slot **slots;   /* then: all, by ordinal */
   size_t slot_count;
   int64_t answered_ns;   /* when something happened last */
@@ -111,6 +112,8 @@ static void fail(server_load *load, tuplet_status status, const char *what, cons
 static void close_when_done(server_load *load) {
   bool has_failed = load->worker->error.status != TUPLET_OK;
   if (!load->is_ending || (load->busy_count > 0 && !has_failed)) return;
+  if (load->met_stranger)
+    fail(load, TUPLET_UNSUPPORTED, "listening at", "there are messages of others in its queue");
   for (unsigned i = 0; i < load->lane_count; i++) tp_bench_connection_close(&load->lanes[i].connection);
   if (uv_is_closing((uv_handle_t *)&load->tick)) return;
   uv_close((uv_handle_t *)&load->tick, NULL);
@@ -341,7 +344,8 @@ static void on_letter(tp_bench_queue_listener *listener, const tp_message *messa
   load->barren_count = 0;
   lane_of(&listener->stream)->has_answered = true;
   if (!tp_bench_letter_read(load->worker->desk.data, message->payload, &number)) {
-    fail(load, TUPLET_UNSUPPORTED, "listening at", "there are messages of others in its queue");
+    load->met_stranger = true;
+    load->is_ending = true; /* what is under way still comes, and is not left behind */
     return;
   }
   server_slot *slot = load->slots[number % load->slot_count];
