@@ -13,10 +13,11 @@ function neutral(text, side, name) {
   return text;
 }
 
-/** The numbers of the differences that were met are added to `met`. */
+/** The numbers of the differences that make them the same are added to `met`. */
 export function isSame(name, deno, tuplet, met) {
   if (deno === tuplet) return true;
   const [left, right] = [neutral(deno, "deno", name), neutral(tuplet, "tuplet", name)];
+  if (left !== right) return false;
   for (const [, number] of left.matchAll(/<difference (\d+)>/g)) met.add(Number(number));
-  return left === right;
+  return true;
 }
