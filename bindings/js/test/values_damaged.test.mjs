@@ -135,7 +135,7 @@ test("a program that replaces constructors harms itself alone", async (t) => {
   const real = { ArrayBuffer, Map, Uint16Array };
   t.after(() => Object.assign(globalThis, real));
   const resizable = Uint8Array.of(0xff, 16, 0x7e, 5, 16, 1, 2, 3, 4, 5, 0x56, 0x57, 0, 0, 3);
-  assert.equal(native.decodeV8(resizable).buffer.byteLength, 5);
+  if ("resizable" in ArrayBuffer.prototype) assert.equal(native.decodeV8(resizable).buffer.byteLength, 5);
   const replacements = [
     { ArrayBuffer: function () { return new real.ArrayBuffer(1, { maxByteLength: 2 }); } },
     { ArrayBuffer: function () { return { resizable: true }; } },

@@ -137,7 +137,7 @@ export default {
   ...cases,
 
   "the order of parts of all types": async ({ kv }) => {
-    for (const part of ordered.toReversed()) await kv.set([part], 1);
+    for (const part of [...ordered].reverse()) await kv.set([part], 1);
     const found = [];
     for await (const { key } of kv.list({ prefix: [] })) found.push(key[0]);
     return [found.length === ordered.length, found];

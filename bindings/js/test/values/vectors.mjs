@@ -17,10 +17,15 @@ export const vectors = all.filter(({ hex }) => hex !== undefined)
 /** {js, error} of what cannot. */
 export const refused = all.filter(({ error }) => error !== undefined);
 
-/** What this runtime lacks of what a vector needs; undefined when it is all there. */
+/** What is thrown where a runtime lacks what a vector needs; undefined when it is all there. */
 export function lackOf({ js }) {
-  if (js.includes("Float16Array") && !("Float16Array" in globalThis)) return "Float16Array";
-  if (js.includes("maxByteLength") && !("resizable" in ArrayBuffer.prototype)) return "maxByteLength";
+  if (js.includes("Float16Array") && !("Float16Array" in globalThis)) return "TypeError: Float16Array is not known";
+  if (js.includes("maxByteLength") && !("resizable" in ArrayBuffer.prototype)) {
+    return "TypeError: maxByteLength is not known";
+  }
+  if (/\/[a-z]*v[a-z]*$/.test(js) && !("unicodeSets" in RegExp.prototype)) {
+    return "SyntaxError: Invalid flags supplied to RegExp constructor 'v'";
+  }
   return undefined;
 }
 
