@@ -193,7 +193,9 @@ static bool read_option(reading_state *reading, int option) {
 
 static bool read_workload(const char *name, tp_cli_bench_options *to) {
   size_t found = 0;
-  while (found < TP_BENCH_WORKLOAD_COUNT && strcmp(name, tp_bench_workload_name(found)) != 0) found++;
+  while (found < TP_BENCH_WORKLOAD_COUNT &&
+         strcmp(name, tp_bench_workload_name((tp_bench_workload)found)) != 0)
+    found++;
   if (found == TP_BENCH_WORKLOAD_COUNT) {
     (void)tp_cli_fail_usage(&tp_cli_bench, "'%s' is not a workload", name);
     return false;
