@@ -5,11 +5,12 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "output.h"
 #include "report.h"
 
-enum { LINE_SIZE = 400, DURATION_SIZE = 16 };
+enum { LINE_SIZE = 400, DURATION_SIZE = 16, CONCURRENCY_SIZE = 80 };
 
 /* ---- Durations and rates ---- */
 
@@ -35,20 +36,31 @@ static double microseconds(const tp_bench_tally *tally, double share) {
 
 /* ---- Text ---- */
 
+/* On a file each operation in flight is a thread. */
+static void print_concurrency(const tp_bench_session *session, const tp_bench_plan *plan,
+                              char ret_text[CONCURRENCY_SIZE]) {
+  unsigned pacer_count;
+  unsigned threads = session->target->ops->worker_count(session->target, session->workload, &pacer_count);
+  const char *plural = threads == 1 ? "" : "s";
+  if (strcmp(session->target->ops->describe(session->target), "library") == 0)
+    (void)snprintf(ret_text, CONCURRENCY_SIZE, "%u thread%s", threads, plural);
+  else
+    (void)snprintf(ret_text, CONCURRENCY_SIZE, "%u connections with %u in flight on %u thread%s",
+                   plan->connection_count, plan->in_flight, threads, plural);
+}
+
 void tp_cli_bench_print_head(tp_cli_context *context, const tp_bench_session *session,
                              const tp_bench_plan *plan) {
   if (context->json) return;
-  char line[LINE_SIZE], distribution[40] = "uniform", rate[40] = "";
+  char line[LINE_SIZE], concurrency[CONCURRENCY_SIZE], distribution[40] = "uniform", rate[40] = "";
   if (plan->zipf_exponent > 0)
     (void)snprintf(distribution, sizeof distribution, "zipf %g", plan->zipf_exponent);
   if (plan->rate > 0) (void)snprintf(rate, sizeof rate, ", %.0f op/s", plan->rate);
   tp_cli_write_text(context, session->target->place->path);
-  (void)snprintf(line, sizeof line,
-                 " (%s)\n%u connections, %u in flight each, %u threads; %" PRIu64
-                 " keys, values of %zu bytes, %s; %.3g s%s\n",
-                 session->target->ops->describe(session->target), plan->connection_count, plan->in_flight,
-                 plan->thread_count, plan->key_count, plan->value_size, distribution,
-                 (double)plan->duration_ms / 1e3, rate);
+  print_concurrency(session, plan, concurrency);
+  (void)snprintf(line, sizeof line, " (%s)\n%s; %" PRIu64 " keys, values of %zu bytes, %s; %.3g s%s\n",
+                 session->target->ops->describe(session->target), concurrency, plan->key_count,
+                 plan->value_size, distribution, (double)plan->duration_ms / 1e3, rate);
   tp_cli_write_text(context, line);
   (void)snprintf(line, sizeof line, "%-9s %12s %10s %10s %10s %10s %9s\n", "", "op/s", "p50", "p99", "p99.9",
                  "max", "failed");
@@ -64,8 +76,7 @@ static void print_notes(tp_cli_context *context, const tp_cli_bench_row *row) {
     tp_cli_write_text(context, line);
   }
   if (tally->unsent > 0) {
-    (void)snprintf(line, sizeof line,
-                   "  %" PRIu64 " operations were due and never began: the rate is too high\n",
+    (void)snprintf(line, sizeof line, "  %" PRIu64 " operations were due and had not begun at the end\n",
                    tally->unsent);
     tp_cli_write_text(context, line);
   }

@@ -70,7 +70,7 @@ class Files(Cli):
     def test_the_table(self):
         lines = self.tuplet("bench", *SHORT, "get", "transfer").splitlines()
         self.assertEqual(lines[0], f"{self.db} (library)")
-        self.assertRegex(lines[1], r"^2 connections, 1 in flight each, 1 threads; 50 keys, values of 100 bytes, uniform; ")
+        self.assertRegex(lines[1], r"^2 threads; 50 keys, values of 100 bytes, uniform; ")
         self.assertEqual(lines[2].split(), ["op/s", "p50", "p99", "p99.9", "max", "failed"])
         self.assertRegex(lines[3], r"^get +\d+( +[\d.]+ (ns|us|ms|s)){4} +0$")
         self.assertRegex(lines[4], r"^transfer +\d+( +[\d.]+ (ns|us|ms|s)){4} +0$")
