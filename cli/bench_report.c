@@ -37,10 +37,14 @@ static double microseconds(const tp_bench_tally *tally, double share) {
 /* ---- Text ---- */
 
 /* On a file each operation in flight is a thread. */
+static unsigned thread_count(const tp_bench_session *session) {
+  unsigned pacer_count;
+  return session->target->ops->worker_count(session->target, session->workload, &pacer_count);
+}
+
 static void print_concurrency(const tp_bench_session *session, const tp_bench_plan *plan,
                               char ret_text[CONCURRENCY_SIZE]) {
-  unsigned pacer_count;
-  unsigned threads = session->target->ops->worker_count(session->target, session->workload, &pacer_count);
+  unsigned threads = thread_count(session);
   const char *plural = threads == 1 ? "" : "s";
   if (strcmp(session->target->ops->describe(session->target), "library") == 0)
     (void)snprintf(ret_text, CONCURRENCY_SIZE, "%u thread%s", threads, plural);
@@ -146,7 +150,7 @@ static json_t *object_of(const tp_cli_bench_row *row) {
       "workload", tp_bench_workload_name(row->workload), "name", plan->name, "target",
       row->session->target->place->path, "protocol",
       row->session->target->ops->describe(row->session->target), "connections", (int)plan->connection_count,
-      "inFlight", (int)plan->in_flight, "threads", (int)plan->thread_count, "keys",
+      "inFlight", (int)plan->in_flight, "threads", (int)thread_count(row->session), "keys",
       (json_int_t)plan->key_count, "valueSize", (json_int_t)plan->value_size, "zipfExponent",
       plan->zipf_exponent, "rate", plan->rate, "seconds", row->result->seconds, "operations",
       (json_int_t)tally->completed, "allOperations", (json_int_t)tally->ended, "operationsPerSecond",

@@ -79,9 +79,10 @@ class Files(Cli):
 
     def test_json_says_what_was_asked_for(self):
         [result] = self.bench("--distribution", "zipf", "--value-size", "7", "--in-flight", "2", "get")
-        for name, value in {"workload": "get", "target": self.db, "protocol": "library", "connections": 2, "inFlight": 2,
-                            "keys": 50, "valueSize": 7, "zipfExponent": 0.99, "rate": 0, "failed": 0, "unsent": 0,
-                            "faults": []}.items():
+        expected = {"workload": "get", "target": self.db, "protocol": "library", "connections": 2, "inFlight": 2,
+                    "threads": 4, "keys": 50, "valueSize": 7, "zipfExponent": 0.99, "rate": 0, "failed": 0, "unsent": 0,
+                    "faults": []}
+        for name, value in expected.items():
             self.assertEqual(result[name], value, name)
         self.assertAlmostEqual(result["operationsPerSecond"], result["operations"] / result["seconds"])
 
