@@ -1,5 +1,6 @@
 /** Atomic operations: checks, changes and messages, gathered until they are committed. */
 import { encodeValue } from "./codec.js";
+import { traced } from "./errors.js";
 import { makeInspectable } from "./inspect.js";
 import { checkFullKey, isVersionstamped } from "./keys.js";
 import { type Check, type Database, Encoding, type Mutation, native, type Stored } from "./native.js";
@@ -141,7 +142,7 @@ export class AtomicOperation {
     const checks = this.#checks.map(checkOf);
     const changes = this.#changes.map(mutationOf);
     const messages = this.#messages.map(messageOf);
-    const versionstamp = await native.commit(this.#database, checks, changes, messages);
+    const versionstamp = await traced(native.commit(this.#database, checks, changes, messages));
     return versionstamp === null ? { ok: false } : { ok: true, versionstamp };
   }
 

@@ -83,6 +83,17 @@ export function closedError(): Error {
   return new BadResource("Bad resource ID");
 }
 
+/** What a promise of the addon's comes to. Its errors were made on the addon's way back, where nobody had called: they
+ * are given the stack of those who await this. */
+export async function traced<T>(promise: Promise<T>): Promise<T> {
+  try {
+    return await promise;
+  } catch (error) {
+    if (error instanceof Error) Error.captureStackTrace(error, traced);
+    throw error;
+  }
+}
+
 /** The error of a status of libtuplet. */
 export function errorOf(status: number, message: string): Error {
   switch (codes[status]) {

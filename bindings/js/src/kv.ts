@@ -1,7 +1,7 @@
 /** An open database, and opening one. */
 import { AtomicOperation, type Change, checkExpiry, mutationOf } from "./atomic.js";
 import { encodeValue, valueHooks } from "./codec.js";
-import { errorOf } from "./errors.js";
+import { errorOf, traced } from "./errors.js";
 import { checkFullKey, checkKey, checkKeys, commitVersionstamp, isEventual, withOwnKeys } from "./keys.js";
 import { KvListIterator } from "./list.js";
 import { type Database, native, type Stored } from "./native.js";
@@ -34,7 +34,8 @@ export class Kv {
 
   async get(key: types.KvKey, options?: types.KvReadOptions): Promise<types.KvEntryMaybe<unknown>> {
     checkKey(key);
-    return native.get(this.#database, key, isEventual(options?.consistency), Boolean(options?.encoded));
+    const reading = native.get(this.#database, key, isEventual(options?.consistency), Boolean(options?.encoded));
+    return reading instanceof Promise ? await traced(reading) : reading;
   }
 
   async getMany(
@@ -44,19 +45,19 @@ export class Kv {
     const checked = checkKeys(keys);
     const { consistency, encoded } = options ?? {};
     const reading = native.getMany(this.#database, checked, isEventual(consistency), Boolean(encoded));
-    const entries = reading instanceof Promise ? await reading : reading;
+    const entries = reading instanceof Promise ? await traced(reading) : reading;
     return withOwnKeys(entries, checked);
   }
 
   async set(key: types.KvKey, value: unknown, options?: { expireIn?: number }): Promise<types.KvCommitResult> {
     const expireIn = options?.expireIn;
     checkExpiry(expireIn);
-    return this.#change({ type: "set", key, value: encodeValue(value), expireIn });
+    return await this.#change({ type: "set", key, value: encodeValue(value), expireIn });
   }
 
   async delete(key: types.KvKey): Promise<void> {
     checkFullKey(key);
-    await native.delete(this.#database, key);
+    await traced(native.delete(this.#database, key));
   }
 
   list(selector: types.KvListSelector, options: types.KvListOptions & { encoded?: boolean } = {}): KvListIterator {
@@ -64,7 +65,7 @@ export class Kv {
   }
 
   async enqueue(value: unknown, options?: types.KvEnqueueOptions): Promise<types.KvCommitResult> {
-    return committed(await native.enqueue(this.#database, messageOf(draftOf(value, options))));
+    return committed(await traced(native.enqueue(this.#database, messageOf(draftOf(value, options)))));
   }
 
   async listenQueue(
@@ -110,8 +111,8 @@ export class Kv {
   async #change(change: Change): Promise<types.KvCommitResult> {
     const mutation = mutationOf(change);
     const [type, key, value, expireIn] = mutation;
-    if (type === "set") return committed(await native.set(this.#database, key, value as Stored, expireIn));
-    return committed(await native.commit(this.#database, [], [mutation], []) as string);
+    if (type === "set") return committed(await traced(native.set(this.#database, key, value as Stored, expireIn)));
+    return committed(await traced(native.commit(this.#database, [], [mutation], [])) as string);
   }
 }
 
@@ -142,6 +143,6 @@ export class Kv {
  * ```
  */
 export async function openKv(path?: string, options?: types.OpenOptions): Promise<types.Kv> {
-  const database = await native.open(pathOf(path), nativeOptions(options ?? {}));
+  const database = await traced(native.open(pathOf(path), nativeOptions(options ?? {})));
   return new Kv(database, permit) as unknown as types.Kv;
 }

@@ -1,4 +1,5 @@
 /** Lists: an iterator over a list of the addon, which is opened with the first entry that is asked for. */
+import { traced } from "./errors.js";
 import { checkSelector, isEventual, kindOf, selectorOf } from "./keys.js";
 import { type Database, type List, type ListOptions, native, type Selector } from "./native.js";
 import type { KvEntry, KvListOptions, KvListSelector } from "./types.js";
@@ -46,14 +47,15 @@ export class KvListIterator {
 
   async next(): Promise<Step> {
     // Steps that are asked for at once are made one after the other.
-    const step = this.#pending === undefined ? this.#step() : this.#pending.then(() => this.#step(), () => this.#step());
+    const go = (): Step | Promise<Step> => this.#step();
+    const step = this.#pending === undefined ? go() : this.#pending.then(go, go);
     if (!(step instanceof Promise)) return step;
     const settle = () => {
       if (this.#pending === step) this.#pending = undefined;
     };
     this.#pending = step;
     step.then(settle, settle);
-    return step;
+    return await traced(step);
   }
 
   [Symbol.asyncIterator](): this {

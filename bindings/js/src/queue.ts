@@ -1,6 +1,6 @@
 /** The queue: messages as they are enqueued, and handling those that come. */
 import { encodePayload } from "./codec.js";
-import { BadResource } from "./errors.js";
+import { BadResource, traced } from "./errors.js";
 import { checkKey, kindOf } from "./keys.js";
 import { type Database, type Enqueue, type Message, native, type Stored } from "./native.js";
 import { countOf } from "./options.js";
@@ -93,11 +93,11 @@ export async function listenQueue(database: Database, handler: Handler, options:
     throw new TypeError(`The handler of a queue must be a function: received ${kindOf(handler)}`);
   }
   const inFlight = countOf("maxInFlight", options.maxInFlight, inFlightMax);
-  await new Promise<void>((resolve, reject) => {
+  await traced(new Promise<void>((resolve, reject) => {
     const deliver = (message: Message, id: string, attempt: number): void => {
       void handle(handler, message, { id, attempt });
     };
     const end = (error: Error | undefined): void => error === undefined ? resolve() : reject(error);
     native.listen(database, inFlight, deliver, end).catch(reject);
-  });
+  }));
 }

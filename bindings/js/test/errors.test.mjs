@@ -156,6 +156,33 @@ test("a value that cannot be decoded: the read fails, and what is stored can be 
   await assert.rejects(kv.watch([["z"]]).getReader().read(), failure("TUPLET_UNSUPPORTED", /./));
 });
 
+test("an error tells who called, wherever it came from", async (t) => {
+  const server = await startServer(t, join(await temporaryFolder(t), "kv.sqlite3"));
+  const near = await open(t);
+  const far = await open(t, server.url, { accessToken: TOKEN, timeout: 1000 });
+  await near.set(["text"], "text");
+  await far.set(["undecodable"], new EncodedValue("v8", Uint8Array.of(0xff, 15, 0x5c, 0, 0, 0)));
+  const calls = {
+    open: () => openKv(server.url, { accessToken: "wrong" }),
+    openFile: () => openKv("/none/kv.sqlite3"),
+    get: () => far.get(["undecodable"]),
+    getMany: () => far.getMany([["undecodable"]]),
+    list: () => far.list({ prefix: [] }).next(),
+    sum: () => near.atomic().sum(["text"], 1n).commit(),
+    setTooLarge: () => near.set(["a"], new Uint8Array(65_537)),
+    listen: () => far.listenQueue(() => {}, { maxInFlight: 0 }),
+  };
+  for (const call of Object.values(calls)) {
+    async function theCaller() {
+      await call();
+    }
+    await assert.rejects(theCaller(), ({ stack }) => {
+      assert.match(stack, /Error: .*\n( +at .*\n)+.*theCaller/, String(call));
+      return true;
+    });
+  }
+});
+
 test("a message that cannot be decoded is reported, and a dead letter in the end", async (t) => {
   const kv = await open(t);
   const reports = [];
