@@ -116,13 +116,6 @@ const writesCauseEarly = (() => {
   return bytes.indexOf("cause") < bytes.indexOf("stack");
 })();
 
-/** What stands before the memory that pooled Buffers share. */
-const POOL_HEAD = (() => {
-  const bytes = [0x42];
-  varint(bytes, Buffer.poolSize);
-  return Buffer.from(bytes);
-})();
-
 /** Values of more bytes cannot be stored. */
 const SIZE_MAX = 65_536;
 
@@ -141,17 +134,38 @@ function isSuspiciousError(bytes: Uint8Array, at: number): boolean {
   return tag === 0x73 && hostObjectBrand !== undefined && isStringAt(bytes, at + 1); // s, its stack
 }
 
+/** The number there, and where it ends. */
+function readVarint(bytes: Uint8Array, at: number): [number: number, end: number] {
+  let number = 0;
+  for (let unit = 1; at < bytes.length; unit *= 128) {
+    const byte = bytes[at++]!;
+    number += (byte & 0x7f) * unit;
+    if (byte < 0x80) break;
+  }
+  return [number, at];
+}
+
+/** Whether it may be memory behind the tag `B` there of which a Uint8Array (the tags `VB`) shows but a part. */
+function isShownInPart(bytes: Uint8Array, at: number): boolean {
+  const [size, begin] = readVarint(bytes, at);
+  const end = begin + size;
+  if (bytes[end] !== 0x56 || bytes[end + 1] !== 0x42) return false;
+  const [, afterOffset] = readVarint(bytes, end + 2);
+  return readVarint(bytes, afterOffset)[0] !== size;
+}
+
 /** Whether there may be something in a value that is to be looked at, from its bytes alone, as nearly all values have
  * nothing of the kind: an object without properties or an error without a message, as host objects are written; an error
- * that may have a cause; the memory of pooled Buffers. */
+ * that may have a cause; the memory that Buffers share. */
 function isSuspicious(bytes: Uint8Array): boolean {
   if (bytes.length > SIZE_MAX) return true;
   for (let i = HEADER.length; i < bytes.length - 2; i++) {
     const byte = bytes[i];
     if (byte === 0x6f && bytes[i + 1] === 0x7b && bytes[i + 2] === 0) return true; // o{, and no properties
     if (byte === 0x72 && isSuspiciousError(bytes, i + 1)) return true;
+    if (byte === 0x42 && isShownInPart(bytes, i + 1)) return true;
   }
-  return bytes.length > Buffer.poolSize && Buffer.from(bytes.buffer).includes(POOL_HEAD);
+  return false;
 }
 
 /** The values directly in an object. Calls its getters, as cloning does. */

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { inspect } from "node:util";
 import { Serializer } from "node:v8";
+import { gzipSync } from "node:zlib";
 import { EncodedValue, KvU64, openKv } from "../dist/index.js";
 import { native } from "../dist/native.js";
 import { describe } from "./values/describe.mjs";
@@ -153,6 +154,10 @@ test("a Buffer in a value is stored without its neighbours in the pool", async (
   expected.self = expected;
   assert.deepEqual(describe(await stored(kv, shared)), describe(expected));
   assert.equal((await stored(kv, [Buffer.alloc(9000)]))[0].buffer.byteLength, 9000);
+  const slab = Buffer.alloc(1000, "neighbours");
+  for (const part of [slab.subarray(0, 3), slab.subarray(1), slab.subarray(5, 5), gzipSync("text"), buffer]) {
+    assert.equal((await stored(kv, [part]))[0].buffer.byteLength, part.byteLength);
+  }
   const many = Array.from({ length: 4000 }, (_, i) => ({ buffer: Buffer.from(String(i)) }));
   await assert.rejects(kv.set(["value"], many), { name: "TypeError", message: "Value too large (max 65536 bytes)" });
   await assert.rejects(kv.set(["value"], Array(10 ** 6).fill(many[0])), { message: "Value too large (max 65536 bytes)" });
