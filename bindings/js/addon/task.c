@@ -136,9 +136,11 @@ tp_js_task *tp_js_task_of_job(tp_js_job *job) {
 
 napi_value tp_js_task_submit(tp_js_task *task, napi_env env, tp_js_database *database,
                              void (*run)(tp_js_job *job)) {
+  napi_value promise = tp_js_task_promise(task, env);
+  (void)tp_js_task_is_complete(task); /* awaited before it starts: jobs tell in the order in which they ran */
   task->job.run = run;
   tp_js_job_submit(&database->jobs, &task->job);
-  return tp_js_task_answer_later(task, env);
+  return promise;
 }
 
 static void run_nothing(tp_js_job *job) {

@@ -181,6 +181,16 @@ test("a listener that is closed while messages come gives back what it has", asy
   assert.equal(handled.size, 200);
 });
 
+test("that a listener has ended is told before its closing is over, however fast that is", async (t) => {
+  const database = await openDatabase(t);
+  for (let round = 0; round < 300; round++) {
+    const ends = [];
+    const listener = await native.listen(database, 1, () => {}, (error) => ends.push(error));
+    await native.listenClose(listener);
+    assert.deepEqual(ends, [undefined], `round ${round}`);
+  }
+});
+
 test("a message is finished once, and not after its listener has ended", async (t) => {
   const database = await openDatabase(t);
   const messages = [];
