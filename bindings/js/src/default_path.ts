@@ -32,8 +32,8 @@ function storageKeyOf(mainModule: string): string {
 }
 
 function denoDirectory(): string {
-  const { DENO_DIR, XDG_CACHE_HOME } = process.env;
-  return DENO_DIR || join(XDG_CACHE_HOME || join(homedir(), ".cache"), "deno");
+  const { DENO_DIR, XDG_CACHE_HOME, HOME } = process.env;
+  return DENO_DIR || join(XDG_CACHE_HOME || join(HOME || homedir(), ".cache"), "deno");
 }
 
 /** Null outside Deno. Makes the folder, as Deno does. */
@@ -42,6 +42,6 @@ export function denoDefaultPath(): string | null {
   if (Deno.mainModule === undefined) return ":memory:"; // a worker, which has no place of its own in Deno either
   const key = createHash("sha256").update(storageKeyOf(Deno.mainModule)).digest("hex");
   const folder = join(denoDirectory(), "location_data", key);
-  mkdirSync(folder, { recursive: true });
+  if (!existsSync(folder)) mkdirSync(folder, { recursive: true });
   return join(folder, "kv.sqlite3");
 }
