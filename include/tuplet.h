@@ -889,6 +889,12 @@ TUPLET_API tuplet_status tuplet_watch_open(tuplet_db *db, const tuplet_key *keys
 TUPLET_API tuplet_status tuplet_watch_next(tuplet_watch *watch, int64_t timeout_ms,
                                            const tuplet_entries **ret_entries, tuplet_error *error);
 
+/* Whether the watch also gives a state that differs in nothing from the one before: whenever a watched key
+ * was written, even if that changed nothing (a deletion of what is not there), and now and then without a
+ * reason; several at once are merged. Deno's watch(keys, {raw: true}). To be called before the first
+ * tuplet_watch_next; without it: false. */
+TUPLET_API void tuplet_watch_set_raw(tuplet_watch *watch, bool is_raw);
+
 /* Ends the watch. A pending tuplet_watch_next_async completes with TUPLET_CLOSED. NULL is fine. */
 TUPLET_API void tuplet_watch_close(tuplet_watch *watch);
 

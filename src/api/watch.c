@@ -13,6 +13,7 @@ struct tuplet_watch {
   tp_buffer keys;
   tuplet_bytes views[TP_LIMIT_WATCH_KEYS_MAX]; /* of the encoded keys */
   size_t key_count;
+  bool is_raw;
   tp_watch *inner;
 
   /* The poll that is running, or the last one: */
@@ -35,7 +36,8 @@ static tuplet_status on_key(tp_watch_poll *poll, size_t index, bool changed, con
 
 static void on_polled(tp_watch_poll *poll, tuplet_status status, bool any_changed,
                       const tuplet_error *error) {
-  tp_watcher_polled(&watch_of(poll)->watcher, status, any_changed, error);
+  tuplet_watch *watch = watch_of(poll);
+  tp_watcher_polled(&watch->watcher, status, any_changed || watch->is_raw, error);
 }
 
 static void poll_keys(tp_watcher *watcher) {
@@ -139,6 +141,10 @@ tuplet_status tuplet_watch_open(tuplet_db *db, const tuplet_key *keys, size_t ke
   tp_watcher_link(&watch->watcher);
   *ret_watch = watch;
   return TUPLET_OK;
+}
+
+void tuplet_watch_set_raw(tuplet_watch *watch, bool is_raw) {
+  if (watch != NULL) watch->is_raw = is_raw;
 }
 
 void tuplet_watch_close(tuplet_watch *watch) {

@@ -36,7 +36,8 @@ static void close_keys(tp_js_watcher *watcher) {
 static const tp_js_watcher_kind key_watch_kind = {
     {"expected a watch", tp_js_child_unused, tp_js_child_discard}, close_keys, ask_keys, make_entries};
 
-static napi_value open_keys(tp_js_database *database, napi_env env, const tuplet_key *keys, size_t count) {
+static napi_value open_keys(tp_js_database *database, napi_env env, const tuplet_key *keys, size_t count,
+                            bool is_raw) {
   key_watch *watch = calloc(1, sizeof *watch);
   if (watch == NULL) {
     tp_js_throw_nomem(env);
@@ -48,21 +49,24 @@ static napi_value open_keys(tp_js_database *database, napi_env env, const tuplet
     free(watch);
     return NULL;
   }
+  tuplet_watch_set_raw(watch->inner, is_raw);
   return tp_js_watcher_begin(&watch->watcher, &key_watch_kind, env, database);
 }
 
 napi_value tp_js_watch_open(napi_env env, napi_callback_info info) {
-  napi_value arguments[2], external = NULL;
-  tp_js_environment *environment = tp_js_arguments(env, info, 2, arguments);
+  napi_value arguments[3], external = NULL;
+  tp_js_environment *environment = tp_js_arguments(env, info, 3, arguments);
   if (environment == NULL) return NULL;
   tp_js_scratch scratch;
   tuplet_key *keys;
   size_t count;
+  bool is_raw;
   tp_js_scratch_init(&scratch);
-  napi_status status = tp_js_keys_read(env, arguments[1], &scratch, &keys, &count);
+  napi_status status = napi_get_value_bool(env, arguments[2], &is_raw);
+  if (status == napi_ok) status = tp_js_keys_read(env, arguments[1], &scratch, &keys, &count);
   if (status == napi_ok) {
     tp_js_database *database = tp_js_database_of(environment, env, arguments[0]);
-    if (database != NULL) external = open_keys(database, env, keys, count);
+    if (database != NULL) external = open_keys(database, env, keys, count, is_raw);
   } else {
     tp_js_throw_napi(env, status);
   }

@@ -156,7 +156,8 @@ export interface Native {
     messages: readonly Enqueue[],
   ): Promise<string | null>;
 
-  watchOpen(database: Database, keys: readonly KvKey[]): Watch;
+  /** raw: also of writes that change nothing. */
+  watchOpen(database: Database, keys: readonly KvKey[], raw: boolean): Watch;
   /** All the keys' entries when one of them has changed; null when the watch or the database is closed. One at a
    * time. */
   watchNext(watch: Watch): Promise<KvEntryMaybe<unknown>[] | null>;

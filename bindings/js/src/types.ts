@@ -348,8 +348,9 @@ export interface Kv extends Disposable {
 
   /** Tells the entries of up to ten keys now, and whenever one of them has changed, by whomever: all of them, of one
    * moment. Changes that come faster than they are read are merged. Expiry is a change. The stream ends when the
-   * database is closed; cancelling it (leaving a `for await`) ends the watch. `raw` is accepted and changes nothing.
-   * Throws a TypeError for keys that cannot be.
+   * database is closed; cancelling it (leaving a `for await`) ends the watch. With `raw` it also tells of writes that
+   * changed nothing, such as the deletion of what is not there, and now and then without a reason; on a server as far
+   * as that tells. Throws a TypeError for keys that cannot be.
    *
    * @example
    * ```ts

@@ -37,11 +37,11 @@ export function watch(
   keys: readonly KvKey[],
   options: { raw?: boolean },
 ): ReadableStream<KvEntryMaybe<unknown>[]> {
-  void options.raw; // changes nothing; but null for options is a mistake
+  const raw = Boolean(options.raw);
   if (!Array.isArray(keys)) throw new TypeError(`Keys to watch must be an array: received ${kindOf(keys)}`);
   for (let i = 0; i < keys.length; i++) checkKey(keys[i]);
   const own = keys.map((key: KvKey) => key.slice());
-  const watch = native.watchOpen(database, own);
+  const watch = native.watchOpen(database, own, raw);
   const next = async () => {
     const entries = await native.watchNext(watch);
     return entries && withOwnKeys(entries, own.map((key) => key.slice()));

@@ -134,13 +134,6 @@ export default [
     },
   },
   {
-    what: "watch takes the option raw, which changes nothing: what is told is a change.",
-    why: "Deno's tells of commits that changed nothing, too, and at times of none.",
-    cases: /watches: with raw, a deletion of nothing/,
-    deno: /resolves "told"/,
-    tuplet: /resolves "not told"/,
-  },
-  {
     what: "The cursor of a list is to be read before the database is closed.",
     why: "It is made when it is asked for.",
     outcomes: {

@@ -77,6 +77,23 @@ static void other_keys_and_refused_writes_are_no_change(void **state) {
   tuplet_watch_close(watch);
 }
 
+static void a_raw_watch_also_tells_of_writes_that_change_nothing(void **state) {
+  database *d = *state;
+  tuplet_watch *watch = watch_keys(d, d->db, &TUPLET_KEY("k"), 1);
+  tuplet_watch_set_raw(watch, true);
+  assert_false(next_entry(d, watch)->exists);
+  expect_nothing_new(d, watch);
+  for (int i = 0; i < 2; i++) {
+    EXPECT(d, TUPLET_OK, tuplet_delete(d->db, TUPLET_KEY("k"), NULL, &d->error));
+    assert_false(next_entry(d, watch)->exists);
+  }
+  put_text(d, TUPLET_KEY("other"), "v");
+  expect_nothing_new(d, watch);
+  put_text(d, TUPLET_KEY("k"), "v");
+  assert_true(is_text(next_entry(d, watch), "v"));
+  tuplet_watch_close(watch);
+}
+
 static void changes_that_were_not_fetched_are_merged(void **state) {
   database *d = *state;
   tuplet_watch *watch = watch_keys(d, d->db, &TUPLET_KEY("k"), 1);
@@ -297,6 +314,7 @@ int main(void) {
       ON_BOTH(the_present_state_comes_first),
       ON_BOTH(changes_and_deletions_are_delivered),
       ON_MEMORY(other_keys_and_refused_writes_are_no_change),
+      ON_MEMORY(a_raw_watch_also_tells_of_writes_that_change_nothing),
       ON_MEMORY(changes_that_were_not_fetched_are_merged),
       ON_BOTH(several_keys_come_in_one_snapshot),
       ON_FILE(changes_by_another_handle_are_noticed),

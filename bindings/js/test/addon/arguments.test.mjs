@@ -53,7 +53,7 @@ function wrongThings() {
 async function rightArguments(t) {
   const database = await openDatabase(t);
   const list = native.listOpen(database, everything, listOptions);
-  const watch = native.watchOpen(database, [["a"]]);
+  const watch = native.watchOpen(database, [["a"]], false);
   const range = native.rangeWatchOpen(database, everything, 0);
   const messages = [];
   let arrived;
@@ -75,7 +75,7 @@ async function rightArguments(t) {
     delete: [database, ["a"]],
     enqueue: [database, [v8(1), 0, [["a"]], [1]]],
     commit: [database, [[["a"], null]], [["set", ["a"], bytes(1), -1], ["sum", ["b"], u64(1n), -1]], []],
-    watchOpen: [database, [["a"]]],
+    watchOpen: [database, [["a"]], false],
     watchNext: [watch],
     watchClose: [watch],
     rangeWatchOpen: [database, everything, 0],
@@ -187,7 +187,7 @@ test("a getter of an argument may close the database", async (t) => {
     (db) => native.get(db, closing(db, ["x"], 0), false, false),
     (db) => native.set(db, closing(db, ["x"], 0), bytes(1), -1),
     (db) => native.listOpen(db, { prefix: closing(db, ["x"], 0) }, listOptions),
-    (db) => native.watchOpen(db, [closing(db, ["x"], 0)]),
+    (db) => native.watchOpen(db, [closing(db, ["x"], 0)], false),
     (db) => native.commit(db, [], [["set", ["a"], bytes(1), -1], ["delete", closing(db, ["x"], 0), undefined, -1]], []),
   ]) {
     const database = await openDatabase(t);
@@ -210,7 +210,7 @@ test("a value whose bytes a getter takes away is not read any more", async (t) =
 
 test("only one call at a time waits for a watch", async (t) => {
   const database = await openDatabase(t);
-  const watch = native.watchOpen(database, [["a"]]);
+  const watch = native.watchOpen(database, [["a"]], false);
   await native.watchNext(watch);
   const waiting = native.watchNext(watch);
   assert.throws(() => native.watchNext(watch), { status: MISUSE });

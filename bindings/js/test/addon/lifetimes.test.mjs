@@ -46,7 +46,7 @@ test("a closed database refuses every call, and closing it again", async (t) => 
     () => native.listOpen(database, everything, listOptions),
     () => native.listNext(list),
     () => native.listCursor(list),
-    () => native.watchOpen(database, [["a"]]),
+    () => native.watchOpen(database, [["a"]], false),
     () => native.rangeWatchOpen(database, everything, 0),
     () => native.listen(database, 1, ignore, ignore),
   ])
@@ -57,7 +57,7 @@ test("a closed database refuses every call, and closing it again", async (t) => 
 
 test("closing the database ends its watches and its listeners", async (t) => {
   const database = await openDatabase(t);
-  const watch = native.watchOpen(database, [["a"]]);
+  const watch = native.watchOpen(database, [["a"]], false);
   const range = native.rangeWatchOpen(database, everything, 0);
   await native.watchNext(watch);
   await native.rangeWatchNext(range);
@@ -77,7 +77,7 @@ test("closing the database ends its watches and its listeners", async (t) => {
 test("everything may be closed twice", async (t) => {
   const database = await openDatabase(t);
   const list = native.listOpen(database, everything, listOptions);
-  const watch = native.watchOpen(database, [["a"]]);
+  const watch = native.watchOpen(database, [["a"]], false);
   const range = native.rangeWatchOpen(database, everything, 0);
   let ends = 0;
   const listener = await native.listen(database, 1, ignore, () => ends++);
@@ -99,7 +99,7 @@ test("a watch that is closed at once, over and over, while its keys change", asy
     for (let i = 0; writing; i++) await native.set(database, ["a"], bytes(i % 256), -1);
   })();
   for (let i = 0; i < 300; i++) {
-    const watch = native.watchOpen(database, [["a"]]);
+    const watch = native.watchOpen(database, [["a"]], false);
     const range = native.rangeWatchOpen(database, everything, 0);
     const waiting = [native.watchNext(watch), native.rangeWatchNext(range)];
     if (i % 3 === 0) await waiting[0];

@@ -70,7 +70,7 @@ test("a list that is being asked may be closed, and is not asked twice", async (
 
 test("watches and messages come from the server", async (t) => {
   const { database } = await openFar(t);
-  const watch = native.watchOpen(database, [["w"]]);
+  const watch = native.watchOpen(database, [["w"]], false);
   assert.equal((await native.watchNext(watch))[0].value, null);
   const changed = native.watchNext(watch);
   await native.set(database, ["w"], bytes(7), -1);
@@ -93,7 +93,7 @@ test("watches and messages come from the server", async (t) => {
 
 test("closing ends what is under way", async (t) => {
   const { database } = await openFar(t);
-  const watch = native.watchOpen(database, [["w"]]);
+  const watch = native.watchOpen(database, [["w"]], false);
   await native.watchNext(watch);
   const waiting = native.watchNext(watch);
   const list = native.listOpen(database, everything, listOptions);

@@ -8,7 +8,7 @@ const ignore = () => {};
 const database = await native.open(path, openOptions);
 const memory = await native.open(":memory:", openOptions);
 for (const opened of [database, memory]) {
-  const watch = native.watchOpen(opened, [["k", 1]]);
+  const watch = native.watchOpen(opened, [["k", 1]], false);
   (async () => {
     while (await native.watchNext(watch));
   })();

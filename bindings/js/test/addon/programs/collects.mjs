@@ -23,7 +23,7 @@ async function forgetDatabases() {
       results.push(
         native.open(path, openOptions).then((database) => {
           for (let k = 0; k < 20; k++) native.listNext(native.listOpen(database, everything, listOptions));
-          native.watchNext(native.watchOpen(database, [["k"]]));
+          native.watchNext(native.watchOpen(database, [["k"]], false));
           return Promise.all(Array.from({ length: 20 }, (_, k) => native.set(database, ["k", k], bytes(k), -1)));
         }),
       );
@@ -39,10 +39,10 @@ async function forgetWatches() {
   const database = await native.open(":memory:", openOptions);
   const seen = [];
   for (let i = 0; i < 50; i++) {
-    const watch = native.watchOpen(database, [["k"]]);
+    const watch = native.watchOpen(database, [["k"]], false);
     await native.watchNext(watch);
     seen.push(native.watchNext(watch));
-    native.watchOpen(database, [["k"]]);
+    native.watchOpen(database, [["k"]], false);
     native.rangeWatchOpen(database, everything, 0);
   }
   await collectGarbage();

@@ -36,7 +36,7 @@ async function useDatabase(rounds) {
 async function useWatches(rounds) {
   const database = await native.open(":memory:", openOptions);
   for (let i = 0; i < rounds; i++) {
-    const watch = native.watchOpen(database, [["w"]]);
+    const watch = native.watchOpen(database, [["w"]], false);
     await native.watchNext(watch);
     const next = native.watchNext(watch);
     await native.set(database, ["w"], bytes(i % 256), -1);

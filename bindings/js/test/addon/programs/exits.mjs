@@ -16,7 +16,7 @@ function say(line) {
 
 const [path, count] = process.argv.slice(2);
 const database = await native.open(path, openOptions);
-const watch = native.watchOpen(database, [["k", 0]]);
+const watch = native.watchOpen(database, [["k", 0]], false);
 native.watchNext(watch).then(() => native.watchNext(watch));
 await native.listen(database, 5, () => {}, () => {}); // prettier-ignore
 let acknowledged = 0;

@@ -6,7 +6,7 @@ const database = await native.open(process.argv[2], openOptions);
 const ignore = () => {};
 let count = 0;
 const next = () => ++count === 300 && process.exit(7);
-const watch = native.watchOpen(database, [["k", 0]]);
+const watch = native.watchOpen(database, [["k", 0]], false);
 native.watchNext(watch).then(() => native.watchNext(watch));
 native.listen(database, 5, (message) => native.finish(message, true), ignore).catch(ignore);
 for (let i = 0; i < 16; i++) {

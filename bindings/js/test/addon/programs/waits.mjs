@@ -3,7 +3,7 @@ import process from "node:process";
 import { native, openOptions } from "../lib.mjs";
 
 const database = await native.open(process.argv[2], openOptions);
-const watch = native.watchOpen(database, [["k"]]);
+const watch = native.watchOpen(database, [["k"]], false);
 await native.watchNext(watch);
 console.log("waiting");
 const [{ value }] = await native.watchNext(watch);
