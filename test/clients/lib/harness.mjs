@@ -69,6 +69,17 @@ export async function startServer(t, path, options = {}) {
   return server;
 }
 
+/** Sends a signal to a process that may have ended. Not by child.kill(): Deno then says that the signal ended it,
+ * however it did end. */
+function tell(child, signal) {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  try {
+    process.kill(child.pid, signal);
+  } catch (error) {
+    if (error.code !== "ESRCH") throw error;
+  }
+}
+
 export class Server {
   stdout = "";
   stderr = "";
@@ -96,7 +107,7 @@ export class Server {
   /** Asks it to end as an operator does, and returns how it ended. */
   async stop(signal = "SIGTERM") {
     this.expected = true;
-    this.child.kill(signal);
+    tell(this.child, signal);
     return await within(STOP_TIMEOUT_MS, `the end after ${signal}`, this.exited);
   }
 
@@ -111,8 +122,7 @@ export class Server {
     try {
       if (!this.expected) await this.stop();
       const { code, signal } = await this.exited;
-      const toldOnly = signal === "SIGTERM" && "Deno" in globalThis; // which names what was sent, however it ended
-      const fine = code === 0 || signal === "SIGKILL" || toldOnly;
+      const fine = code === 0 || signal === "SIGKILL";
       if (!fine) throw new Error(`the server ended with ${code ?? signal}:\n${this.stderr}`);
     } finally {
       await this.kill();
