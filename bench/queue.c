@@ -5,8 +5,8 @@
 #include "machine.h"
 #include "page.h"
 #include "queue_load.h"
-#include "queue_server.h"
 #include "queue_time.h"
+#include "server.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -164,11 +164,15 @@ static queue_side measure_file(const char *directory) {
 }
 
 static queue_side measure_network(const bench_options *options, const char *directory) {
-  queue_server server;
+  bench_server server;
   if (options->tuplet == NULL) return (queue_side){0};
-  queue_server_start(&server, options->tuplet, directory);
+  char *path = path_in(directory, "served.sqlite");
+  bench_server_prepare(&server, directory);
+  bench_server_start(&server, options->tuplet, path);
   queue_side side = measure_tuplet(server.url);
-  queue_server_stop(&server);
+  bench_server_stop(&server);
+  bench_server_done(&server);
+  free(path);
   return side;
 }
 

@@ -1,6 +1,6 @@
-/* queue_server.c: a server of our own, with a certificate made for it: HTTP/2 is what clients speak over TLS.
+/* server.c: a server of our own, with a certificate made for it: HTTP/2 is what clients speak over TLS.
  */
-#include "queue_server.h"
+#include "server.h"
 
 #include "bench.h"
 
@@ -93,16 +93,23 @@ static char *path_in(const char *directory, const char *name) {
   return path;
 }
 
-void queue_server_start(queue_server *server, const char *program, const char *directory) {
-  char *certificate = path_in(directory, "server.crt");
-  char *key = path_in(directory, "server.key");
-  char *database = path_in(directory, "served.sqlite");
-  make_certificate(certificate, key);
+void bench_server_prepare(bench_server *server, const char *directory) {
+  *server = (bench_server){.certificate = path_in(directory, "server.crt"),
+                           .key = path_in(directory, "server.key")};
+  make_certificate(server->certificate, server->key);
   if (setenv("DENO_KV_ACCESS_TOKEN", TOKEN, 1) != 0 || setenv("TUPLET_ACCESS_TOKEN", TOKEN, 1) != 0 ||
-      setenv("DENO_CERT", certificate, 1) != 0 || atexit(end_process) != 0)
+      setenv("DENO_CERT", server->certificate, 1) != 0 || atexit(end_process) != 0)
     bench_fail("out of memory");
-  const char *words[] = {program,      "--sqlite-path", database,    "serve", "--addr", "127.0.0.1:0",
-                         "--tls-cert", certificate,     "--tls-key", key,     NULL};
+}
+
+void bench_server_done(bench_server *server) {
+  free(server->certificate);
+  free(server->key);
+}
+
+void bench_server_start(bench_server *server, const char *program, const char *database) {
+  const char *words[] = {program,      "--sqlite-path",     database,    "serve",     "--addr", "127.0.0.1:0",
+                         "--tls-cert", server->certificate, "--tls-key", server->key, NULL};
   server->process = start_program(words, &server->log);
   process_to_end = server->process;
   char line[1024];
@@ -110,12 +117,9 @@ void queue_server_start(queue_server *server, const char *program, const char *d
   while (!is_found && fgets(line, sizeof line, server->log) != NULL)
     is_found = find_url(line, server->url, sizeof server->url);
   if (!is_found) bench_fail("%s did not begin to serve", program);
-  free(certificate);
-  free(key);
-  free(database);
 }
 
-void queue_server_stop(queue_server *server) {
+void bench_server_stop(bench_server *server) {
   int status = 0;
   if (kill(server->process, SIGTERM) != 0 || waitpid(server->process, &status, 0) != server->process ||
       status != 0)
