@@ -14,9 +14,9 @@
 #include <unistd.h>
 
 #ifdef __clang__
-static const char compiler[] = "clang";
+#define COMPILER "clang"
 #else
-static const char compiler[] = "gcc";
+#define COMPILER "gcc"
 #endif
 
 static void look_at_processor(bench_machine *machine) {
@@ -113,6 +113,14 @@ void machine_write(const bench_machine *machine, FILE *out, const char *bullet) 
                 machine->kernel, machine->load);
   (void)fprintf(out, "%sdata on %s; one fdatasync of 8 KiB there takes %.0f µs\n", bullet,
                 machine->file_system, machine->sync_us);
-  (void)fprintf(out, "%sSQLite %s, compiled by %s %s, %s\n", bullet, sqlite3_libversion(), compiler,
-                __VERSION__, machine->date);
+  (void)fprintf(out, "%sSQLite %s, compiled by %s, %s\n", bullet, machine_sqlite_version(),
+                machine_compiler(), machine->date);
+}
+
+const char *machine_sqlite_version(void) {
+  return sqlite3_libversion();
+}
+
+const char *machine_compiler(void) {
+  return COMPILER " " __VERSION__;
 }

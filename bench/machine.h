@@ -21,4 +21,8 @@ void machine_look(bench_machine *ret_machine, const char *directory);
 /* In three lines, each after `bullet`. */
 void machine_write(const bench_machine *machine, FILE *out, const char *bullet);
 
+/* The SQLite that runs, and what compiled the program. */
+const char *machine_sqlite_version(void);
+const char *machine_compiler(void);
+
 #endif

@@ -1,4 +1,4 @@
-/* main.c: measures the library beside bare SQLite, in one run.
+/* main.c: measures the library beside bare SQLite and bare fdatasync, in one run.
  *
  * Both sides of a workload run in slices of a fraction of a second, one side's next to the other's, and each
  * goes first every other time: whatever else the machine does hits both. */
@@ -8,6 +8,7 @@
 #include "machine.h"
 #include "report.h"
 #include "sqlite_peer.h"
+#include "sync_peer.h"
 
 #include <assert.h>
 #include <getopt.h>
@@ -16,41 +17,46 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLICES = 21, SECONDS_DEFAULT = 60, SECONDS_MAX = 86400 };
+enum { SLICES = 21, SECONDS_DEFAULT = 90, SECONDS_MAX = 86400 };
 
+/* The bare side is one of `sqlite` and `sync`. */
 typedef struct bench_workload {
   const char *name;
   const char *title;
-  const char *peer;
-  double aim;
+  const char *bare_title;
   dataset_kind kind;
   bench_slice (*tuplet)(library *side, int64_t duration_ns);
   bench_slice (*sqlite)(sqlite_peer *side, int64_t duration_ns);
+  bench_slice (*sync)(sync_peer *side, int64_t duration_ns);
 } bench_workload;
 
 static const bench_workload workloads[] = {
-    {"get", "get, hot, 1 thread", "prepared SELECT", 0.8, DATASET_HOT, library_get, sqlite_peer_get},
-    {"set", "durable set, 1 thread", "upsert, a commit each", 0.9, DATASET_HOT, library_set, sqlite_peer_set},
-    {"set-threads", "durable set, 64 threads", "upsert, a commit each, 1 thread", 5, DATASET_HOT,
-     library_set_threads, sqlite_peer_set},
-    {"set-async", "durable set, 1 thread, 64 in flight", "upsert, a commit each, 1 thread", 0, DATASET_HOT,
-     library_set_async, sqlite_peer_set},
-    {"sum-threads", "durable sum, one key, 64 threads", "read and upsert, a commit each, 1 thread", 0,
-     DATASET_HOT, library_sum_threads, sqlite_peer_sum},
-    {"list", "list of 100,000 rows, rows", "one range SELECT", 0.7, DATASET_LIST, library_list,
-     sqlite_peer_list},
-    {"list-1000", "the same, batch_size 1000, rows", "one range SELECT", 0, DATASET_LIST,
-     library_list_batch_max, sqlite_peer_list},
+    {"get", "get, hot", "prepared SELECT, a read transaction each", DATASET_HOT, library_get, sqlite_peer_get,
+     NULL},
+    {"get-held", "get, hot", "prepared SELECT, one BEGIN over all", DATASET_HOT, library_get,
+     sqlite_peer_get_held, NULL},
+    {"set", "durable set", "upsert, a commit each", DATASET_HOT, library_set, sqlite_peer_set, NULL},
+    {"set-sync", "durable set", "a page and fdatasync", DATASET_HOT, library_set, NULL, sync_peer_write},
+    {"set-threads", "durable set, 64 threads", "upsert, a commit each, 1 thread", DATASET_HOT,
+     library_set_threads, sqlite_peer_set, NULL},
+    {"set-async", "durable set, 64 in flight", "upsert, a commit each, 1 thread", DATASET_HOT,
+     library_set_async, sqlite_peer_set, NULL},
+    {"sum-threads", "durable sum, one key, 64 threads", "read and upsert, a commit each, 1 thread",
+     DATASET_HOT, library_sum_threads, sqlite_peer_sum, NULL},
+    {"list", "list of 100,000 rows, rows", "one range SELECT", DATASET_LIST, library_list, sqlite_peer_list,
+     NULL},
+    {"list-1000", "the same, batch_size 1000, rows", "one range SELECT", DATASET_LIST, library_list_batch_max,
+     sqlite_peer_list, NULL},
 };
 
 enum { WORKLOAD_COUNT = sizeof workloads / sizeof workloads[0] };
 
 typedef struct bench_options {
   const char *directory;
-  const char *markdown; /* NULL: none */
-  const char *only;     /* a workload's name; NULL: all */
+  const char *only; /* a workload's name; NULL: all */
   bool tuplet;
-  bool sqlite;
+  bool bare;
+  bool json;
   double seconds;
 } bench_options;
 
@@ -59,15 +65,17 @@ typedef struct bench_options {
 static _Noreturn void help(void) {
   (void)printf(
       "Usage: library [OPTION...]\n"
-      "Measures libtuplet beside bare SQLite: how often a second, and the ratio of the two.\n\n"
+      "Measures libtuplet beside bare SQLite and bare fdatasync: how often a second, and the ratio of the "
+      "two.\n"
+      "`make bench` runs it as a part of all that is measured.\n\n"
       "  --dir DIR        make the data in a new directory below DIR, which must be on a disk (default: .)\n"
       "  --seconds N      measure for about N seconds in all (default: %d)\n"
-      "  --markdown FILE  rewrite the measured part of FILE\n"
+      "  --json           print an object with the rates of all slices instead of a table\n"
       "  --only WORKLOAD  one of them alone:",
       SECONDS_DEFAULT);
   for (int i = 0; i < WORKLOAD_COUNT; i++) (void)printf(" %s", workloads[i].name);
   (void)printf("\n"
-               "  --side SIDE      tuplet or sqlite alone: for a profiler\n"
+               "  --side SIDE      tuplet or bare alone: for a profiler\n"
                "  --help           this\n");
   exit(EXIT_SUCCESS);
 }
@@ -90,25 +98,25 @@ static const char *parse_workload(const char *name) {
 
 static void parse_side(const char *name, bench_options *options) {
   options->tuplet = strcmp(name, "tuplet") == 0;
-  options->sqlite = strcmp(name, "sqlite") == 0;
-  if (!options->tuplet && !options->sqlite) bench_fail("--side %s: tuplet or sqlite is wanted", name);
+  options->bare = strcmp(name, "bare") == 0;
+  if (!options->tuplet && !options->bare) bench_fail("--side %s: tuplet or bare is wanted", name);
 }
 
 static bench_options parse_options(int argc, char **argv) {
   static const struct option known[] = {{"dir", required_argument, NULL, 'd'},
                                         {"seconds", required_argument, NULL, 's'},
-                                        {"markdown", required_argument, NULL, 'm'},
+                                        {"json", no_argument, NULL, 'j'},
                                         {"only", required_argument, NULL, 'o'},
                                         {"side", required_argument, NULL, 'x'},
                                         {"help", no_argument, NULL, 'h'},
                                         {NULL, 0, NULL, 0}};
-  bench_options options = {.directory = ".", .tuplet = true, .sqlite = true, .seconds = SECONDS_DEFAULT};
+  bench_options options = {.directory = ".", .tuplet = true, .bare = true, .seconds = SECONDS_DEFAULT};
   int letter;
   while ((letter = getopt_long(argc, argv, "", known, NULL)) != -1) {
     switch (letter) {
     case 'd': options.directory = optarg; break;
     case 's': options.seconds = parse_seconds(optarg); break;
-    case 'm': options.markdown = optarg; break;
+    case 'j': options.json = true; break;
     case 'o': options.only = parse_workload(optarg); break;
     case 'x': parse_side(optarg, &options); break;
     case 'h': help();
@@ -132,6 +140,7 @@ typedef struct bench_sides {
   const dataset *data;
   library *tuplet;
   sqlite_peer *sqlite;
+  sync_peer *sync;
 } bench_sides;
 
 static bench_slice run_tuplet(const bench_sides *sides, int64_t duration_ns) {
@@ -140,9 +149,10 @@ static bench_slice run_tuplet(const bench_sides *sides, int64_t duration_ns) {
   return sides->workload->tuplet(sides->tuplet, duration_ns);
 }
 
-static bench_slice run_sqlite(const bench_sides *sides, int64_t duration_ns) {
-  if (sides->sqlite == NULL) return (bench_slice){0};
+static bench_slice run_bare(const bench_sides *sides, int64_t duration_ns) {
+  if (sides->sqlite == NULL && sides->sync == NULL) return (bench_slice){0};
   dataset_settle(sides->data);
+  if (sides->sync != NULL) return sides->workload->sync(sides->sync, duration_ns);
   return sides->workload->sqlite(sides->sqlite, duration_ns);
 }
 
@@ -151,31 +161,33 @@ static void run_pair(const bench_sides *sides, size_t number, int64_t duration_n
   bench_slice ours, theirs;
   if (number % 2 == 0) {
     ours = run_tuplet(sides, duration_ns);
-    theirs = run_sqlite(sides, duration_ns);
+    theirs = run_bare(sides, duration_ns);
   } else {
-    theirs = run_sqlite(sides, duration_ns);
+    theirs = run_bare(sides, duration_ns);
     ours = run_tuplet(sides, duration_ns);
   }
   if (sides->tuplet != NULL && sides->sqlite != NULL && ours.checksum != theirs.checksum) {
     bench_fail("%s: the two sides did not read the same", sides->workload->name);
   }
   row->tuplet[number] = rate_of(ours);
-  row->sqlite[number] = rate_of(theirs);
+  row->bare[number] = rate_of(theirs);
 }
 
 static void measure(const bench_workload *workload, dataset *data, const bench_options *options,
                     int64_t slice_ns, report_row *ret_row) {
-  *ret_row = (report_row){
-      .name = workload->name, .title = workload->title, .peer = workload->peer, .aim = workload->aim};
+  *ret_row =
+      (report_row){.name = workload->name, .title = workload->title, .bare_title = workload->bare_title};
   dataset_fill(data, workload->kind);
   bench_sides sides = {.workload = workload, .data = data};
   if (options->tuplet) sides.tuplet = library_open(data, workload->kind);
-  if (options->sqlite) sides.sqlite = sqlite_peer_open(data, workload->kind);
+  if (options->bare && workload->sqlite != NULL) sides.sqlite = sqlite_peer_open(data, workload->kind);
+  if (options->bare && workload->sync != NULL) sides.sync = sync_peer_open(data);
   run_pair(&sides, 0, slice_ns / 4, ret_row); /* fills the caches; measured over below */
   for (size_t i = 0; i < SLICES; i++) run_pair(&sides, i, slice_ns, ret_row);
   ret_row->slice_count = SLICES;
   library_close(sides.tuplet);
   sqlite_peer_close(sides.sqlite);
+  sync_peer_close(sides.sync);
 }
 
 int main(int argc, char **argv) {
@@ -184,7 +196,7 @@ int main(int argc, char **argv) {
   bench_machine machine;
   machine_look(&machine, data->directory);
 
-  int sides = (options.tuplet ? 1 : 0) + (options.sqlite ? 1 : 0);
+  int sides = (options.tuplet ? 1 : 0) + (options.bare ? 1 : 0);
   assert(sides > 0); /* see parse_side() */
   int workload_count = options.only == NULL ? WORKLOAD_COUNT : 1;
   int64_t slice_ns = (int64_t)(options.seconds * 1e9) / ((int64_t)workload_count * sides * SLICES);
@@ -195,11 +207,12 @@ int main(int argc, char **argv) {
     measure(&workloads[i], data, &options, slice_ns, &rows[row_count++]);
   }
 
-  char *command = bench_command(argc, argv);
-  bench_report report = {.machine = &machine, .command = command, .rows = rows, .row_count = row_count};
-  report_print(&report);
-  if (options.markdown != NULL) report_write_markdown(&report, options.markdown);
-  free(command);
+  bench_report report = {.machine = &machine, .rows = rows, .row_count = row_count};
+  if (options.json) {
+    report_print_json(&report);
+  } else {
+    report_print(&report);
+  }
   dataset_free(data);
   return EXIT_SUCCESS;
 }

@@ -2,7 +2,6 @@
 #include "report.h"
 
 #include "bench.h"
-#include "page.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,24 +28,18 @@ static report_spread spread_of(const double *numbers, size_t count) {
   return (report_spread){sorted[0], (sorted[(count - 1) / 2] + sorted[count / 2]) / 2, sorted[count - 1]};
 }
 
-/* tuplet's throughput as a part of its peer's, pair by pair; all zero when only one side was measured. */
+/* tuplet's throughput as a part of the bare side's, pair by pair; all zero when only one side was measured.
+ */
 static report_spread ratio_of(const report_row *row) {
   double ratios[REPORT_SLICES_MAX];
   for (size_t i = 0; i < row->slice_count; i++) {
-    if (row->tuplet[i] <= 0 || row->sqlite[i] <= 0) return (report_spread){0};
-    ratios[i] = row->tuplet[i] / row->sqlite[i];
+    if (row->tuplet[i] <= 0 || row->bare[i] <= 0) return (report_spread){0};
+    ratios[i] = row->tuplet[i] / row->bare[i];
   }
   return spread_of(ratios, row->slice_count);
 }
 
 /* ---- Cells ---- */
-
-typedef struct report_cells {
-  char tuplet[32];
-  char sqlite[32];
-  char ratio[64];
-  char aim[16];
-} report_cells;
 
 /* 1234567 as "1,234,567"; "-" for what was not measured. */
 static void format_rate(double rate, char *ret_text, size_t size) {
@@ -64,53 +57,46 @@ static void format_rate(double rate, char *ret_text, size_t size) {
   ret_text[used] = '\0';
 }
 
-static report_cells cells_of(const report_row *row) {
-  report_cells cells;
-  format_rate(spread_of(row->tuplet, row->slice_count).median, cells.tuplet, sizeof cells.tuplet);
-  format_rate(spread_of(row->sqlite, row->slice_count).median, cells.sqlite, sizeof cells.sqlite);
+/* ---- The table ---- */
+
+static void print_row(const report_row *row) {
+  char tuplet[32], bare[32];
+  format_rate(spread_of(row->tuplet, row->slice_count).median, tuplet, sizeof tuplet);
+  format_rate(spread_of(row->bare, row->slice_count).median, bare, sizeof bare);
+  (void)printf("%-36s %-42s %10s %10s   ", row->title, row->bare_title, tuplet, bare);
   report_spread ratio = ratio_of(row);
   if (ratio.median > 0) {
-    (void)snprintf(cells.ratio, sizeof cells.ratio, "%.2f (%.2f to %.2f)", ratio.median, ratio.minimum,
-                   ratio.maximum);
+    (void)printf("%.2f (%.2f to %.2f)\n", ratio.median, ratio.minimum, ratio.maximum);
   } else {
-    (void)snprintf(cells.ratio, sizeof cells.ratio, "-");
+    (void)printf("-\n");
   }
-  if (row->aim > 0) {
-    (void)snprintf(cells.aim, sizeof cells.aim, "%g", row->aim);
-  } else {
-    (void)snprintf(cells.aim, sizeof cells.aim, "-");
-  }
-  return cells;
 }
-
-/* ---- The table ---- */
 
 void report_print(const bench_report *report) {
   machine_write(report->machine, stdout, "");
-  (void)printf("\n%-44s %12s %14s   %-24s %s\n", "", "tuplet/s", "bare SQLite/s", "ratio", "aim");
-  for (size_t i = 0; i < report->row_count; i++) {
-    report_cells cells = cells_of(&report->rows[i]);
-    (void)printf("%-44s %12s %14s   %-24s %s\n", report->rows[i].title, cells.tuplet, cells.sqlite,
-                 cells.ratio, cells.aim);
-  }
+  (void)printf("\n%-36s %-42s %10s %10s   %s\n", "", "beside", "tuplet/s", "bare/s", "ratio");
+  for (size_t i = 0; i < report->row_count; i++) print_row(&report->rows[i]);
 }
 
-/* ---- The page ---- */
+/* ---- JSON ---- */
 
-static void write_block(FILE *out, const void *context) {
-  const bench_report *report = context;
-  machine_write(report->machine, out, "- ");
-  (void)fprintf(out, "- `%s`\n\n", report->command);
-  (void)fprintf(out,
-                "| workload | bare SQLite does | tuplet, 1/s | SQLite, 1/s | ratio (min to max) | aim |\n");
-  (void)fprintf(out, "| --- | --- | ---: | ---: | ---: | ---: |\n");
-  for (size_t i = 0; i < report->row_count; i++) {
-    report_cells cells = cells_of(&report->rows[i]);
-    (void)fprintf(out, "| %s | %s | %s | %s | %s | %s |\n", report->rows[i].title, report->rows[i].peer,
-                  cells.tuplet, cells.sqlite, cells.ratio, cells.aim);
-  }
+static void print_rates(const char *name, const double *rates, size_t count) {
+  (void)printf(",\"%s\":[", name);
+  for (size_t i = 0; i < count && rates[i] > 0; i++) (void)printf("%s%.3f", i > 0 ? "," : "", rates[i]);
+  (void)printf("]");
 }
 
-void report_write_markdown(const bench_report *report, const char *path) {
-  page_rewrite(path, "measured", write_block, report);
+/* The titles are the program's own, and have nothing in them that JSON would escape. */
+void report_print_json(const bench_report *report) {
+  (void)printf("{\"sqlite\":\"%s\",\"compiler\":\"%s\",\"workloads\":[", machine_sqlite_version(),
+               machine_compiler());
+  for (size_t i = 0; i < report->row_count; i++) {
+    const report_row *row = &report->rows[i];
+    (void)printf("%s{\"name\":\"%s\",\"title\":\"%s\",\"bareTitle\":\"%s\"", i > 0 ? "," : "", row->name,
+                 row->title, row->bare_title);
+    print_rates("tuplet", row->tuplet, row->slice_count);
+    print_rates("bare", row->bare, row->slice_count);
+    (void)printf("}");
+  }
+  (void)printf("]}\n");
 }

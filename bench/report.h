@@ -1,4 +1,4 @@
-/* report.h: what was measured, as a table for readers and as a part of a Markdown page. */
+/* report.h: what was measured, as a table for readers and as JSON for programs. */
 #ifndef BENCH_REPORT_H
 #define BENCH_REPORT_H
 
@@ -13,16 +13,14 @@ enum { REPORT_SLICES_MAX = 64 };
 typedef struct report_row {
   const char *name;
   const char *title;
-  const char *peer; /* what bare SQLite does beside it */
-  double aim;       /* the smallest ratio that is good enough; 0: none was set */
+  const char *bare_title; /* what the bare side does */
   double tuplet[REPORT_SLICES_MAX];
-  double sqlite[REPORT_SLICES_MAX];
+  double bare[REPORT_SLICES_MAX];
   size_t slice_count;
 } report_row;
 
 typedef struct bench_report {
   const bench_machine *machine;
-  const char *command;
   const report_row *rows;
   size_t row_count;
 } bench_report;
@@ -30,7 +28,8 @@ typedef struct bench_report {
 /* A side that was not measured is shown as "-". */
 void report_print(const bench_report *report);
 
-/* Rewrites what stands between the page's two marker lines; ends the program if they are not there. */
-void report_write_markdown(const bench_report *report, const char *path);
+/* One object: "sqlite" and "compiler", the versions; "workloads", an array of objects with name, title,
+ * bareTitle, and the rates of both sides' slices, tuplet and bare; empty for a side that was not measured. */
+void report_print_json(const bench_report *report);
 
 #endif

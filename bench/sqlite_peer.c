@@ -11,6 +11,7 @@ typedef enum peer_statement {
   STATEMENT_GET,
   STATEMENT_SET,
   STATEMENT_LIST,
+  STATEMENT_BEGIN_READING,
   STATEMENT_BEGIN,
   STATEMENT_COMMIT,
   STATEMENT_COUNT
@@ -32,6 +33,7 @@ static const char *const statement_texts[STATEMENT_COUNT] = {
                        " ON CONFLICT (k) DO UPDATE SET v = excluded.v, v_encoding = excluded.v_encoding,"
                        " version = excluded.version WHERE expiration_ms = -1"),
     [STATEMENT_LIST] = "SELECT k, v, v_encoding, version FROM kv WHERE k >= ?1 AND k < ?2 ORDER BY k",
+    [STATEMENT_BEGIN_READING] = "BEGIN",
     [STATEMENT_BEGIN] = "BEGIN IMMEDIATE",
     [STATEMENT_COMMIT] = "COMMIT",
 };
@@ -132,6 +134,13 @@ bench_slice sqlite_peer_get(sqlite_peer *side, int64_t duration_ns) {
     }
     slice.duration_ns = bench_now_ns() - start_ns;
   } while (slice.duration_ns < duration_ns);
+  return slice;
+}
+
+bench_slice sqlite_peer_get_held(sqlite_peer *side, int64_t duration_ns) {
+  run(side, STATEMENT_BEGIN_READING); /* the first SELECT takes the snapshot that all others see */
+  bench_slice slice = sqlite_peer_get(side, duration_ns);
+  run(side, STATEMENT_COMMIT);
   return slice;
 }
 

@@ -14,6 +14,10 @@ void sqlite_peer_close(sqlite_peer *side);
 /* SELECT of one row, at random, a read transaction each; the value is copied into a buffer that is there. */
 bench_slice sqlite_peer_get(sqlite_peer *side, int64_t duration_ns);
 
+/* The same, with one read transaction held open over all of a slice's: no lock is taken for each, and what
+ * others write meanwhile is not seen. */
+bench_slice sqlite_peer_get_held(sqlite_peer *side, int64_t duration_ns);
+
 /* An upsert of one row, at random, a durable commit each. */
 bench_slice sqlite_peer_set(sqlite_peer *side, int64_t duration_ns);
 
