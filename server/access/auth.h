@@ -33,6 +33,14 @@ typedef struct tp_session {
   int64_t expires_at_ms; /* unix */
 } tp_session;
 
+/* A session token that was found genuine, and what it says: who shows the same one again is believed without
+ * checking its signature again. All zeros: none. Belongs to one thread. */
+typedef struct tp_session_memo {
+  size_t size; /* of the text; 0: none */
+  char text[TP_AUTH_SESSION_TOKEN_SIZE_MAX];
+  tp_session session; /* as signed */
+} tp_session_memo;
+
 /* What a token may, apart from the databases. */
 typedef struct tp_grant {
   uint64_t token_id;
@@ -71,9 +79,10 @@ bool tp_auth_may_open(tp_auth *auth, uint64_t token_id, tuplet_bytes database);
 tuplet_status tp_auth_session_sign(const tp_auth *auth, const tp_session *session,
                                    char ret_token[TP_AUTH_SESSION_TOKEN_SIZE_MAX], tuplet_error *error);
 
-/* What is left of it now. Results: those of tp_auth_session_check, or TUPLET_INVALID: it is no session token.
- */
-tuplet_status tp_auth_session_verify(tp_auth *auth, tuplet_bytes token, int64_t now_ms,
+/* What is left of it now. memo: remembers the token when its signature is right, and then spares checking
+ * that, and nothing else, the next time; NULL: none. Results: those of tp_auth_session_check, or
+ * TUPLET_INVALID: it is no session token. */
+tuplet_status tp_auth_session_verify(tp_auth *auth, tuplet_bytes token, int64_t now_ms, tp_session_memo *memo,
                                      tp_session *ret_session);
 
 /* Takes from a session what its token may not do any more. database: the present name of the session's; data

@@ -23,6 +23,7 @@
 #include "server/protocol/watch_range_stream.h"
 #include "server/protocol/watch_stream.h"
 
+#include <assert.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -110,6 +111,9 @@ static void refuse_session(tp_http_request *request, tuplet_status status) {
   }
 }
 
+static_assert(sizeof(tp_session_memo) <= TP_HTTP_MEMO_SIZE,
+              "a connection has room for its last session token");
+
 /* The session of the request's token; the request is refused when false is returned. */
 static bool read_session(tp_worker *worker, tp_http_request *request, tp_refusal_stage stage,
                          tp_session *ret_session) {
@@ -120,7 +124,8 @@ static bool read_session(tp_worker *worker, tp_http_request *request, tp_refusal
     return false;
   }
   int64_t now_ms = tp_clock_unix_ms(&service->clock);
-  tuplet_status status = tp_auth_session_verify(service->auth, token, now_ms, ret_session);
+  tp_session_memo *memo = tp_http_request_memo(request);
+  tuplet_status status = tp_auth_session_verify(service->auth, token, now_ms, memo, ret_session);
   if (status == TUPLET_OK) return true;
   if (status == TUPLET_INVALID)
     tp_refusal_send(worker, request, stage,

@@ -55,6 +55,7 @@ void tp_http_conn_free(tp_http_conn *conn) {
     request->previous = request->next = NULL;
   }
   if (conn->codec != NULL) conn->codec->free(conn);
+  explicit_bzero(conn->memo, sizeof conn->memo); /* which may hold secrets */
   tp_buffer_done(&conn->front);
   tp_buffer_done(&conn->back);
   tp_free(conn->config.allocator, conn);

@@ -64,6 +64,12 @@ bool tp_http_request_is_secure(const tp_http_request *request);
  * NULL when the connection has gone. */
 uint32_t *tp_http_request_tally(const tp_http_request *request);
 
+/* Room of the handler's own for each connection, TP_HTTP_MEMO_SIZE bytes, zero at first and aligned for any
+ * type: for what it wants to remember from one request of a client to the next. NULL when the connection has
+ * gone. */
+#define TP_HTTP_MEMO_SIZE ((size_t)192)
+void *tp_http_request_memo(const tp_http_request *request);
+
 /* "HTTP/1.0", "HTTP/1.1" or "HTTP/2"; empty when the connection has gone. */
 const char *tp_http_request_protocol(const tp_http_request *request);
 

@@ -33,6 +33,9 @@
 #include "base/buffer.h"
 #include "http/http.h"
 
+#include <stdalign.h>
+#include <stddef.h>
+
 typedef enum tp_http_state {
   STATE_RECEIVING,
   STATE_READY,
@@ -159,7 +162,8 @@ typedef struct tp_http2 tp_http2;
 
 struct tp_http_conn {
   tp_http_conn_config config;
-  uint32_t tally;             /* see tp_http_request_tally */
+  uint32_t tally; /* see tp_http_request_tally */
+  alignas(max_align_t) uint8_t memo[TP_HTTP_MEMO_SIZE];
   const tp_http_codec *codec; /* NULL until the protocol is known */
   tp_http1 *http1;
   tp_http2 *http2;

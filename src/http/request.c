@@ -332,6 +332,10 @@ uint32_t *tp_http_request_tally(const tp_http_request *request) {
   return request->conn == NULL ? NULL : &request->conn->tally;
 }
 
+void *tp_http_request_memo(const tp_http_request *request) {
+  return request->conn == NULL ? NULL : request->conn->memo;
+}
+
 const char *tp_http_request_protocol(const tp_http_request *request) {
   if (request->conn == NULL) return "";
   if (request->conn->codec == &tp_http2_codec) return "HTTP/2";

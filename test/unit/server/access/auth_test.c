@@ -79,7 +79,7 @@ static void a_signed_session_comes_back(void **state) {
     char token[TP_AUTH_SESSION_TOKEN_SIZE_MAX];
     assert_int_equal(tp_auth_session_sign(auth, &session, token, NULL), TUPLET_OK);
     tp_session verified;
-    assert_int_equal(tp_auth_session_verify(auth, view(token), now_ms, &verified), TUPLET_OK);
+    assert_int_equal(tp_auth_session_verify(auth, view(token), now_ms, NULL, &verified), TUPLET_OK);
     assert_memory_equal(verified.database_id, session.database_id, sizeof session.database_id);
     assert_int_equal(verified.may_write, session.may_write);
     assert_int_equal(verified.expires_at_ms, session.expires_at_ms);
@@ -92,9 +92,9 @@ static void a_session_ends_at_its_time(void **state) {
   char token[TP_AUTH_SESSION_TOKEN_SIZE_MAX];
   assert_int_equal(tp_auth_session_sign(auth, &session, token, NULL), TUPLET_OK);
   tp_session verified;
-  assert_int_equal(tp_auth_session_verify(auth, view(token), session.expires_at_ms - 1, &verified),
+  assert_int_equal(tp_auth_session_verify(auth, view(token), session.expires_at_ms - 1, NULL, &verified),
                    TUPLET_OK);
-  assert_int_equal(tp_auth_session_verify(auth, view(token), session.expires_at_ms, &verified),
+  assert_int_equal(tp_auth_session_verify(auth, view(token), session.expires_at_ms, NULL, &verified),
                    TUPLET_TIMEOUT);
 }
 
@@ -111,24 +111,26 @@ static void a_changed_token_is_refused(void **state) {
     for (const char *letter = "AQgw_-09="; *letter != '\0'; letter++) {
       if (*letter == kept) continue;
       token[i] = *letter;
-      assert_int_equal(tp_auth_session_verify(auth, view(token), now_ms, &verified), TUPLET_INVALID);
+      assert_int_equal(tp_auth_session_verify(auth, view(token), now_ms, NULL, &verified), TUPLET_INVALID);
     }
     token[i] = kept;
-    assert_int_equal(tp_auth_session_verify(auth, (tuplet_bytes){token, i}, now_ms, &verified),
+    assert_int_equal(tp_auth_session_verify(auth, (tuplet_bytes){token, i}, now_ms, NULL, &verified),
                      TUPLET_INVALID);
   }
   for (size_t extra = 1; extra <= 200; extra++) {
     char longer[512];
     (void)snprintf(longer, sizeof longer, "%s", token);
     memset(longer + size, 'A', extra);
-    assert_int_equal(tp_auth_session_verify(auth, (tuplet_bytes){longer, size + extra}, now_ms, &verified),
-                     TUPLET_INVALID);
+    assert_int_equal(
+        tp_auth_session_verify(auth, (tuplet_bytes){longer, size + extra}, now_ms, NULL, &verified),
+        TUPLET_INVALID);
   }
 }
 
 static void the_access_token_is_no_session_token(void **state) {
   tp_session verified;
-  assert_int_equal(tp_auth_session_verify(*state, view(access_token), now_ms, &verified), TUPLET_INVALID);
+  assert_int_equal(tp_auth_session_verify(*state, view(access_token), now_ms, NULL, &verified),
+                   TUPLET_INVALID);
 }
 
 static tuplet_status verify_elsewhere(const tp_auth *auth, const char *other_access_token,
@@ -138,7 +140,7 @@ static tuplet_status verify_elsewhere(const tp_auth *auth, const char *other_acc
   assert_int_equal(tp_auth_session_sign(auth, &session, token, NULL), TUPLET_OK);
   tp_auth *other;
   assert_int_equal(tp_auth_new(NULL, other_access_token, other_secret, &other, NULL), TUPLET_OK);
-  tuplet_status status = tp_auth_session_verify(other, view(token), now_ms, &session);
+  tuplet_status status = tp_auth_session_verify(other, view(token), now_ms, NULL, &session);
   tp_auth_free(other);
   return status;
 }
@@ -243,7 +245,7 @@ static void a_session_keeps_the_token_that_opened_it(void **state) {
   tp_session session = session_of(&writer), verified;
   char token[TP_AUTH_SESSION_TOKEN_SIZE_MAX];
   assert_int_equal(tp_auth_session_sign(auth, &session, token, NULL), TUPLET_OK);
-  assert_int_equal(tp_auth_session_verify(auth, view(token), now_ms, &verified), TUPLET_OK);
+  assert_int_equal(tp_auth_session_verify(auth, view(token), now_ms, NULL, &verified), TUPLET_OK);
   assert_int_equal(verified.token_id, writer.token.id);
   assert_true(verified.may_write);
 }
@@ -257,9 +259,92 @@ static void a_session_of_a_revoked_token_is_over(void **state) {
   char token[TP_AUTH_SESSION_TOKEN_SIZE_MAX];
   assert_int_equal(tp_auth_session_sign(auth, &session, token, NULL), TUPLET_OK);
   SET_TOKENS(auth, &other, );
-  assert_int_equal(tp_auth_session_verify(auth, view(token), now_ms, &verified), TUPLET_CLOSED);
+  assert_int_equal(tp_auth_session_verify(auth, view(token), now_ms, NULL, &verified), TUPLET_CLOSED);
   assert_int_equal(tp_auth_session_check(auth, &session, view("orders"), now_ms), TUPLET_CLOSED);
   assert_int_equal(tp_auth_session_check(auth, &kept, view("orders"), now_ms), TUPLET_OK);
+}
+
+/* ---- What a connection remembers ---- */
+
+static void a_genuine_session_token_is_remembered_and_others_are_not(void **state) {
+  tp_auth *auth = *state;
+  tp_session session = a_session(), verified;
+  char token[TP_AUTH_SESSION_TOKEN_SIZE_MAX], wrong[TP_AUTH_SESSION_TOKEN_SIZE_MAX];
+  assert_int_equal(tp_auth_session_sign(auth, &session, token, NULL), TUPLET_OK);
+  tp_session_memo memo = {0};
+  memcpy(wrong, token, sizeof wrong);
+  wrong[4] = wrong[4] == 'A' ? 'B' : 'A';
+  assert_int_equal(tp_auth_session_verify(auth, view(wrong), now_ms, &memo, &verified), TUPLET_INVALID);
+  assert_int_equal(memo.size, 0);
+
+  assert_int_equal(tp_auth_session_verify(auth, view(token), now_ms, &memo, &verified), TUPLET_OK);
+  assert_int_equal(memo.size, strlen(token));
+  assert_memory_equal(memo.text, token, memo.size);
+  for (size_t i = 0; i < strlen(token); i++) {
+    memcpy(wrong, token, sizeof wrong);
+    wrong[i] = wrong[i] == 'A' ? 'B' : 'A';
+    assert_int_equal(tp_auth_session_verify(auth, view(wrong), now_ms, &memo, &verified), TUPLET_INVALID);
+    assert_int_equal(tp_auth_session_verify(auth, (tuplet_bytes){token, i}, now_ms, &memo, &verified),
+                     TUPLET_INVALID);
+  }
+  assert_int_equal(tp_auth_session_verify(auth, view(token), now_ms, &memo, &verified), TUPLET_OK);
+  assert_memory_equal(verified.database_id, session.database_id, sizeof session.database_id);
+  assert_int_equal(verified.expires_at_ms, session.expires_at_ms);
+}
+
+static void another_session_takes_the_place_of_the_one_remembered(void **state) {
+  tp_auth *auth = *state;
+  tp_session sessions[2] = {a_session(), a_session()}, verified;
+  sessions[1].may_write = !sessions[0].may_write;
+  char tokens[2][TP_AUTH_SESSION_TOKEN_SIZE_MAX];
+  tp_session_memo memo = {0};
+  for (size_t i = 0; i < 2; i++)
+    assert_int_equal(tp_auth_session_sign(auth, &sessions[i], tokens[i], NULL), TUPLET_OK);
+  for (size_t i = 0; i < 6; i++) {
+    assert_int_equal(tp_auth_session_verify(auth, view(tokens[i % 2]), now_ms, &memo, &verified), TUPLET_OK);
+    assert_int_equal(verified.may_write, sessions[i % 2].may_write);
+  }
+}
+
+static void a_remembered_session_ends_at_its_time(void **state) {
+  tp_auth *auth = *state;
+  tp_session session = a_session(), verified;
+  char token[TP_AUTH_SESSION_TOKEN_SIZE_MAX];
+  assert_int_equal(tp_auth_session_sign(auth, &session, token, NULL), TUPLET_OK);
+  tp_session_memo memo = {0};
+  int64_t end_ms = session.expires_at_ms;
+  assert_int_equal(tp_auth_session_verify(auth, view(token), end_ms - 1, &memo, &verified), TUPLET_OK);
+  assert_int_equal(tp_auth_session_verify(auth, view(token), end_ms, &memo, &verified), TUPLET_TIMEOUT);
+}
+
+static void a_remembered_session_has_the_present_rights_of_its_token(void **state) {
+  tp_auth *auth = *state;
+  issued writer = issue("writer", "orders", true, TP_TOKEN_NEVER);
+  SET_TOKENS(auth, &writer, );
+  tp_session session = session_of(&writer), verified;
+  char token[TP_AUTH_SESSION_TOKEN_SIZE_MAX];
+  assert_int_equal(tp_auth_session_sign(auth, &session, token, NULL), TUPLET_OK);
+  tp_session_memo memo = {0};
+  assert_int_equal(tp_auth_session_verify(auth, view(token), now_ms, &memo, &verified), TUPLET_OK);
+  assert_true(verified.may_write);
+
+  writer.token.may_write = false;
+  SET_TOKENS(auth, &writer, );
+  assert_int_equal(tp_auth_session_verify(auth, view(token), now_ms, &memo, &verified), TUPLET_OK);
+  assert_false(verified.may_write);
+
+  writer.token.may_write = true;
+  writer.token.expires_at_ms = now_ms;
+  SET_TOKENS(auth, &writer, );
+  assert_int_equal(tp_auth_session_verify(auth, view(token), now_ms, &memo, &verified), TUPLET_TIMEOUT);
+
+  tp_auth_set_tokens(auth, NULL);
+  assert_int_equal(tp_auth_session_verify(auth, view(token), now_ms, &memo, &verified), TUPLET_CLOSED);
+
+  writer.token.expires_at_ms = TP_TOKEN_NEVER;
+  SET_TOKENS(auth, &writer, );
+  assert_int_equal(tp_auth_session_verify(auth, view(token), now_ms, &memo, &verified), TUPLET_OK);
+  assert_true(verified.may_write);
 }
 
 static void a_session_loses_what_its_token_may_not_do_any_more(void **state) {
@@ -363,6 +448,10 @@ int main(void) {
       TEST(without_an_access_token_none_matches_and_its_sessions_are_over),
       TEST(a_session_keeps_the_token_that_opened_it),
       TEST(a_session_of_a_revoked_token_is_over),
+      TEST(a_genuine_session_token_is_remembered_and_others_are_not),
+      TEST(another_session_takes_the_place_of_the_one_remembered),
+      TEST(a_remembered_session_ends_at_its_time),
+      TEST(a_remembered_session_has_the_present_rights_of_its_token),
       TEST(a_session_loses_what_its_token_may_not_do_any_more),
       TEST(more_rights_do_not_reach_a_session_that_is_there),
       TEST(tokens_can_be_replaced_while_requests_look_at_them),
