@@ -136,18 +136,19 @@ tuplet_status tp_sqlite_survey(tp_sqlite_connection *connection, tp_survey *surv
   return status;
 }
 
-tuplet_status tp_sqlite_read(tp_sqlite_connection *connection, tp_read *read, tuplet_error *error) {
+tuplet_status tp_sqlite_read(tp_sqlite_connection *connection, bool in_transaction, tp_read *read,
+                             tuplet_error *error) {
   tuplet_status status = TUPLET_OK;
   /* A single statement is a snapshot of its own. */
-  bool transaction = read->range_count > 1 || read->on_snapshot != NULL;
-  if (transaction) status = tp_sqlite_run(connection, TP_SQL_BEGIN_READ, error);
+  bool own_transaction = !in_transaction && (read->range_count > 1 || read->on_snapshot != NULL);
+  if (own_transaction) status = tp_sqlite_run(connection, TP_SQL_BEGIN_READ, error);
   if (status == TUPLET_OK && read->on_snapshot != NULL) status = tell_snapshot(connection, read, error);
   for (size_t i = 0; status == TUPLET_OK && i < read->range_count; i++) {
     assert(read->ranges[i].limit > 0);
     status = tp_read_range_is_point(&read->ranges[i]) ? read_point(connection, read, i, error)
                                                       : read_range(connection, read, i, error);
   }
-  if (!transaction) return status;
+  if (!own_transaction) return status;
   if (status == TUPLET_OK) status = tp_sqlite_run(connection, TP_SQL_COMMIT, error);
   if (status != TUPLET_OK) tp_sqlite_abandon(connection);
   return status;

@@ -5,8 +5,10 @@
 #include "engine/engine.h"
 #include "engine/sqlite/connection.h"
 
-/* Runs all ranges of a read in one snapshot and hands over its rows; does not call on_done. */
-tuplet_status tp_sqlite_read(tp_sqlite_connection *connection, tp_read *read, tuplet_error *error);
+/* Runs all ranges of a read in one snapshot and hands over its rows; does not call on_done. in_transaction:
+ * the connection has one open, which stays open. */
+tuplet_status tp_sqlite_read(tp_sqlite_connection *connection, bool in_transaction, tp_read *read,
+                             tuplet_error *error);
 
 /* See tp_survey; `is_own` is not filled. */
 tuplet_status tp_sqlite_survey(tp_sqlite_connection *connection, tp_survey *survey, tuplet_error *error);

@@ -60,7 +60,7 @@ static void read_now(tp_engine *base, tp_reader *own_reader, tp_read *read) {
   if (status == TUPLET_OK) {
     bool in_memory = engine->location.in_memory;
     if (in_memory) (void)pthread_rwlock_rdlock(&engine->memory_lock);
-    status = tp_sqlite_read(&reader->connection, read, &error);
+    status = tp_sqlite_reader_read(&engine->readers, reader, read, &error);
     if (in_memory) (void)pthread_rwlock_unlock(&engine->memory_lock);
     if (own_reader == NULL) tp_sqlite_reader_give_back(&engine->readers, reader);
   }
@@ -173,7 +173,8 @@ static tuplet_status survey(tp_engine *base, tp_survey *survey, tuplet_error *er
   if (status != TUPLET_OK) return status;
   bool in_memory = engine->location.in_memory;
   if (in_memory) (void)pthread_rwlock_rdlock(&engine->memory_lock);
-  status = tp_sqlite_survey(&reader->connection, survey, error);
+  status = tp_sqlite_survey(tp_sqlite_reader_lock(reader), survey, error);
+  tp_sqlite_reader_unlock(reader);
   if (in_memory) (void)pthread_rwlock_unlock(&engine->memory_lock);
   tp_sqlite_reader_give_back(&engine->readers, reader);
   /* A commit of ours has its number from before it can be seen. */
@@ -212,7 +213,8 @@ static tuplet_status queue_state(tp_engine *base, uint32_t count_max, tp_queue_s
   if (status != TUPLET_OK) return status;
   bool in_memory = engine->location.in_memory;
   if (in_memory) (void)pthread_rwlock_rdlock(&engine->memory_lock);
-  status = query_queue_state(&reader->connection, count_max, ret_state, error);
+  status = query_queue_state(tp_sqlite_reader_lock(reader), count_max, ret_state, error);
+  tp_sqlite_reader_unlock(reader);
   if (in_memory) (void)pthread_rwlock_unlock(&engine->memory_lock);
   tp_sqlite_reader_give_back(&engine->readers, reader);
   return status;
@@ -294,7 +296,8 @@ static tuplet_status check_schema(sqlite_engine *engine, tuplet_error *error) {
   tp_sqlite_reader *reader;
   tuplet_status status = tp_sqlite_reader_take(&engine->readers, &reader, error);
   if (status != TUPLET_OK) return status;
-  status = tp_sqlite_schema_prepare(&reader->connection, error);
+  status = tp_sqlite_schema_prepare(tp_sqlite_reader_lock(reader), error);
+  tp_sqlite_reader_unlock(reader);
   tp_sqlite_reader_give_back(&engine->readers, reader);
   return status;
 }

@@ -1,0 +1,90 @@
+/* snapshot.c: a read transaction that stays open from read to read, for as long as it shows the newest state.
+ */
+#include "engine/sqlite/snapshot.h"
+
+#include <string.h>
+#include <time.h>
+
+/* The first part of the index: its head stands at its beginning, twice, and the first copy is written last.
+ * Source: https://sqlite.org/walformat.html, "The WAL-Index File Format". */
+enum { LOG_INDEX_PART_SIZE = 32768, LOG_INDEX_VERSION = 3007000 };
+
+static const int64_t held_max_ns = TP_SQLITE_SNAPSHOT_HELD_MS * INT64_C(1000000);
+
+/* Exact to some milliseconds, and next to free. */
+static int64_t coarse_now_ns(void) {
+  struct timespec now;
+  (void)clock_gettime(CLOCK_MONOTONIC_COARSE, &now); /* cannot fail for this clock */
+  return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* SQLite itself has the index mapped once the connection has read, and keeps it so until it is closed. */
+static const _Atomic uint32_t *find_log_index(sqlite3 *db) {
+  sqlite3_file *file = NULL;
+  if (sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK || file == NULL ||
+      file->pMethods == NULL || file->pMethods->iVersion < 2 || file->pMethods->xShmMap == NULL)
+    return NULL;
+  void volatile *part = NULL;
+  int rc = file->pMethods->xShmMap(file, 0, LOG_INDEX_PART_SIZE, 0, &part);
+  if (rc != SQLITE_OK || part == NULL) return NULL;
+  const _Atomic uint32_t *index = (const _Atomic uint32_t *)(uintptr_t)part; /* volatile is C's older way */
+  return atomic_load(index) == LOG_INDEX_VERSION ? index : NULL;
+}
+
+static void load_log_state(const _Atomic uint32_t *index, uint32_t *ret_state) {
+  for (size_t i = 0; i < TP_SQLITE_LOG_STATE_WORDS; i++)
+    ret_state[i] = atomic_load_explicit(&index[i], memory_order_relaxed);
+  atomic_thread_fence(memory_order_seq_cst);
+}
+
+/* A head that is being written right now differs as well: what it tells of is not acknowledged yet, and
+ * SQLite waits until it is whole. */
+static bool is_current(const tp_sqlite_snapshot *snapshot) {
+  uint32_t state[TP_SQLITE_LOG_STATE_WORDS];
+  load_log_state(snapshot->log_index, state);
+  return memcmp(state, snapshot->log_state, sizeof state) == 0;
+}
+
+void tp_sqlite_snapshot_release(tp_sqlite_snapshot *snapshot, tp_sqlite_connection *connection) {
+  if (!snapshot->is_held) return;
+  snapshot->is_held = false;
+  if (tp_sqlite_run(connection, TP_SQL_COMMIT, NULL) != TUPLET_OK) tp_sqlite_abandon(connection);
+}
+
+tuplet_status tp_sqlite_snapshot_enter(tp_sqlite_snapshot *snapshot, tp_sqlite_connection *connection,
+                                       bool *ret_in_transaction, tuplet_error *error) {
+  *ret_in_transaction = false;
+  if (connection->location->in_memory) return TUPLET_OK;
+  int64_t now_ns = coarse_now_ns();
+  bool follows_closely = snapshot->used_ns != 0 && now_ns - snapshot->used_ns < held_max_ns;
+  snapshot->used_ns = now_ns;
+  if (snapshot->is_held) {
+    *ret_in_transaction = now_ns - snapshot->begun_ns < held_max_ns && is_current(snapshot);
+    if (*ret_in_transaction) return TUPLET_OK;
+    tp_sqlite_snapshot_release(snapshot, connection);
+  }
+  if (!follows_closely) return TUPLET_OK;
+  if (snapshot->log_index == NULL) snapshot->log_index = find_log_index(connection->db);
+  if (snapshot->log_index == NULL) return TUPLET_OK;
+  load_log_state(snapshot->log_index, snapshot->log_state);
+  snapshot->begun_ns = now_ns;
+  tuplet_status status = tp_sqlite_run(connection, TP_SQL_BEGIN_READ, error);
+  *ret_in_transaction = status == TUPLET_OK;
+  return status;
+}
+
+bool tp_sqlite_snapshot_leave(tp_sqlite_snapshot *snapshot, tp_sqlite_connection *connection,
+                              tuplet_status status) {
+  bool was_held = snapshot->is_held;
+  snapshot->is_held = true;
+  /* SQLite chose the state at the first row that it looked for, somewhere between BEGIN and now. */
+  bool keeps = status == TUPLET_OK && (was_held || is_current(snapshot));
+  if (!keeps) tp_sqlite_snapshot_release(snapshot, connection);
+  return keeps && !was_held;
+}
+
+bool tp_sqlite_snapshot_rest(tp_sqlite_snapshot *snapshot, tp_sqlite_connection *connection) {
+  if (snapshot->is_held && coarse_now_ns() - snapshot->used_ns >= held_max_ns)
+    tp_sqlite_snapshot_release(snapshot, connection);
+  return snapshot->is_held;
+}
