@@ -408,6 +408,14 @@ size_t tp_server_memory(const tp_server *server) {
   return atomic_load(&server->service.budget.memory);
 }
 
+size_t tp_server_request_count(const tp_server *server) {
+  return atomic_load(&server->service.budget.requests);
+}
+
+tp_loop *tp_server_loop(const tp_server *server, uint32_t worker) {
+  return server->workers[worker].loop;
+}
+
 /* ---- The end ---- */
 
 static uint32_t milliseconds_left(const tp_server *server, int64_t deadline_ns) {

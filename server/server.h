@@ -65,6 +65,13 @@ bool tp_server_is_moving(tp_server *server);
  * Any thread. */
 size_t tp_server_memory(const tp_server *server);
 
+/* Requests that are being answered at this moment, endless ones not counted. Any thread. */
+size_t tp_server_request_count(const tp_server *server);
+
+/* A worker's loop, for those who measure: what they post there they decide the turns with. Lives as long as
+ * the server. */
+tp_loop *tp_server_loop(const tp_server *server, uint32_t worker);
+
 /* Reads the file of tokens again, and ends what its old tokens allowed and the new ones do not. A file that
  * cannot be read changes nothing, and is told of in the log. Blocks for a moment. */
 void tp_server_reload_tokens(tp_server *server);
