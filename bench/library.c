@@ -1,10 +1,10 @@
 /* library.c: the workloads through tuplet's public interface. */
 #include "library.h"
 
+#include "crew.h"
+
 #include <errno.h>
-#include <pthread.h>
 #include <semaphore.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -117,72 +117,22 @@ bench_slice library_set_async(library *side, int64_t duration_ns) {
 
 /* ---- Many threads ---- */
 
-typedef struct bench_crew bench_crew;
-
-typedef struct bench_worker {
-  bench_crew *crew;
-  pthread_t thread;
-  uint64_t random;
-  uint64_t operations;
-} bench_worker;
-
-/* Threads that all do the same thing again and again, from one moment until they are told to stop. */
-struct bench_crew {
-  tuplet_db *db;
-  void (*operate)(bench_worker *worker);
-  pthread_barrier_t start;
-  atomic_bool stop;
-  bench_worker workers[BENCH_THREADS];
-};
-
-static void *work(void *context) {
-  bench_worker *worker = context;
-  (void)pthread_barrier_wait(&worker->crew->start);
-  while (!atomic_load_explicit(&worker->crew->stop, memory_order_relaxed)) {
-    worker->crew->operate(worker);
-    worker->operations++;
-  }
-  return NULL;
-}
-
-static bench_slice run_crew(library *side, int64_t duration_ns, void (*operate)(bench_worker *worker)) {
-  bench_slice slice = {0};
-  bench_crew crew = {.db = side->db, .operate = operate};
-  atomic_init(&crew.stop, false);
-  int rc = pthread_barrier_init(&crew.start, NULL, BENCH_THREADS + 1);
-  for (uint32_t i = 0; rc == 0 && i < BENCH_THREADS; i++) {
-    uint64_t seed = side->random + i * UINT64_C(0x5851F42D4C957F2D);
-    crew.workers[i] = (bench_worker){.crew = &crew, .random = seed};
-    rc = pthread_create(&crew.workers[i].thread, NULL, work, &crew.workers[i]);
-  }
-  if (rc != 0) bench_fail("starting threads failed: %s", strerror(rc));
+static bench_slice run_crew(library *side, int64_t duration_ns, void (*operate)(crew_worker *worker)) {
+  uint64_t seed = side->random;
   (void)bench_random(&side->random, 1); /* other seeds next time */
-
-  (void)pthread_barrier_wait(&crew.start);
-  int64_t start_ns = bench_now_ns();
-  struct timespec pause = {duration_ns / 1000000000, duration_ns % 1000000000};
-  while (nanosleep(&pause, &pause) != 0) {
-  }
-  atomic_store(&crew.stop, true);
-  for (int i = 0; i < BENCH_THREADS; i++) {
-    (void)pthread_join(crew.workers[i].thread, NULL);
-    slice.operations += crew.workers[i].operations;
-  }
-  slice.duration_ns = bench_now_ns() - start_ns;
-  (void)pthread_barrier_destroy(&crew.start);
-  return slice;
+  return crew_run(operate, side->db, seed, duration_ns);
 }
 
-static void operate_set(bench_worker *worker) {
-  set_one(worker->crew->db, &worker->random, worker->operations);
+static void operate_set(crew_worker *worker) {
+  set_one(worker->context, &worker->random, worker->operations);
 }
 
 bench_slice library_set_threads(library *side, int64_t duration_ns) {
   return run_crew(side, duration_ns, operate_set);
 }
 
-static void operate_sum(bench_worker *worker) {
-  tuplet_atomic *atomic = tuplet_atomic_new(worker->crew->db);
+static void operate_sum(crew_worker *worker) {
+  tuplet_atomic *atomic = tuplet_atomic_new(worker->context);
   if (atomic == NULL) bench_fail("out of memory");
   tuplet_error error;
   check(tuplet_atomic_sum(atomic, TUPLET_KEY(DATASET_COUNTER), 1, &error), &error);

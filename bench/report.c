@@ -1,39 +1,18 @@
 /* report.c: medians and ratios, and how they are shown. */
 #include "report.h"
 
-#include "bench.h"
+#include "spread.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 /* ---- Numbers ---- */
 
-typedef struct report_spread {
-  double minimum;
-  double median;
-  double maximum;
-} report_spread;
-
-static int compare_numbers(const void *a, const void *b) {
-  double left = *(const double *)a, right = *(const double *)b;
-  return (left > right) - (left < right);
-}
-
-static report_spread spread_of(const double *numbers, size_t count) {
-  double sorted[REPORT_SLICES_MAX] = {0};
-  if (count == 0) return (report_spread){0};
-  memcpy(sorted, numbers, count * sizeof *numbers);
-  qsort(sorted, count, sizeof *sorted, compare_numbers);
-  return (report_spread){sorted[0], (sorted[(count - 1) / 2] + sorted[count / 2]) / 2, sorted[count - 1]};
-}
-
 /* tuplet's throughput as a part of the bare side's, pair by pair; all zero when only one side was measured.
  */
-static report_spread ratio_of(const report_row *row) {
+static bench_spread ratio_of(const report_row *row) {
   double ratios[REPORT_SLICES_MAX];
   for (size_t i = 0; i < row->slice_count; i++) {
-    if (row->tuplet[i] <= 0 || row->bare[i] <= 0) return (report_spread){0};
+    if (row->tuplet[i] <= 0 || row->bare[i] <= 0) return (bench_spread){0};
     ratios[i] = row->tuplet[i] / row->bare[i];
   }
   return spread_of(ratios, row->slice_count);
@@ -64,7 +43,7 @@ static void print_row(const report_row *row) {
   format_rate(spread_of(row->tuplet, row->slice_count).median, tuplet, sizeof tuplet);
   format_rate(spread_of(row->bare, row->slice_count).median, bare, sizeof bare);
   (void)printf("%-36s %-42s %10s %10s   ", row->title, row->bare_title, tuplet, bare);
-  report_spread ratio = ratio_of(row);
+  bench_spread ratio = ratio_of(row);
   if (ratio.median > 0) {
     (void)printf("%.2f (%.2f to %.2f)\n", ratio.median, ratio.minimum, ratio.maximum);
   } else {
