@@ -9,7 +9,7 @@ SANITIZED = --buildtype=debug -Doptimization=1
 
 .DEFAULT_GOAL := help
 .PHONY: help serve test build js js-docs install format check asan tsan fuzz soak h2spec bench bench-queue bench-js \
-  deb deb-test clean setup-build setup-js setup-test setup-tools setup-deb setup-deb-test
+  deb deb-test clean setup-build setup-js setup-test setup-tools setup-deb setup-deb-test setup-peers
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -62,8 +62,8 @@ soak: build setup-test ## everything at once for SOAK_SECONDS (180): ends with f
 h2spec: build ## optional: HTTP/2's conformance tests, strictly; needs Go, and fetches them once
 	scripts/h2spec
 
-bench: build ## measure, beside bare SQLite; ARGS="--help" tells what else
-	build/bench/library --dir build $(ARGS)
+bench: build ## measure, beside every peer that is installed; ARGS="--help" tells what else
+	node bench/peers/main.mjs --dir build $(ARGS)
 
 bench-queue: build setup-test ## measure the queue, beside Deno's; ARGS="--help" tells what else
 	build/bench/queue --dir build --tuplet build/tuplet --deno test/clients/node_modules/.bin/deno $(ARGS)
@@ -76,6 +76,9 @@ clean: ## remove what was built
 
 setup-build setup-js setup-test setup-tools setup-deb setup-deb-test: setup-%:
 	@scripts/setup $*
+
+setup-peers: ## optional: install what Debian has of what `make bench` measures beside ours
+	@scripts/setup peers
 
 .PHONY: configure-sanitizers
 configure-sanitizers: build-asan/build.ninja build-tsan/build.ninja build-fuzz/build.ninja

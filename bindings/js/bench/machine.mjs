@@ -1,6 +1,6 @@
 // What the numbers were measured on.
 
-import { closeSync, fdatasyncSync, fsyncSync, openSync, readFileSync, realpathSync, writeSync } from "node:fs";
+import { closeSync, fdatasyncSync, fsyncSync, openSync, readFileSync, realpathSync, unlinkSync, writeSync } from "node:fs";
 import { cpus, loadavg, release } from "node:os";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
@@ -26,7 +26,8 @@ function fileSystemOf(directory) {
 
 /** What every durable commit waits for at the least, in microseconds. */
 function syncTime(directory) {
-  const file = openSync(join(directory, "sync"), "w");
+  const path = join(directory, "sync");
+  const file = openSync(path, "w");
   let begun = 0;
   for (let i = 0; i < BLOCKS + SYNCS; i++) {
     if (i === BLOCKS) {
@@ -37,6 +38,7 @@ function syncTime(directory) {
     if (i >= BLOCKS) fdatasyncSync(file);
   }
   closeSync(file);
+  unlinkSync(path);
   return ((performance.now() - begun) / SYNCS) * 1000;
 }
 
