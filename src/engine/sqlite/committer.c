@@ -158,6 +158,11 @@ static tuplet_status apply_group(tp_sqlite_committer *committer, group *members,
   return status;
 }
 
+static int64_t log_size(const tp_sqlite_committer *committer) {
+  enum { LOG_HEADER_SIZE = 32, FRAME_HEADER_SIZE = 24 };
+  return LOG_HEADER_SIZE + (int64_t)committer->log_frames * (FRAME_HEADER_SIZE + committer->page_size);
+}
+
 /* Commits the open transaction, and counts that. */
 static tuplet_status commit(tp_sqlite_committer *committer, const tp_sweep *sweep, tuplet_error *error) {
   tp_engine_stats *stats = committer->stats;
@@ -168,12 +173,8 @@ static tuplet_status commit(tp_sqlite_committer *committer, const tp_sweep *swee
   if (status != TUPLET_OK || (applied_count == 0 && (sweep == NULL || sweep->removed == 0))) return status;
   tp_histogram_record(&stats->commit_ns, (uint64_t)(tp_clock_monotonic_ns(&committer->clock) - begun_ns));
   if (applied_count > 0) tp_histogram_record(&stats->group_size, applied_count);
-  if (committer->log_frames > 0) {
-    enum { LOG_HEADER_SIZE = 32, FRAME_HEADER_SIZE = 24 };
-    int64_t size =
-        LOG_HEADER_SIZE + (int64_t)committer->log_frames * (FRAME_HEADER_SIZE + committer->page_size);
-    tp_sqlite_checkpointer_set_log_size(&committer->checkpointer, size);
-  }
+  if (committer->log_frames > 0)
+    tp_sqlite_checkpointer_set_log_size(&committer->checkpointer, log_size(committer));
   return status;
 }
 
@@ -196,7 +197,10 @@ static tuplet_status commit_group(tp_sqlite_committer *committer, group *members
     status = tp_fail(error, TUPLET_IO, "%s: the transaction of a group of writes was lost",
                      connection->location->path);
   }
+  if (status == TUPLET_OK && committer->location->durability == TUPLET_DURABILITY_FULL)
+    tp_sqlite_log_room_make(&committer->log_room, connection->db, begun_ns);
   if (status == TUPLET_OK) status = commit(committer, members->sweep, error);
+  if (committer->log_frames > 0) tp_sqlite_log_room_note(&committer->log_room, log_size(committer));
   if (status == TUPLET_OK) {
     atomic_store(&committer->committed_version, atomic_load(&committer->version_in_flight));
   } else {
@@ -544,7 +548,7 @@ tuplet_status tp_sqlite_committer_init(tp_sqlite_committer *committer, const tp_
   }
   status = tp_sqlite_connection_init(&committer->connection, location, true, error);
   if (status == TUPLET_OK) status = tp_sqlite_schema_prepare(&committer->connection, error);
-  if (status == TUPLET_OK && stats != NULL) status = read_page_size(committer, error);
+  if (status == TUPLET_OK) status = read_page_size(committer, error);
   if (status != TUPLET_OK) {
     tp_sqlite_committer_done(committer);
     return status;

@@ -13,6 +13,7 @@
 #include "engine/engine.h"
 #include "engine/sqlite/checkpointer.h"
 #include "engine/sqlite/connection.h"
+#include "engine/sqlite/log_room.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -23,10 +24,11 @@ typedef struct tp_sqlite_committer {
   pthread_rwlock_t *memory_lock; /* of a database in memory, whose readers and writer exclude each other */
   tp_engine_observer observer;
   tp_engine_stats *stats;          /* NULL: none */
-  int page_size;                   /* of the file, bytes; for the statistics */
+  int page_size;                   /* of the file, bytes */
   tp_sqlite_connection connection; /* the thread's, once it runs */
   tp_sqlite_checkpointer checkpointer;
-  int log_frames; /* of the write-ahead log, at the last commit */
+  int log_frames;              /* of the write-ahead log, at the last commit */
+  tp_sqlite_log_room log_room; /* used where each commit syncs the log */
   pthread_t thread;
   int64_t held_ns;      /* how long the last group held the file's write lock */
   size_t applied_count; /* writes of the last group that were applied */

@@ -411,7 +411,7 @@ static void a_full_disk_neither_leases_nor_loses(void **state) {
   memset(payload, 'x', sizeof payload - 1);
   for (int i = 0; i < 4; i++) assert_int_equal(enqueue(&s, payload, START_MS, NULL, 0), TUPLET_OK);
   tp_message held = lease_one(&s);
-  fault_vfs_fill_disk(vfs);
+  fault_vfs_fail(vfs, FAULT_WRITE, 1, FAULT_FOREVER, SQLITE_FULL); /* the log has room, so let it be none */
   for (int i = 0; i < 3; i++) {
     tp_queue_turn turn =
         turn_with(&s, (tp_queue_turn){.run_out_until_ms = TP_EXPIRES_NEVER, .message_max = 2});
