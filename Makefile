@@ -8,7 +8,7 @@ ARGS         ?=
 SANITIZED = --buildtype=debug -Doptimization=1
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test build js js-docs install format check asan tsan fuzz soak h2spec bench bench-queue bench-js \
+.PHONY: help serve test build js js-docs install format check asan tsan fuzz soak h2spec bench bench-queue bench-growth bench-js \
   deb deb-test clean setup-build setup-js setup-test setup-tools setup-deb setup-deb-test setup-peers
 
 help: ## show this list
@@ -67,6 +67,9 @@ bench: build ## measure, beside every peer that is installed; ARGS="--help" tell
 
 bench-queue: build setup-test ## measure the queue, beside Deno's; ARGS="--help" tells what else
 	build/bench/queue --dir build --tuplet build/tuplet --deno test/clients/node_modules/.bin/deno $(ARGS)
+
+bench-growth: build setup-test ## measure a file of 10,000,000 keys beside one of 10,000; ARGS="--help" tells what else
+	build/bench/growth --dir build --tuplet build/tuplet $(ARGS)
 
 bench-js: js setup-test ## measure the JavaScript package, beside Deno's and Node's; ARGS="--help" tells what else
 	node bindings/js/bench/main.mjs --dir build $(ARGS)
