@@ -36,9 +36,9 @@ typedef struct tp_session {
 /* A session token that was found genuine, and what it says: who shows the same one again is believed without
  * checking its signature again. All zeros: none. Belongs to one thread. */
 typedef struct tp_session_memo {
-  size_t size; /* of the text; 0: none */
-  char text[TP_AUTH_SESSION_TOKEN_SIZE_MAX];
-  tp_session session; /* as signed */
+  size_t size;                               /* of the text; 0: none */
+  char text[TP_AUTH_SESSION_TOKEN_SIZE_MAX]; /* zeros follow it */
+  tp_session session;                        /* as signed */
 } tp_session_memo;
 
 /* What a token may, apart from the databases. */

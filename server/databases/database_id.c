@@ -3,18 +3,18 @@
 
 #include "base/hex.h"
 
-/* Where a UUID's text has a dash before the byte of that number. */
-static bool dash_before(size_t byte) {
-  return byte == 4 || byte == 6 || byte == 8 || byte == 10;
-}
+/* The bytes of a UUID between whose texts there is a dash. */
+static const size_t groups[] = {4, 2, 2, 2, 6};
+enum { GROUP_COUNT = sizeof groups / sizeof *groups };
 
 void tp_database_id_to_text(const uint8_t id[TP_AUTH_DATABASE_ID_SIZE],
                             char ret_text[TP_DATABASE_ID_TEXT_SIZE]) {
   char *text = ret_text;
-  for (size_t i = 0; i < TP_AUTH_DATABASE_ID_SIZE; i++) {
-    if (dash_before(i)) *text++ = '-';
-    tp_hex_write(&id[i], 1, text);
-    text += 2;
+  for (size_t i = 0; i < GROUP_COUNT; i++) {
+    if (i > 0) *text++ = '-';
+    tp_hex_write(id, groups[i], text);
+    id += groups[i];
+    text += 2 * groups[i];
   }
   *text = '\0';
 }
@@ -22,10 +22,11 @@ void tp_database_id_to_text(const uint8_t id[TP_AUTH_DATABASE_ID_SIZE],
 bool tp_database_id_from_text(tuplet_bytes text, uint8_t ret_id[TP_AUTH_DATABASE_ID_SIZE]) {
   const char *next = text.data;
   if (text.size != TP_DATABASE_ID_TEXT_SIZE - 1) return false;
-  for (size_t i = 0; i < TP_AUTH_DATABASE_ID_SIZE; i++) {
-    if (dash_before(i) && *next++ != '-') return false;
-    if (!tp_hex_read(next, 2, &ret_id[i], 1)) return false;
-    next += 2;
+  for (size_t i = 0; i < GROUP_COUNT; i++) {
+    if (i > 0 && *next++ != '-') return false;
+    if (!tp_hex_read(next, 2 * groups[i], ret_id, groups[i])) return false;
+    next += 2 * groups[i];
+    ret_id += groups[i];
   }
   return true;
 }

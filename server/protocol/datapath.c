@@ -14,12 +14,9 @@
 #include <stddef.h>
 #include <string.h>
 
-static void answer_nomem(const tp_worker *worker, tp_http_request *request) {
-  tuplet_error error;
-  tp_answer_failure(worker, request, tp_fail_nomem(&error), &error);
-}
-
 /* ---- Reads ---- */
+
+enum { READ_ANSWER_SIZE = 512 }; /* enough for a small row */
 
 typedef struct read_operation {
   tp_read read; /* first, so that the one is found from the other */
@@ -85,6 +82,7 @@ void tp_datapath_read(tp_worker *worker, tp_http_request *request, const tp_sess
       .request = request,
       .database = database};
   tp_answer_init(&operation->answer, worker->service->allocator);
+  (void)tp_buffer_reserve(&operation->answer.body, READ_ANSWER_SIZE); /* without memory, appending tells */
   tp_snapshot_read_output_begin(&operation->output, &operation->answer.body);
   tp_completion_init(&operation->completion, worker->loop, read_finish);
   tp_store_read(tp_database_store(database), tp_worker_reader(worker, database), &operation->read);
@@ -93,13 +91,11 @@ void tp_datapath_read(tp_worker *worker, tp_http_request *request, const tp_sess
 
 /* ---- Writes ---- */
 
-/* The answer's memory is there before anything is written: who is told 503 may send the write again. */
 enum { WRITE_ANSWER_SIZE_MAX = 512 };
 _Static_assert(WRITE_ANSWER_SIZE_MAX > 64 + TP_LIMIT_ATOMIC_CHECKS_MAX, "an index of a check is one byte");
 
 typedef struct write_operation {
   tp_write write; /* first, so that the one is found from the other */
-  tp_buffer answer;
   tp_completion completion;
   tp_worker *worker;
   tp_http_request *request;
@@ -111,20 +107,20 @@ static void write_on_done(tp_write *write) {
   tp_completion_done(&operation->completion);
 }
 
-static void answer_write(tp_worker *worker, tp_http_request *request, const tp_write *write,
-                         tp_buffer *answer) {
+/* Takes no memory for the message: a write that was carried out is not to be answered with a 503, after which
+ * it may be sent again. */
+static void answer_write(tp_worker *worker, tp_http_request *request, const tp_write *write) {
+  uint8_t room[WRITE_ANSWER_SIZE_MAX];
+  tp_buffer answer = {.data = room, .capacity = sizeof room};
   switch (write->status) {
-  case TUPLET_OK: tp_atomic_write_output_success(answer, &write->versionstamp); break;
+  case TUPLET_OK: tp_atomic_write_output_success(&answer, &write->versionstamp); break;
   case TUPLET_CONFLICT:
-    tp_atomic_write_output_check_failure(answer, write->failed_checks, write->failed_check_count);
+    tp_atomic_write_output_check_failure(&answer, write->failed_checks, write->failed_check_count);
     break;
-  case TUPLET_READ_ONLY: tp_atomic_write_output_disabled(answer); break;
+  case TUPLET_READ_ONLY: tp_atomic_write_output_disabled(&answer); break;
   default: tp_answer_failure(worker, request, write->status, &write->error); return;
   }
-  if (answer->failed)
-    answer_nomem(worker, request);
-  else
-    tp_answer_bytes(request, TP_CONTENT_PROTOBUF, tp_buffer_view(answer));
+  tp_answer_bytes(request, TP_CONTENT_PROTOBUF, tp_buffer_view(&answer));
 }
 
 static void write_finish(tp_completion *completion) {
@@ -134,9 +130,7 @@ static void write_finish(tp_completion *completion) {
   if (strcmp(tp_database_name(service->databases, operation->database), TP_DATABASE_DEFAULT_NAME) == 0)
     tp_monitor_note_write(service->monitor, operation->write.status);
   tp_database_release(service->databases, operation->database);
-  tp_buffer answer = operation->answer; /* the operation goes with its request */
-  answer_write(operation->worker, operation->request, &operation->write, &answer);
-  tp_buffer_done(&answer);
+  answer_write(operation->worker, operation->request, &operation->write);
 }
 
 void tp_datapath_write(tp_worker *worker, tp_http_request *request, const tp_session *session,
@@ -147,12 +141,7 @@ void tp_datapath_write(tp_worker *worker, tp_http_request *request, const tp_ses
   tuplet_status status = operation == NULL ? tp_fail_nomem(&error)
                                            : tp_atomic_write_decode(tp_http_request_body(request), arena,
                                                                     &operation->write, &error);
-  tp_buffer answer;
-  tp_buffer_init(&answer, worker->service->allocator);
-  if (status == TUPLET_OK && tp_buffer_reserve(&answer, WRITE_ANSWER_SIZE_MAX) == NULL)
-    status = tp_fail_nomem(&error);
   if (status == TUPLET_OK && session->may_write) {
-    operation->answer = answer;
     operation->write.on_done = write_on_done;
     operation->worker = worker;
     operation->request = request;
@@ -164,8 +153,7 @@ void tp_datapath_write(tp_worker *worker, tp_http_request *request, const tp_ses
   }
   tp_database_release(worker->service->databases, database);
   if (status == TUPLET_OK)
-    answer_write(worker, request, &(tp_write){.status = TUPLET_READ_ONLY}, &answer);
+    answer_write(worker, request, &(tp_write){.status = TUPLET_READ_ONLY});
   else
     tp_answer_failure(worker, request, status, &error);
-  tp_buffer_done(&answer);
 }

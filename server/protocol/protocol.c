@@ -115,7 +115,7 @@ static_assert(sizeof(tp_session_memo) <= TP_HTTP_MEMO_SIZE,
               "a connection has room for its last session token");
 
 /* The session of the request's token; the request is refused when false is returned. */
-static bool read_session(tp_worker *worker, tp_http_request *request, tp_refusal_stage stage,
+static bool read_session(tp_worker *worker, tp_http_request *request, tp_refusal_stage stage, int64_t now_ms,
                          tp_session *ret_session) {
   const tp_service *service = worker->service;
   tuplet_bytes token;
@@ -123,7 +123,6 @@ static bool read_session(tp_worker *worker, tp_http_request *request, tp_refusal
     tp_refusal_send(worker, request, stage, "Malformed authorization header.");
     return false;
   }
-  int64_t now_ms = tp_clock_unix_ms(&service->clock);
   tp_session_memo *memo = tp_http_request_memo(request);
   tuplet_status status = tp_auth_session_verify(service->auth, token, now_ms, memo, ret_session);
   if (status == TUPLET_OK) return true;
@@ -137,20 +136,20 @@ static bool read_session(tp_worker *worker, tp_http_request *request, tp_refusal
 
 /* Whether the session's token may still open the database, now that its name is known; the request is refused
  * when false is returned. */
-static bool check_database(const tp_worker *worker, tp_http_request *request, tp_session *session,
-                           const tp_database *database) {
+static bool check_database(const tp_worker *worker, tp_http_request *request, int64_t now_ms,
+                           tp_session *session, const tp_database *database) {
   const tp_service *service = worker->service;
   const char *name = tp_database_name(service->databases, database);
   tp_request_set_database(request, (tuplet_bytes){name, strlen(name)});
-  tuplet_status status = tp_auth_session_check(service->auth, session, (tuplet_bytes){name, strlen(name)},
-                                               tp_clock_unix_ms(&service->clock));
+  tuplet_status status =
+      tp_auth_session_check(service->auth, session, (tuplet_bytes){name, strlen(name)}, now_ms);
   if (status != TUPLET_OK) refuse_session(request, status);
   return status == TUPLET_OK;
 }
 
-static void serve_data(tp_worker *worker, tp_http_request *request, const data_route *route,
+static void serve_data(tp_worker *worker, tp_http_request *request, const data_route *route, int64_t now_ms,
                        tp_session *session, tp_database *database) {
-  if (check_database(worker, request, session, database))
+  if (check_database(worker, request, now_ms, session, database))
     route->handle(worker, request, session, database);
   else
     tp_database_release(worker->service->databases, database);
@@ -183,7 +182,8 @@ static void finish_waiting(tp_completion *completion) {
   else if (wait->status != TUPLET_OK)
     tp_answer_database_failure(worker, waiting->request, wait->name, wait->status, &wait->error);
   else
-    serve_data(worker, waiting->request, waiting->route, &waiting->session, wait->database);
+    serve_data(worker, waiting->request, waiting->route, tp_clock_unix_ms(&worker->service->clock),
+               &waiting->session, wait->database);
 }
 
 static void wait_for_database(tp_worker *worker, tp_http_request *request, const data_route *route,
@@ -207,7 +207,9 @@ static void wait_for_database(tp_worker *worker, tp_http_request *request, const
 static void handle_data(tp_worker *worker, tp_http_request *request, const data_route *route) {
   tp_session session;
   uint8_t id[TP_AUTH_DATABASE_ID_SIZE];
-  if (!read_session(worker, request, TP_REFUSAL_COMPLETE, &session) || !read_database_header(request, id))
+  int64_t now_ms = tp_clock_unix_ms(&worker->service->clock);
+  if (!read_session(worker, request, TP_REFUSAL_COMPLETE, now_ms, &session) ||
+      !read_database_header(request, id))
     return;
   if (tp_refusal_was_mistaken(request)) return;
   if (memcmp(id, session.database_id, sizeof id) != 0) {
@@ -216,7 +218,7 @@ static void handle_data(tp_worker *worker, tp_http_request *request, const data_
   }
   tp_database *database = tp_databases_acquire_open(worker->service->databases, id);
   if (database != NULL)
-    serve_data(worker, request, route, &session, database);
+    serve_data(worker, request, route, now_ms, &session, database);
   else
     wait_for_database(worker, request, route, &session, id);
 }
@@ -244,7 +246,8 @@ void tp_protocol_check(void *context, tp_http_request *request) {
   else if (!equals(tp_http_request_method(request), "POST"))
     tp_protocol_handle(context, request); /* needs no body */
   else if (find_route(path) != NULL)
-    (void)read_session(worker, request, TP_REFUSAL_AT_HEAD, &session);
+    (void)read_session(worker, request, TP_REFUSAL_AT_HEAD, tp_clock_unix_ms(&worker->service->clock),
+                       &session);
   else
     (void)tp_exchange_check(worker, request, TP_REFUSAL_AT_HEAD, path, &grant);
 }

@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 
+#include <assert.h>
 #include <stdalign.h>
 #include <string.h>
 
@@ -10,6 +11,7 @@ struct tp_arena_chunk {
   tp_arena_chunk *older;
   size_t capacity;
   size_t used;
+  bool is_lent;
   alignas(max_align_t) unsigned char bytes[];
 };
 
@@ -20,7 +22,7 @@ void tp_arena_init(tp_arena *arena, const tuplet_allocator *allocator, size_t ch
 static void free_chunks(tp_arena *arena, tp_arena_chunk *from, const tp_arena_chunk *until) {
   while (from != until) {
     tp_arena_chunk *older = from->older;
-    tp_free(arena->allocator, from);
+    if (!from->is_lent) tp_free(arena->allocator, from);
     from = older;
   }
 }
@@ -47,8 +49,17 @@ static bool add_chunk(tp_arena *arena, size_t size) {
   chunk->older = arena->newest;
   chunk->capacity = capacity;
   chunk->used = 0;
+  chunk->is_lent = false;
   arena->newest = chunk;
   return true;
+}
+
+void tp_arena_lend(tp_arena *arena, void *room, size_t size) {
+  assert(arena->newest == NULL && size >= TP_ARENA_ROOM_MIN);
+  static_assert(TP_ARENA_ROOM_MIN > sizeof(tp_arena_chunk), "there is room for a chunk's head");
+  tp_arena_chunk *chunk = room;
+  *chunk = (tp_arena_chunk){.capacity = size - sizeof *chunk, .is_lent = true};
+  arena->newest = chunk;
 }
 
 void *tp_arena_alloc(tp_arena *arena, size_t size) {

@@ -20,6 +20,11 @@ typedef struct tp_arena {
  */
 void tp_arena_init(tp_arena *arena, const tuplet_allocator *allocator, size_t chunk_size);
 void tp_arena_done(tp_arena *arena);
+
+/* Room that is used first, aligned for any type; it stays its owner's and must be there until tp_arena_done.
+ * To be called before the first use. */
+enum { TP_ARENA_ROOM_MIN = 64 };
+void tp_arena_lend(tp_arena *arena, void *room, size_t size);
 void tp_arena_clear(tp_arena *arena);
 
 /* Aligned for any type; valid until clear or done; NULL when out of memory. */

@@ -45,16 +45,11 @@ uint8_t *tp_buffer_reserve(tp_buffer *buffer, size_t size) {
   return data + buffer->size;
 }
 
-void tp_buffer_append(tp_buffer *buffer, const void *data, size_t size) {
-  if (size == 0) return;
+void tp_buffer_append_growing(tp_buffer *buffer, const void *data, size_t size) {
   uint8_t *room = tp_buffer_reserve(buffer, size);
   if (room == NULL) return;
   memcpy(room, data, size);
   buffer->size += size;
-}
-
-void tp_buffer_append_byte(tp_buffer *buffer, uint8_t byte) {
-  tp_buffer_append(buffer, &byte, 1);
 }
 
 void tp_buffer_append_text(tp_buffer *buffer, const char *text) {

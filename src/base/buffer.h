@@ -7,6 +7,8 @@
 
 #include "tuplet.h"
 
+#include <string.h>
+
 typedef struct tp_buffer {
   const tuplet_allocator *allocator;
   uint8_t *data;
@@ -25,8 +27,26 @@ void tp_buffer_clear(tp_buffer *buffer);
  * memory. */
 uint8_t *tp_buffer_reserve(tp_buffer *buffer, size_t size);
 
-void tp_buffer_append(tp_buffer *buffer, const void *data, size_t size);
-void tp_buffer_append_byte(tp_buffer *buffer, uint8_t byte);
+/* As tp_buffer_append, when there is no room for them. */
+void tp_buffer_append_growing(tp_buffer *buffer, const void *data, size_t size);
+
+static inline void tp_buffer_append(tp_buffer *buffer, const void *data, size_t size) {
+  if (size == 0) return;
+  if (size > buffer->capacity - buffer->size || buffer->failed) {
+    tp_buffer_append_growing(buffer, data, size);
+    return;
+  }
+  memcpy(buffer->data + buffer->size, data, size);
+  buffer->size += size;
+}
+
+static inline void tp_buffer_append_byte(tp_buffer *buffer, uint8_t byte) {
+  if (buffer->size < buffer->capacity && !buffer->failed)
+    buffer->data[buffer->size++] = byte;
+  else
+    tp_buffer_append_growing(buffer, &byte, 1);
+}
+
 void tp_buffer_append_text(tp_buffer *buffer, const char *text);
 void tp_buffer_append_format(tp_buffer *buffer, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

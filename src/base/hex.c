@@ -21,20 +21,20 @@ void tp_hex_append(tp_buffer *out, tuplet_bytes bytes) {
   out->size += bytes.size * 2;
 }
 
-static int digit_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
+/* The value of a digit, plus one; 0: it is none. */
+static const uint8_t digit_values[256] = {
+    ['0'] = 1,  ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,  ['6'] = 7,  ['7'] = 8,
+    ['8'] = 9,  ['9'] = 10, ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
+    ['A'] = 11, ['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16,
+};
 
 bool tp_hex_read(const char *text, size_t text_size, uint8_t *ret_data, size_t size) {
   if (text_size % 2 != 0 || text_size / 2 != size) return false;
   for (size_t i = 0; i < size; i++) {
-    int high = digit_value(text[2 * i]);
-    int low = digit_value(text[2 * i + 1]);
-    if (high < 0 || low < 0) return false;
-    ret_data[i] = (uint8_t)(high << 4 | low);
+    unsigned high = digit_values[(uint8_t)text[2 * i]];
+    unsigned low = digit_values[(uint8_t)text[2 * i + 1]];
+    if (high == 0 || low == 0) return false;
+    ret_data[i] = (uint8_t)((high - 1) << 4 | (low - 1));
   }
   return true;
 }

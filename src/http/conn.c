@@ -28,6 +28,7 @@ tuplet_status tp_http_conn_new(const tp_http_conn_config *config, tp_http_conn *
   tp_http_conn *conn = tp_alloc_array_zeroed(config->allocator, 1, sizeof *conn);
   if (conn == NULL) return tp_fail_nomem(error);
   conn->config = *config;
+  if (conn->config.quick == NULL) conn->config.quick = config->allocator;
   tp_buffer_init(&conn->front, config->allocator);
   tp_buffer_init(&conn->back, config->allocator);
   if (config->protocol == TP_HTTP_1) conn->codec = &tp_http1_codec;

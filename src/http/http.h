@@ -211,6 +211,9 @@ typedef enum tp_http_protocol {
 /* Borrowed things must outlive the connection and its requests. */
 typedef struct tp_http_conn_config {
   const tuplet_allocator *allocator;
+  /* For what only the connection's thread takes and gives back; NULL: `allocator` is for that, too. Outlives
+   * the requests. */
+  const tuplet_allocator *quick;
   tp_http_limits limits;
   tp_http_budget *budget; /* NULL: none */
   tp_http_protocol protocol;

@@ -103,9 +103,7 @@ static int on_header_field(llhttp_t *parser, const char *at, size_t size) {
   int result = extend(conn, &http1->name, at, size);
   if (result != HPE_OK) return result;
   uint8_t *name = http1->current->text.data + http1->current->text.size - size;
-  for (size_t i = 0; i < size; i++) {
-    if (name[i] >= 'A' && name[i] <= 'Z') name[i] = (uint8_t)(name[i] + ('a' - 'A'));
-  }
+  for (size_t i = 0; i < size; i++) name[i] |= (uint8_t)((name[i] >= 'A' && name[i] <= 'Z') << 5);
   return HPE_OK;
 }
 

@@ -11,16 +11,23 @@ static void append_header(tp_buffer *out, const char *name, const char *value) {
   tp_buffer_append(out, "\r\n", 2);
 }
 
+static void append_number(tp_buffer *out, size_t number) {
+  char text[TP_HTTP_NUMBER_SIZE];
+  tp_buffer_append(out, text, tp_http_number_write(number, text));
+}
+
 static void append_status_line(tp_buffer *out, int status) {
-  char line[64];
-  int length = snprintf(line, sizeof line, "HTTP/1.1 %d %s\r\n", status, tp_http_status_reason(status));
-  tp_buffer_append(out, line, (size_t)length);
+  tp_buffer_append_text(out, "HTTP/1.1 ");
+  append_number(out, (size_t)status);
+  tp_buffer_append_byte(out, ' ');
+  tp_buffer_append_text(out, tp_http_status_reason(status));
+  tp_buffer_append_text(out, "\r\n");
 }
 
 static void append_length(tp_buffer *out, size_t size) {
-  char line[48];
-  int length = snprintf(line, sizeof line, "content-length: %zu\r\n", size);
-  tp_buffer_append(out, line, (size_t)length);
+  tp_buffer_append_text(out, "content-length: ");
+  append_number(out, size);
+  tp_buffer_append_text(out, "\r\n");
 }
 
 /* All but what tells where the body ends. */

@@ -27,11 +27,12 @@ struct tp_http2 {
   nghttp2_session *session;
   tp_http2_memory memory;
   tp_http2_guard guard;
-  bool is_going_away; /* the final GOAWAY is sent */
-  bool has_settings;  /* the peer has acknowledged ours */
-  bool has_time;      /* the transport has told a time, */
-  uint64_t time_ms;   /* the last; */
-  uint64_t begin_ms;  /* the first */
+  tp_http_request *incoming; /* whose head is coming in: spares looking it up for each header; NULL: none */
+  bool is_going_away;        /* the final GOAWAY is sent */
+  bool has_settings;         /* the peer has acknowledged ours */
+  bool has_time;             /* the transport has told a time, */
+  uint64_t time_ms;          /* the last; */
+  uint64_t begin_ms;         /* the first */
 };
 
 static int out_of_memory(tp_http_conn *conn) {
@@ -70,11 +71,18 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
     tp_http_request_free(request);
     return out_of_memory(conn);
   }
+  conn->http2->incoming = request;
   return 0;
 }
 
-static bool bytes_are(const uint8_t *data, size_t size, const char *text) {
+static inline bool bytes_are(const uint8_t *data, size_t size, const char *text) {
   return size == strlen(text) && memcmp(data, text, size) == 0;
+}
+
+/* The request of a HEADERS frame that is coming in. */
+static tp_http_request *incoming_of(const tp_http_conn *conn, nghttp2_session *session, int32_t stream_id) {
+  tp_http_request *incoming = conn->http2->incoming;
+  return incoming != NULL && incoming->stream_id == stream_id ? incoming : request_of(session, stream_id);
 }
 
 static bool is_authority(const tp_http_request *request, tuplet_bytes value) {
@@ -90,9 +98,11 @@ static bool add_header(tp_http_request *request, tuplet_bytes name, tuplet_bytes
   bool is_pseudo = text[0] == ':';
   if (is_pseudo) {
     if (!tp_http_request_add_text(request, value, &value_span)) return false;
-    if (bytes_are(text, name.size, ":method")) request->method = value_span;
-    if (bytes_are(text, name.size, ":path")) request->target = value_span;
-    if (bytes_are(text, name.size, ":authority")) {
+    if (bytes_are(text, name.size, ":method")) {
+      request->method = value_span;
+    } else if (bytes_are(text, name.size, ":path")) {
+      request->target = value_span;
+    } else if (bytes_are(text, name.size, ":authority")) {
       request->authority = value_span;
       request->has_authority = true;
     }
@@ -128,7 +138,7 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
                      void *context) {
   (void)flags;
   tp_http_conn *conn = context;
-  tp_http_request *request = request_of(session, frame->hd.stream_id);
+  tp_http_request *request = incoming_of(conn, session, frame->hd.stream_id);
   if (request == NULL || request->state != STATE_RECEIVING) return 0;
   int result = count_header(conn, request, name, name_size, value_size);
   if (result != 0 || request->refusal != 0) return result;
@@ -205,6 +215,7 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
   if (request != NULL && is_end) request->is_discarding = false;
   if (request == NULL || request->state != STATE_RECEIVING) return 0;
   bool is_head = frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST;
+  if (is_head) conn->http2->incoming = NULL;
   if (is_head && head_complete(conn, request, !is_end) != 0) return NGHTTP2_ERR_CALLBACK_FAILURE;
   if (request->is_discarding) return 0;
   if (request->refusal != 0) {
@@ -252,6 +263,7 @@ static int on_stream_close(nghttp2_session *session, int32_t stream_id, uint32_t
     bool is_wrong = request->refusal == 400 || request->refusal == 414 || request->refusal == 431;
     if (is_wrong) end = END_WRONG;
     (void)nghttp2_session_set_stream_user_data(session, stream_id, NULL);
+    if (conn->http2->incoming == request) conn->http2->incoming = NULL;
     tp_http_request_drop(request);
   }
   bool is_patient = tp_http2_guard_note_end(&conn->http2->guard, end);
@@ -319,7 +331,7 @@ static bool ensure_session(tp_http_conn *conn) {
   if (conn->http2 != NULL) return true;
   conn->http2 = tp_alloc_array_zeroed(conn->config.allocator, 1, sizeof *conn->http2);
   if (conn->http2 != NULL) {
-    conn->http2->memory.allocator = conn->config.allocator;
+    conn->http2->memory.allocator = conn->config.quick;
     tp_http2_guard_init(&conn->http2->guard, PREFACE_SIZE);
     bool is_ready =
         session_new(conn, &conn->http2->session) == 0 && submit_settings(conn, conn->http2->session) == 0;
@@ -334,7 +346,7 @@ static void close_when_done(tp_http_conn *conn) {
   if (!nghttp2_session_want_read(session) && !nghttp2_session_want_write(session)) conn->closing = true;
 }
 
-/* A frame has begun, and all before it is done. */
+/* A frame has begun, and all before it is done, or does not matter to it. */
 static void judge_frame(tp_http_conn *conn) {
   tp_http2 *http2 = conn->http2;
   if (http2->is_going_away) return; /* what the peer sent before it knew is ignored */
@@ -347,24 +359,36 @@ static void judge_frame(tp_http_conn *conn) {
     tp_http_conn_fail(conn);
 }
 
+/* Has nghttp2 take bytes. Whether the connection goes on. */
+static bool feed(tp_http_conn *conn, const uint8_t *data, size_t size) {
+  if (size == 0) return true;
+  ssize_t used = nghttp2_session_mem_recv(conn->http2->session, data, size);
+  if (used == NGHTTP2_ERR_BAD_CLIENT_MAGIC)
+    conn->closing = true; /* TLS has promised HTTP/2, and the peer speaks something else */
+  else if (used < 0 || conn->http2->memory.is_out)
+    tp_http_conn_fail(conn); /* what can be answered nghttp2 answers itself, with a GOAWAY */
+  return !conn->closing && !conn->failed;
+}
+
+/* A frame is judged by what the frames before it have come to, so these are fed first; but requests that come
+ * one behind the other are fed together, as far as that goes. */
 static void http2_receive(tp_http_conn *conn, tuplet_bytes bytes) {
   if (!ensure_session(conn)) return;
-  tp_http2 *http2 = conn->http2;
+  tp_http2_guard *guard = &conn->http2->guard;
   const uint8_t *data = bytes.data;
-  for (size_t at = 0; at < bytes.size && !conn->failed;) {
+  size_t fed = 0;
+  for (size_t at = 0; at < bytes.size;) {
     bool has_frame;
-    size_t size = tp_http2_guard_look(&http2->guard, data + at, bytes.size - at, &has_frame);
-    if (has_frame) judge_frame(conn);
-    if (conn->failed) break;
-    ssize_t used = nghttp2_session_mem_recv(http2->session, data + at, size);
-    if (used == NGHTTP2_ERR_BAD_CLIENT_MAGIC) {
-      conn->closing = true; /* TLS has promised HTTP/2, and the peer speaks something else */
-      return;
+    size_t size = tp_http2_guard_look(guard, data + at, bytes.size - at, &has_frame);
+    if (has_frame && !tp_http2_guard_opens_stream(guard)) {
+      if (!feed(conn, data + fed, at - fed)) return;
+      fed = at;
     }
-    if (used < 0 || http2->memory.is_out)
-      tp_http_conn_fail(conn); /* what can be answered nghttp2 answers itself, with a GOAWAY */
+    if (has_frame) judge_frame(conn);
+    if (conn->failed) return;
     at += size;
   }
+  (void)feed(conn, data + fed, bytes.size - fed);
 }
 
 static void http2_receive_end(tp_http_conn *conn) {

@@ -75,6 +75,10 @@ uint32_t tp_http2_guard_stream(const tp_http2_guard *guard) {
   return stream_at(guard->look + 5);
 }
 
+bool tp_http2_guard_opens_stream(const tp_http2_guard *guard) {
+  return frame_type(guard) == NGHTTP2_HEADERS && tp_http2_guard_stream(guard) > guard->stream_last;
+}
+
 /* How many of its first bytes tell what a frame is. */
 static size_t look_wanted(const tp_http2_guard *guard) {
   bool has_dependency = guard->look_size >= HTTP2_FRAME_HEAD_SIZE && frame_type(guard) == NGHTTP2_PRIORITY &&

@@ -48,6 +48,9 @@ void tp_http2_guard_init(tp_http2_guard *guard, size_t skip);
  * be judged. Returns how many those are, at least one. */
 size_t tp_http2_guard_look(tp_http2_guard *guard, const uint8_t *data, size_t size, bool *ret_has_frame);
 
+/* Whether that frame opens a stream: then it is fine, whatever the frames before it come to. */
+bool tp_http2_guard_opens_stream(const tp_http2_guard *guard);
+
 /* The stream of that frame, and what is to be done about the frame. is_open: nghttp2 knows the stream. */
 uint32_t tp_http2_guard_stream(const tp_http2_guard *guard);
 tp_http2_judgement tp_http2_guard_judge(tp_http2_guard *guard, bool is_open);

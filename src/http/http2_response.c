@@ -1,13 +1,11 @@
 /* http2_response.c: responses as HTTP/2 streams. The body waits in request->output until nghttp2, which knows
  * the windows, asks for it. */
-#include "base/alloc.h"
 #include "http/private.h"
 
 #include <nghttp2/nghttp2.h>
-#include <stdio.h>
 #include <string.h>
 
-/* nghttp2 copies what it is given but takes pointers without const. */
+/* nghttp2 copies what it is given, or only reads it, but takes pointers without const. */
 static uint8_t *unconst(const char *text) {
   union {
     const char *in;
@@ -19,6 +17,13 @@ static uint8_t *unconst(const char *text) {
 static nghttp2_nv make_header(const char *name, const char *value) {
   return (nghttp2_nv){unconst(name), unconst(value), strlen(name), strlen(value), NGHTTP2_NV_FLAG_NONE};
 }
+
+/* A header of our own, whose name is there for ever. */
+static nghttp2_nv make_own_header(const char *name, size_t name_size, const char *value, size_t value_size) {
+  return (nghttp2_nv){unconst(name), unconst(value), name_size, value_size, NGHTTP2_NV_FLAG_NO_COPY_NAME};
+}
+
+#define OWN_HEADER(name, value, value_size) make_own_header(name, sizeof name - 1, value, value_size)
 
 static ssize_t read_output(nghttp2_session *session, int32_t stream_id, uint8_t *room, size_t room_size,
                            uint32_t *flags, nghttp2_data_source *source, void *context) {
@@ -51,24 +56,21 @@ static ssize_t read_output(nghttp2_session *session, int32_t stream_id, uint8_t 
 static void submit(tp_http_request *request, const tp_http_response *response, const size_t *length,
                    bool has_data) {
   tp_http_conn *conn = request->conn;
-  char status_text[8], length_text[24];
-  nghttp2_nv *headers =
-      tp_arena_alloc_array_zeroed(&request->arena, response->header_count + 3, sizeof *headers);
-  if (headers == NULL || conn->failed) {
-    tp_http_conn_fail(conn);
-    return;
-  }
+  if (conn->failed) return;
+  char status_text[TP_HTTP_NUMBER_SIZE], length_text[TP_HTTP_NUMBER_SIZE];
+  nghttp2_nv headers[RESPONSE_HEADERS_MAX + 3];
   size_t count = 0;
-  (void)snprintf(status_text, sizeof status_text, "%d", response->status);
-  headers[count++] = make_header(":status", status_text);
+  size_t size = tp_http_number_write((size_t)response->status, status_text);
+  headers[count++] = OWN_HEADER(":status", status_text, size);
   for (size_t i = 0; i < response->header_count; i++) {
     headers[count++] = make_header(response->headers[i].name, response->headers[i].value);
   }
   if (length != NULL && response->status != 204 && response->status != 304) {
-    (void)snprintf(length_text, sizeof length_text, "%zu", *length);
-    headers[count++] = make_header("content-length", length_text);
+    size = tp_http_number_write(*length, length_text);
+    headers[count++] = OWN_HEADER("content-length", length_text, size);
   }
-  if (conn->config.date != NULL) headers[count++] = make_header("date", conn->config.date);
+  const char *date = conn->config.date;
+  if (date != NULL) headers[count++] = OWN_HEADER("date", date, strlen(date));
   nghttp2_data_provider provider = {.source.ptr = request, .read_callback = read_output};
   int result = nghttp2_submit_response(tp_http2_session(conn), request->stream_id, headers, count,
                                        has_data ? &provider : NULL);

@@ -59,7 +59,7 @@ typedef struct tp_http_field {
 
 struct tp_http_request {
   tp_http_conn *conn;
-  const tuplet_allocator *allocator;
+  const tuplet_allocator *quick; /* the connection's */
   tp_http_budget *budget;
   tp_http_request *previous, *next;             /* in conn->requests, by number */
   tp_http_request *event_previous, *event_next; /* in conn->events, while event != EVENT_NONE */
@@ -70,6 +70,7 @@ struct tp_http_request {
   bool has_authority;
   uint64_t number; /* from 1, in order of arrival */
   tp_arena arena;
+  void *arena_room; /* what it has been lent; NULL: nothing yet */
   tp_buffer text;   /* method, target, names and values, one behind the other */
   tp_buffer fields; /* of tp_http_field */
   tp_http_span method, target, authority;
@@ -154,6 +155,7 @@ enum {
   OUTPUT_CHUNK = 64 * 1024,    /* how much is taken from HTTP/2's streams at a time */
   BUFFER_KEEP_MAX = 16 * 1024, /* an empty output buffer larger than that is given back */
   HELD_STEP = 16 * 1024,       /* in which waiting output is charged */
+  RESPONSE_HEADERS_MAX = 16,   /* of a response, as far as handlers give them */
   PREFACE_SIZE = 24
 };
 
@@ -248,6 +250,9 @@ bool tp_http_request_discard(tp_http_request *request, size_t size);
 void tp_http_request_complete(tp_http_request *request);
 
 /* response.c */
+enum { TP_HTTP_NUMBER_SIZE = 20 };
+/* Writes a number in decimal digits, without a NUL; returns how many. */
+size_t tp_http_number_write(size_t number, char ret_text[TP_HTTP_NUMBER_SIZE]);
 const char *tp_http_status_reason(int status);
 /* The sentence that goes with a refusal. */
 const char *tp_http_refusal_text(int status);

@@ -7,9 +7,10 @@
 #include <string.h>
 #include <strings.h>
 
-enum { ARENA_CHUNK_SIZE = 2048 };
+/* Enough for what a small request comes to, so that nothing has to grow. */
+enum { ARENA_CHUNK_SIZE = 2048, TEXT_SIZE = 512, FIELDS_SIZE = 12 * sizeof(tp_http_field) };
 
-static bool bytes_are(tuplet_bytes bytes, const char *text) {
+static inline bool bytes_are(tuplet_bytes bytes, const char *text) {
   return bytes.size == strlen(text) && memcmp(bytes.data, text, bytes.size) == 0;
 }
 
@@ -17,23 +18,26 @@ static bool bytes_are(tuplet_bytes bytes, const char *text) {
  */
 
 tp_http_request *tp_http_request_new(tp_http_conn *conn) {
-  const tuplet_allocator *allocator = conn->config.allocator;
-  tp_http_request *request = tp_alloc_array_zeroed(allocator, 1, sizeof *request);
+  const tuplet_allocator *quick = conn->config.quick;
+  tp_http_request *request = tp_alloc_array_zeroed(quick, 1, sizeof *request);
   if (request == NULL) {
     tp_http_conn_fail(conn);
     return NULL;
   }
   request->conn = conn;
-  request->allocator = allocator;
+  request->quick = quick;
   request->budget = conn->config.budget;
   request->number = ++conn->number_last;
   request->on_finish = conn->config.on_finish;
   request->context = conn->config.context;
-  tp_arena_init(&request->arena, allocator, ARENA_CHUNK_SIZE);
-  tp_buffer_init(&request->text, allocator);
-  tp_buffer_init(&request->fields, allocator);
-  tp_buffer_init(&request->body, allocator);
-  tp_buffer_init(&request->output, allocator);
+  /* Others may take from the arena while they work for the request. */
+  tp_arena_init(&request->arena, conn->config.allocator, ARENA_CHUNK_SIZE);
+  tp_buffer_init(&request->text, quick);
+  tp_buffer_init(&request->fields, quick);
+  tp_buffer_init(&request->body, quick);
+  tp_buffer_init(&request->output, quick);
+  (void)tp_buffer_reserve(&request->text, TEXT_SIZE); /* without memory, appending tells */
+  (void)tp_buffer_reserve(&request->fields, FIELDS_SIZE);
   request->previous = conn->newest;
   *(conn->newest != NULL ? &conn->newest->next : &conn->oldest) = request;
   conn->newest = request;
@@ -62,6 +66,8 @@ void tp_http_request_release(tp_http_request *request) {
   tp_buffer_done(&request->fields);
   tp_buffer_done(&request->text);
   tp_arena_done(&request->arena);
+  tp_free(request->quick, request->arena_room);
+  request->arena_room = NULL;
 }
 
 void tp_http_request_free(tp_http_request *request) {
@@ -69,7 +75,7 @@ void tp_http_request_free(tp_http_request *request) {
   tp_http_request_release(request);
   if (request->conn != NULL) unlink_from_conn(request);
   tp_buffer_done(&request->output);
-  tp_free(request->allocator, request);
+  tp_free(request->quick, request);
 }
 
 static bool is_with_handler(tp_http_state state) {
@@ -162,21 +168,25 @@ static const tp_http_field *field_at(const tp_http_request *request, size_t inde
 }
 
 static const tp_http_field *field_find(const tp_http_request *request, const char *name) {
-  for (size_t i = 0; i < field_count(request); i++) {
+  size_t size = strlen(name), count = field_count(request);
+  for (size_t i = 0; i < count; i++) {
     const tp_http_field *field = field_at(request, i);
-    if (bytes_are(tp_http_request_view(request, field->name), name)) return field;
+    if (field->name.size == size && memcmp(request->text.data + field->name.offset, name, size) == 0)
+      return field;
   }
   return NULL;
 }
 
 /* Those that HTTP/2 forbids: with them a handler could tell the protocols apart. */
 static bool concerns_connection(tuplet_bytes name) {
-  static const char *const names[] = {"connection",       "http2-settings",    "keep-alive",
-                                      "proxy-connection", "transfer-encoding", "upgrade"};
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-    if (bytes_are(name, names[i])) return true;
+  switch (name.size) {
+  case 7: return bytes_are(name, "upgrade");
+  case 10: return bytes_are(name, "connection") || bytes_are(name, "keep-alive");
+  case 14: return bytes_are(name, "http2-settings");
+  case 16: return bytes_are(name, "proxy-connection");
+  case 17: return bytes_are(name, "transfer-encoding");
+  default: return false;
   }
-  return false;
 }
 
 bool tp_http_request_add_field(tp_http_request *request, tp_http_span name, tp_http_span value) {
@@ -201,11 +211,12 @@ static bool target_is_valid(tuplet_bytes target, bool is_options) {
 
 /* As RFC 3986, section 3.2.2 has it, and a port; a user's name before them is nobody's business here. */
 static bool authority_is_valid(tuplet_bytes authority) {
-  static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                                "-._~%!$&'()*+,;=:[]";
+  static const char marks[] = "-._~%!$&'()*+,;=:[]";
   const char *text = authority.data;
   for (size_t i = 0; i < authority.size; i++) {
-    if (text[i] == '\0' || strchr(allowed, text[i]) == NULL) return false;
+    char c = text[i];
+    bool is_word = (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+    if (!is_word && c != '.' && c != ':' && (c == '\0' || strchr(marks, c) == NULL)) return false;
   }
   return true;
 }
@@ -364,6 +375,11 @@ tuplet_bytes tp_http_request_body(const tp_http_request *request) {
 }
 
 tp_arena *tp_http_request_arena(tp_http_request *request) {
+  if (request->arena_room == NULL &&
+      request->arena.newest == NULL) { /* only now: many requests may be coming in, few are worked on */
+    request->arena_room = tp_alloc(request->quick, ARENA_CHUNK_SIZE);
+    if (request->arena_room != NULL) tp_arena_lend(&request->arena, request->arena_room, ARENA_CHUNK_SIZE);
+  }
   return &request->arena;
 }
 

@@ -73,8 +73,17 @@ const char *tp_http_refusal_text(int status) {
   }
 }
 
-/* Of a response, as far as handlers give them. */
-enum { HEADERS_MAX = 16 };
+size_t tp_http_number_write(size_t number, char ret_text[TP_HTTP_NUMBER_SIZE]) {
+  static_assert(sizeof number <= 8, "it has at most so many digits");
+  char digits[TP_HTTP_NUMBER_SIZE];
+  size_t size = 0;
+  do {
+    digits[sizeof digits - ++size] = (char)('0' + number % 10);
+    number /= 10;
+  } while (number > 0);
+  memcpy(ret_text, digits + sizeof digits - size, size);
+  return size;
+}
 
 /* ---- Checking what handlers give ------------------------------------------------------------------------
  */
@@ -86,7 +95,8 @@ static void assert_is_ours_to_send(const char *name) {
   for (const char *c = name; *c != '\0'; c++) {
     assert(*c > ' ' && *c < 127 && *c != ':' && !(*c >= 'A' && *c <= 'Z'));
   }
-  for (size_t i = 0; i < sizeof framing / sizeof *framing; i++) assert(strcmp(name, framing[i]) != 0);
+  for (size_t i = 0; i < sizeof framing / sizeof *framing; i++)
+    assert(*name != *framing[i] || strcmp(name, framing[i]) != 0);
 }
 
 /* Values may carry what a peer sent: a line break in one would let the peer write headers. */
@@ -107,9 +117,9 @@ static bool headers_are_clean(const tp_http_header *headers, size_t count) {
 
 /* The handler's headers, and behind them the request's own, in `room`. */
 static tp_http_response make_response(tp_http_request *request, int status, const tp_http_header *headers,
-                                      size_t count, tp_http_header room[HEADERS_MAX]) {
+                                      size_t count, tp_http_header room[RESPONSE_HEADERS_MAX]) {
   assert(status >= 200 && status <= 599);
-  assert(count < HEADERS_MAX);
+  assert(count < RESPONSE_HEADERS_MAX);
   bool is_bodiless = request->is_head || status == 204 || status == 304;
   request->status = status;
   if (count > 0) memcpy(room, headers, count * sizeof *headers);
@@ -151,7 +161,7 @@ void tp_http_respond(tp_http_request *request, int status, const tp_http_header 
     return;
   }
   tp_http_conn *conn = request->conn;
-  tp_http_header room[HEADERS_MAX];
+  tp_http_header room[RESPONSE_HEADERS_MAX];
   tp_http_response response = make_response(request, status, headers, header_count, room);
   if (!response.is_bodiless) request->response_size = body.size;
   tp_http_request_enter(request, STATE_FINISHED);
@@ -174,7 +184,7 @@ void tp_http_respond_start(tp_http_request *request, int status, const tp_http_h
   }
   tp_http_request_enter(request, STATE_STREAMING);
   if (is_lost(request)) return;
-  tp_http_header room[HEADERS_MAX];
+  tp_http_header room[RESPONSE_HEADERS_MAX];
   tp_http_response response = make_response(request, status, headers, header_count, room);
   request->is_bodiless = response.is_bodiless;
   request->conn->codec->start(request, &response);

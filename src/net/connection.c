@@ -223,6 +223,7 @@ static void on_wake(void *context, tp_http_conn *http) {
 tuplet_status tp_connection_open_http(tp_connection *connection, tp_http_protocol protocol) {
   tp_listener *listener = connection->listener;
   const tp_http_conn_config config = {.allocator = listener->loop->allocator,
+                                      .quick = &listener->loop->pool.view,
                                       .number = ++listener->connection_number_last,
                                       .protocol = protocol,
                                       .peer = connection->peer,

@@ -150,6 +150,7 @@ tuplet_status tp_loop_start(const tuplet_allocator *allocator, tp_loop **ret_loo
   tp_loop *loop = tp_alloc_array_zeroed(allocator, 1, sizeof *loop);
   if (loop == NULL) return tp_fail_nomem(error);
   loop->allocator = allocator;
+  tp_pool_init(&loop->pool, allocator, LOOP_KEPT_SIZE);
   atomic_init(&loop->posted, NULL);
   int result = init_handles(loop);
   if (result != 0) goto out;
@@ -190,6 +191,7 @@ void tp_loop_stop(tp_loop *loop) {
   int result = uv_loop_close(&loop->uv);
   assert(result == 0); /* a listener or timer is still there */
   (void)result;
+  tp_pool_done(&loop->pool);
   tp_free(loop->allocator, loop);
 }
 

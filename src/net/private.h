@@ -6,13 +6,16 @@
 #include "net/listener.h"
 #include "net/loop.h"
 
+#include "base/pool.h"
+
 #include <stdatomic.h>
 #include <sys/socket.h>
 #include <uv.h>
 
 enum {
   READ_SIZE = 64 * 1024,
-  DATE_SIZE = 80 /* 29 and a NUL, as far as the compiler can tell more */
+  LOOP_KEPT_SIZE = 1024 * 1024, /* of memory that requests have used, for those to come */
+  DATE_SIZE = 80                /* 29 and a NUL, as far as the compiler can tell more */
 };
 
 /* ---- loop.c ---------------------------------------------------------------------------------------------
@@ -29,6 +32,7 @@ typedef struct tp_loop_chore {
 struct tp_loop {
   uv_loop_t uv;
   const tuplet_allocator *allocator;
+  tp_pool pool; /* the thread's own */
   uv_thread_t thread;
   uv_async_t async;
   uv_prepare_t prepare;

@@ -111,6 +111,30 @@ static void impossible_sizes_and_failing_allocators_give_null(void **state) {
   assert_int_equal(faults.live, 0);
 }
 
+static void lent_room_is_used_first_and_left_to_its_owner(void **state) {
+  (void)state;
+  alignas(max_align_t) unsigned char room[1024];
+  fault_allocator faults;
+  fault_allocator_init(&faults, 0);
+  tp_arena arena;
+  tp_arena_init(&arena, &faults.allocator, CHUNK_SIZE);
+  tp_arena_lend(&arena, room, sizeof room);
+  unsigned char *lent = tp_arena_alloc(&arena, 900);
+  assert_in_range((uintptr_t)lent, (uintptr_t)room, (uintptr_t)room + sizeof room - 900);
+  assert_int_equal(faults.count, 0);
+  memset(lent, 3, 900);
+  unsigned char *own = tp_arena_alloc(&arena, 200); /* more than is left */
+  assert_non_null(own);
+  memset(own, 4, 200);
+  assert_int_equal(faults.live, 1);
+  assert_int_equal(lent[899], 3);
+  tp_arena_clear(&arena);
+  assert_int_equal(faults.live, 0);
+  assert_ptr_equal(tp_arena_alloc(&arena, 10), lent);
+  tp_arena_done(&arena);
+  assert_int_equal(faults.count, 1);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(blocks_are_aligned_and_do_not_overlap),
@@ -119,6 +143,7 @@ int main(void) {
       cmocka_unit_test(copies_end_in_a_nul_that_does_not_count),
       cmocka_unit_test(arrays_are_zeroed_also_in_memory_used_before),
       cmocka_unit_test(impossible_sizes_and_failing_allocators_give_null),
+      cmocka_unit_test(lent_room_is_used_first_and_left_to_its_owner),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

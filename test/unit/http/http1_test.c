@@ -278,6 +278,39 @@ static void refuses_what_is_not_strictly_http(void **state) {
   }
 }
 
+static bool is_taken_in_header(fixture *f, const char *name, const char *value, size_t place, int byte) {
+  char text[128];
+  int size = snprintf(text, sizeof text, "GET /empty HTTP/1.1\r\n" HOST "%s:%s\r\n\r\n", name, value);
+  text[strlen("GET /empty HTTP/1.1\r\n" HOST) + place] = (char)byte;
+  tp_http_conn_free(f->conn);
+  fixture_open(f);
+  fixture_clear(f);
+  fixture_receive_bytes(f, text, (size_t)size);
+  bool is_taken = strncmp(fixture_text(f), "HTTP/1.1 204 ", 13) == 0;
+  if (!is_taken) assert_memory_equal(fixture_text(f), "HTTP/1.1 400 ", 13);
+  return is_taken;
+}
+
+/* Values are looked at some bytes at a time, and no place must make a difference. */
+static void takes_in_headers_what_they_may_have_wherever_it_stands(void **state) {
+  static const char name[] = "namename", value[] = "valuevaluevaluevalue";
+  static const char marks[] = "!#$%&'*+-.^_`|~";
+  fixture *f = *state;
+  fixture_open(f);
+  for (int byte = 0; byte < 256; byte++) {
+    bool is_word =
+        (byte >= '0' && byte <= '9') || (byte >= 'A' && byte <= 'Z') || (byte >= 'a' && byte <= 'z');
+    bool is_token = is_word || (byte != 0 && strchr(marks, byte) != NULL);
+    for (size_t place = 0; place < sizeof name - 1; place++) {
+      bool is_end = byte == ':' && place > 0; /* of a shorter name */
+      assert_int_equal(is_taken_in_header(f, name, value, place, byte), is_token || is_end);
+    }
+    bool is_value = byte == '\t' || (byte >= ' ' && byte != 0x7f);
+    for (size_t place = 0; place < sizeof value - 1; place++)
+      assert_int_equal(is_taken_in_header(f, name, value, sizeof name + place, byte), is_value);
+  }
+}
+
 static void hides_the_protocol_from_the_handler(void **state) {
   fixture *f = *state;
   fixture_open(f);
@@ -584,6 +617,7 @@ int main(void) {
       TEST(omits_the_body_for_head_and_204),
       TEST(closes_as_version_and_connection_header_say),
       TEST(refuses_what_is_not_strictly_http),
+      TEST(takes_in_headers_what_they_may_have_wherever_it_stands),
       TEST(hides_the_protocol_from_the_handler),
       TEST(never_lets_a_header_value_break_the_head),
       TEST(streams_in_chunks),
