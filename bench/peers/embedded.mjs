@@ -1,5 +1,5 @@
-// What a program has without a server: Deno's built-in KV and @deno/kv on Node, each in a process of its own that is told
-// what to do, slice by slice, and the library on a file, through `tuplet bench`.
+// What a program has without a server: Deno's built-in KV and @deno/kv on Node, each in a process of its own that is
+// told what to do, slice by slice; and the library on a file, through `tuplet bench`.
 
 import { once } from "node:events";
 import { join } from "node:path";
@@ -15,9 +15,8 @@ const ANSWER_TIMEOUT_MS = 120_000; // filling its file included
 class Worker {
   constructor(context, name, command, args, moduleUrl) {
     const file = join(context.directory, `embedded-${name}.sqlite3`);
-    this.started = context.processes.start(command, [...args, WORKER, file, moduleUrl, String(KEYS), String(VALUE_SIZE)], {
-      pipe: true,
-    });
+    const work = [WORKER, file, moduleUrl, String(KEYS), String(VALUE_SIZE)];
+    this.started = context.processes.start(command, [...args, ...work], { pipe: true });
     this.lines = createInterface({ input: this.started.child.stdout });
   }
 

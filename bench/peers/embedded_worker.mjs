@@ -2,8 +2,8 @@
 //
 //   embedded_worker.mjs PATH MODULE ROWS VALUE_SIZE
 //
-// MODULE is the URL of a module with openKv, "" for Deno's own. The file PATH is filled with ROWS rows. Then each line of
-// standard input, { workload, inFlight, seconds, warmUp }, is answered with a line { rate }, operations a second.
+// MODULE is the URL of a module with openKv, "" for Deno's own. The file PATH is filled with ROWS rows. Then each line
+// of standard input, { workload, inFlight, seconds, warmUp }, is answered with a line { rate }, operations a second.
 
 import { performance } from "node:perf_hooks";
 import process from "node:process";

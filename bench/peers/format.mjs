@@ -40,7 +40,6 @@ export function markdownTable(columns, rows) {
 export function plainTable(columns, rows) {
   const all = [columns.map((column) => column.replace(/^>/, "")), ...rows];
   const widths = columns.map((_, i) => Math.max(...all.map((row) => [...row[i]].length)));
-  return all.map((row) =>
-    row.map((cell, i) => columns[i].startsWith(">") ? cell.padStart(widths[i]) : cell.padEnd(widths[i])).join("  ").trimEnd()
-  );
+  const pad = (cell, i) => columns[i].startsWith(">") ? cell.padStart(widths[i]) : cell.padEnd(widths[i]);
+  return all.map((row) => row.map(pad).join("  ").trimEnd());
 }

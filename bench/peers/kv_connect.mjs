@@ -1,4 +1,4 @@
-// KV Connect by hand: opening a session, writing a key, and the request that reads it, for clients that know nothing of it.
+// KV Connect by hand: a session, a key, and the request that reads it, for clients that know nothing of all that.
 
 import { exchange, request1, Session } from "../../test/clients/lib/connect.mjs";
 import { BYTES, SET, snapshotRead } from "../../test/clients/lib/protobuf.mjs";

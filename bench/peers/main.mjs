@@ -4,7 +4,7 @@
 import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -56,7 +56,8 @@ function readNumber(option, text, isFine, wanted) {
 
 function readOptions() {
   const options = { quick: { type: "boolean", default: false }, help: { type: "boolean", default: false } };
-  const texts = { only: PARTS.join(), peers: PEERS.map(({ name }) => name).join(), dir: ".", build: join(ROOT, "build") };
+  const peers = PEERS.map(({ name }) => name);
+  const texts = { only: PARTS.join(), peers: peers.join(), dir: ".", build: join(ROOT, "build") };
   for (const [name, value] of Object.entries(texts)) options[name] = { type: "string", default: value };
   for (const name of ["seconds", "rounds", "markdown", "json", "from"]) options[name] = { type: "string" };
   let values;
@@ -68,7 +69,7 @@ function readOptions() {
   return {
     ...values,
     only: readNames("only", values.only, PARTS),
-    peers: readNames("peers", values.peers, PEERS.map(({ name }) => name)),
+    peers: readNames("peers", values.peers, peers),
     seconds: readNumber("seconds", values.seconds, (n) => n >= 0.1 && n <= 30, "a number from 0.1 to 30"),
     rounds: readNumber("rounds", values.rounds, (n) => Number.isInteger(n) && n >= 1 && n <= 100, "1 to 100"),
   };
@@ -76,9 +77,11 @@ function readOptions() {
 
 // ---- Measuring ----
 
-function builtPrograms(build) {
-  const paths = { tuplet: resolve(build, "tuplet"), library: resolve(build, "bench/library") };
-  for (const path of Object.values(paths)) if (!existsSync(path)) throw new Error(`${path} is not there; run make build`);
+function builtPrograms(build, parts) {
+  const paths = { tuplet: resolve(build, "tuplet") };
+  if (parts.includes("library")) paths.library = resolve(build, "bench/library");
+  const lacking = Object.values(paths).find((path) => !existsSync(path));
+  if (lacking !== undefined) throw new Error(`${lacking} is not there; make build makes it`);
   return paths;
 }
 
@@ -117,12 +120,13 @@ async function measureAll(options, processes, directory) {
   const context = {
     processes,
     directory,
-    paths: { ...found.paths, ...builtPrograms(options.build) },
+    paths: { ...found.paths, ...builtPrograms(options.build, options.only) },
     packagePath: found.packagePath,
     present: found.present,
     token: randomBytes(16).toString("hex"),
     say,
     onProblem: (what, error) => {
+      if (processes.closed) throw error; // what fails now does so because of a signal
       say(`${what} failed: ${error.message}`);
       problems.push(`${what}: ${error.message.split("\n")[0]}`);
     },
@@ -170,7 +174,7 @@ async function withFolder(parent, work) {
   try {
     return await work(processes, directory);
   } catch (error) {
-    if (interrupted) await new Promise(() => {}); // what fails now does so because of the signal
+    if (interrupted) await new Promise(() => {}); // the signal's handler ends this process
     throw error;
   } finally {
     await processes.close();
@@ -182,7 +186,8 @@ async function withFolder(parent, work) {
 function writePage(path, results) {
   const charts = drawCharts(results);
   const folder = path.replace(/\.md$/, "");
-  const page = replacePart(readFileSync(path, "utf8"), PAGE_PART, renderPage(results, charts, folder.split("/").at(-1)));
+  const lines = renderPage(results, charts, basename(folder));
+  const page = replacePart(readFileSync(path, "utf8"), PAGE_PART, lines);
   mkdirSync(folder, { recursive: true });
   for (const [name, { text }] of Object.entries(charts)) writeFileSync(join(folder, name), text);
   writeFileSync(path, page);

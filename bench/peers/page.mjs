@@ -1,7 +1,14 @@
 // What was measured, as the part of a Markdown page and as text for a terminal.
 
-import { formatMebibytes, formatMicroseconds, formatNumber, formatRate, formatSpread, markdownTable, plainTable } from "./format.mjs";
 import { medianOf, sidesOf } from "./curves.mjs";
+import {
+  formatMebibytes,
+  formatMicroseconds,
+  formatRate,
+  formatSpread,
+  markdownTable,
+  plainTable,
+} from "./format.mjs";
 import { EMBEDDED_LOADS, LOADS } from "./measure.mjs";
 import { serverTitle } from "./servers.mjs";
 import { median, ratio } from "./statistics.mjs";
@@ -113,7 +120,7 @@ function loadTable({ load }) {
       ...sides.flatMap((side) => [`>${sideTitle(side)}, median`, `>p99`]),
     ],
     rows: load.map(({ rate, part, of, slices }) => [
-      ...[formatRate(rate), `${formatNumber(part * 100).replace(/\.0+$/, "")} % of ${sideTitle(of)}'s top`],
+      ...[formatRate(rate), `${Math.round(part * 100)} % of ${sideTitle(of)}'s top`],
       ...sides.flatMap((side) => cells(slices, side)),
     ]),
   };
@@ -126,8 +133,8 @@ function facts(results) {
   return [
     ...machine,
     `${versions.map(([what, version]) => `${what} ${version}`).join(", ")}; ${date}`,
-    `slices of ${settings.seconds} s; ${settings.rounds} rounds of what targets stand on, ${settings.roundsEmbedded} of what ` +
-    `is embedded, ${settings.roundsCurves} of curves`,
+    `slices of ${settings.seconds} s; rounds: ${settings.rounds} of servers, ${settings.roundsEmbedded} of what is ` +
+    `embedded, ${settings.roundsCurves} of curves`,
     ...missing.map(({ title, lacks, install }) => `not installed: ${title} (${lacks.join(", ")}): ${install}`),
     ...problems.map((problem) => `failed: ${problem}`),
     `\`${command}\``,
@@ -180,6 +187,8 @@ export function renderText(results) {
 export function replacePart(page, name, lines) {
   const [begin, end] = [`<!-- ${name}: begin -->\n`, `<!-- ${name}: end -->\n`];
   const [before, after] = [page.indexOf(begin) + begin.length, page.indexOf(end)];
-  if (before < begin.length || after < before) throw new Error(`the lines ${begin.trim()} and ${end.trim()} are not there`);
+  if (before < begin.length || after < before) {
+    throw new Error(`the page lacks the lines ${begin.trim()} and ${end.trim()}`);
+  }
   return page.slice(0, before) + lines.join("\n") + "\n" + page.slice(after);
 }

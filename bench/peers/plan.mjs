@@ -32,7 +32,9 @@ const QUICK = {
 /** The plan of these options: quick, and seconds and rounds where they are given. */
 export function makePlan({ quick = false, seconds, rounds } = {}) {
   const plan = { ...(quick ? QUICK : DEFAULT) };
-  if (seconds !== undefined) Object.assign(plan, { seconds, latencySeconds: seconds, memorySeconds: Math.max(seconds, 1) });
+  if (seconds !== undefined) {
+    Object.assign(plan, { seconds, latencySeconds: seconds, memorySeconds: Math.max(seconds, 1) });
+  }
   if (rounds !== undefined) Object.assign(plan, { rounds, roundsEmbedded: rounds, roundsCurves: rounds });
   return plan;
 }

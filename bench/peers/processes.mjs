@@ -29,7 +29,9 @@ class Process {
       stdio: [pipe || input !== undefined ? "pipe" : "ignore", "pipe", "pipe"],
     });
     for (const stream of ["stdout", "stderr"]) {
-      this.child[stream].setEncoding("utf8").on("data", (text) => (this[stream] = (this[stream] + text).slice(-SAID_MAX)));
+      this.child[stream].setEncoding("utf8").on("data", (text) => {
+        this[stream] = (this[stream] + text).slice(-SAID_MAX);
+      });
     }
     this.child.stdin?.on("error", () => {}); // it may end without reading
     if (input !== undefined) this.child.stdin.end(input);
@@ -71,14 +73,15 @@ class Process {
 
 export class Processes {
   #running = new Set();
-  #closed = false;
+  closed = false; // whether the run is over
 
   /**
-   * Starts a program. cwd: where; env: added to a clean environment; input: for its standard input; pipe:
-   * whether that is left open for more. It has .pid; .stdout and .stderr, what it said so far; .ended, a promise; .end once it has; .failure(what).
+   * Starts a program. cwd: where; env: added to a clean environment; input: for its standard input; pipe: whether that
+   * is left open for more. It has .pid; .stdout and .stderr, what it said so far; .ended, a promise; .end once it has;
+   * .failure(what).
    */
   start(command, args, options = {}) {
-    if (this.#closed) throw new Error("the run is over");
+    if (this.closed) throw new Error("the run is over");
     const started = new Process(command, args, options);
     this.#running.add(started);
     started.ended.then(() => this.#running.delete(started));
@@ -102,13 +105,13 @@ export class Processes {
 
   /** Ends everything; nothing can be started any more. */
   async close() {
-    this.#closed = true;
+    this.closed = true;
     await Promise.all([...this.#running].map((each) => each.stop()));
   }
 
   /** The same at once, for when this process is about to go. */
   kill() {
-    this.#closed = true;
+    this.closed = true;
     for (const each of this.#running) each.signal("SIGKILL");
   }
 }

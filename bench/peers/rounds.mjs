@@ -7,23 +7,28 @@ export function turns(sides, round) {
 }
 
 /**
- * sides: { name, run }, run giving what a slice came to. before: awaited before each slice. A side that fails is left
- * out from then on, and told to onProblem(name, error). Gives { name: [result, one for each round] } of those that
- * never failed.
+ * sides: { name, run }, run giving what a slice came to. before: awaited before each slice. A slice that fails is
+ * repeated once; a side whose slice fails again is left out from then on. Both are told to onProblem(name, error).
+ * Gives { name: [result, one for each round] } of those that were not left out.
  */
 export async function byTurns(sides, rounds, { before = async () => {}, onProblem }) {
   const results = Object.fromEntries(sides.map(({ name }) => [name, []]));
+  const attempt = async ({ name, run }) => {
+    try {
+      await before();
+      results[name].push(await run());
+      return true;
+    } catch (error) {
+      onProblem(name, error);
+      return false;
+    }
+  };
   let left = sides;
   for (let round = 0; round < rounds; round++) {
     for (const side of turns(left, round)) {
-      try {
-        await before();
-        results[side.name].push(await side.run(round));
-      } catch (error) {
-        onProblem(side.name, error);
-        delete results[side.name];
-        left = left.filter((other) => other !== side);
-      }
+      if (await attempt(side) || await attempt(side)) continue;
+      delete results[side.name];
+      left = left.filter((other) => other !== side);
     }
   }
   return results;

@@ -12,7 +12,7 @@ import { answers } from "./kv_connect.mjs";
 const START_TIMEOUT_MS = 30_000;
 const LOOK_AGAIN_MS = 50;
 const BATCH_MS = 1; // what denokv does most sets with: its batches wait for company, ours do not
-export const FLOOR_FILE_SIZE = 150;
+const FLOOR_FILE_SIZE = 150;
 
 /** A port that nobody listens on. */
 function freePort() {
@@ -118,8 +118,8 @@ export function serversPresent(present) {
 }
 
 /**
- * Starts a server and waits until it answers: { name, kind, url, port, pid, folder, commandLine, stop }. context:
- * processes, paths, token, directory.
+ * Starts a server and waits until it answers: { name, kind, url, port, pid, stop }. context: processes, paths, token,
+ * directory.
  */
 export async function startServer(name, context) {
   const { kind, command, env, isReady } = SERVERS[name];
@@ -130,5 +130,5 @@ export async function startServer(name, context) {
   const [program, args] = await command(where);
   const started = context.processes.start(program, args, { cwd: folder, env: env?.(where) });
   await untilReady(started, () => isReady(where));
-  return { name, kind, url: where.url, port, pid: started.pid, started, stop: () => started.stop() };
+  return { name, kind, url: where.url, port, pid: started.pid, stop: () => started.stop() };
 }
