@@ -8,7 +8,7 @@ ARGS         ?=
 SANITIZED = --buildtype=debug -Doptimization=1
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test build js js-docs install format check asan tsan fuzz soak h2spec bench bench-queue bench-growth bench-js \
+.PHONY: help serve test build js js-docs install format check asan tsan fuzz soak h2spec bench bench-check bench-queue bench-growth bench-js \
   deb deb-test clean setup-build setup-js setup-test setup-tools setup-deb setup-deb-test setup-peers
 
 help: ## show this list
@@ -64,6 +64,9 @@ h2spec: build ## optional: HTTP/2's conformance tests, strictly; needs Go, and f
 
 bench: build ## measure, beside every peer that is installed; ARGS="--help" tells what else
 	node bench/peers/main.mjs --dir build $(ARGS)
+
+bench-check: build setup-test ## count the instructions of fixed work; fails when they have become more. ARGS=--write renews
+	bench/instructions.py build/bench/instructions $(ARGS)
 
 bench-queue: build setup-test ## measure the queue, beside Deno's; ARGS="--help" tells what else
 	build/bench/queue --dir build --tuplet build/tuplet --deno test/clients/node_modules/.bin/deno $(ARGS)

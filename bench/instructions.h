@@ -10,6 +10,10 @@
 
 #include "tuplet.h"
 
+/* Gives other threads time for what opening and the first operations left them to do: connections of their
+ * own, statements. Where they run late all the same, it is one such thing among all operations. */
+void instructions_settle(void);
+
 /* Sets all counts to zero. Whatever the workload needs has been done before, and a part of itself: caches are
  * full, statements prepared, threads started. */
 void instructions_begin(void);

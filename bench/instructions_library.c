@@ -234,6 +234,7 @@ static void run(library *l, const workload *w, const char *only) {
   l->random = 1;
   l->versionstamp = (tuplet_versionstamp){{0}}; /* of what is not there yet */
   for (int i = 0; i < w->warm_up; i++) w->operate(l);
+  instructions_settle();
   instructions_begin();
   for (int i = 0; i < w->count; i++) w->operate(l);
   instructions_end(w->name, (uint64_t)w->count * (uint64_t)w->operations);

@@ -281,6 +281,7 @@ static void run(server_side *s, const workload *w) {
   s->client = client_open(&s->head, w->is_http2, w->connection_count, w->parallel);
   if (w->holds) hold_begin(s);
   operate(&(turns){s, w, w->warm_up});
+  instructions_settle();
   instructions_begin();
   instructions_aside(operate, &(turns){s, w, w->count}); /* this thread is the client */
   instructions_end(w->name, (uint64_t)w->count * w->connection_count * w->parallel);
