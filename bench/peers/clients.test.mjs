@@ -5,6 +5,7 @@ import test from "node:test";
 import { readH2load, readRedisBenchmark } from "./clients.mjs";
 import { putRequest, rangeRequest, readRangeResponse } from "./etcd_requests.mjs";
 import { readMemory } from "./memory.mjs";
+import { readProcessorTime } from "./processor.mjs";
 
 const h2load = ({ bad = 0, codes = "10354 2xx, 0 3xx, 0 4xx, 0 5xx" } = {}) =>
   `Stopped all clients for thread #0
@@ -54,4 +55,9 @@ test("etcd's revision and value are read from its answer", () => {
 test("a process's memory is read in bytes", () => {
   const status = "Name:\tx\nVmHWM:\t    5000 kB\nVmRSS:\t    4000 kB\n";
   assert.deepEqual(readMemory(status), { resident: 4000 * 1024, peak: 5000 * 1024 });
+});
+
+test("a process's time is read in seconds, whatever it is called", () => {
+  const stat = `7 (a b) 1) S ${Array.from({ length: 30 }, (_, i) => (i + 4) * 100).join(" ")}`;
+  assert.deepEqual(readProcessorTime(stat), { own: 14 + 15, children: 16 + 17 });
 });

@@ -30,7 +30,11 @@ test("what was not measured is a dash", () => {
 });
 
 test("a table of Markdown has its numbers on the right", () => {
-  assert.deepEqual(format.markdownTable(["what", ">1/s"], [["get", "5"]]), ["| what | 1/s |", "| --- | ---: |", "| get | 5 |"]);
+  assert.deepEqual(format.markdownTable(["what", ">1/s"], [["get", "5"]]), [
+    "| what | 1/s |",
+    "| --- | ---: |",
+    "| get | 5 |",
+  ]);
 });
 
 test("a table of text has columns of equal width", () => {

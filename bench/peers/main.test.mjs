@@ -33,7 +33,12 @@ function withoutPeers(folder) {
 function run(folder, args, env = process.env) {
   return new Promise((done) => {
     const all = [MAIN, "--dir", folder, "--build", dirname(tupletPath()), ...args];
-    execFile(process.execPath, all, { env }, (error, stdout, stderr) => done({ code: error?.code ?? 0, stdout, stderr }));
+    execFile(
+      process.execPath,
+      all,
+      { env },
+      (error, stdout, stderr) => done({ code: error?.code ?? 0, stdout, stderr }),
+    );
   });
 }
 
@@ -64,7 +69,18 @@ test("without any peer it measures what there is, and names each that is missing
 
 test("an interrupt ends the servers, and takes the data away", async (t) => {
   const folder = folderOf(t);
-  const args = [MAIN, "--dir", folder, "--build", dirname(tupletPath()), ...SHORT, "--only", "servers", "--rounds", "100"];
+  const args = [
+    MAIN,
+    "--dir",
+    folder,
+    "--build",
+    dirname(tupletPath()),
+    ...SHORT,
+    "--only",
+    "servers",
+    "--rounds",
+    "100",
+  ];
   const child = spawn(process.execPath, args, { env: withoutPeers(folder), stdio: ["ignore", "ignore", "pipe"] });
   t.after(() => child.kill("SIGKILL"));
   const ended = once(child, "exit");

@@ -1,10 +1,11 @@
 // The parts of a run. Each gives what it measured as plain data, numbers of every round; what is made of them is shown
 // by page.mjs.
 
-import { memoryWhile } from "./memory.mjs";
-import { byTurns } from "./rounds.mjs";
 import { load, loadByH2load, prepare } from "./clients.mjs";
 import { openEmbedded } from "./embedded.mjs";
+import { memoryWhile } from "./memory.mjs";
+import { withProcessorTime } from "./processor.mjs";
+import { byTurns } from "./rounds.mjs";
 import { serversPresent, startServer } from "./servers.mjs";
 import { median } from "./statistics.mjs";
 
@@ -81,15 +82,15 @@ function canTake({ kind }, { inFlight }) {
 }
 
 function sidesOf(context, servers, { h2load, ...how }) {
-  const sides = servers.filter((server) => canTake(server, how)).map((server) => ({
-    name: server.name,
-    run: () => load(context, server, how),
-  }));
+  const side = (name, server, work) => ({ name, run: () => withProcessorTime(server.pid, work) });
+  const sides = servers.filter((server) => canTake(server, how)).map((server) =>
+    side(server.name, server, () => load(context, server, how))
+  );
   const floor = servers.find(({ kind }) => kind === "floor");
   const tuplet = servers.find(({ name }) => name === "tuplet");
   if (h2load && floor && tuplet) {
-    sides.push({ name: "tuplet-h2load", run: () => loadByH2load(context, tuplet, how) });
-    sides.push({ name: "nghttpd", run: () => load(context, floor, how) });
+    sides.push(side("tuplet-h2load", tuplet, () => loadByH2load(context, tuplet, how)));
+    sides.push(side("nghttpd", floor, () => load(context, floor, how)));
   }
   return sides;
 }

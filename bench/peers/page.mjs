@@ -1,14 +1,7 @@
 // What was measured, as the part of a Markdown page and as text for a terminal.
 
 import { medianOf, sidesOf } from "./curves.mjs";
-import {
-  formatMebibytes,
-  formatMicroseconds,
-  formatRate,
-  formatSpread,
-  markdownTable,
-  plainTable,
-} from "./format.mjs";
+import { formatMebibytes, formatMicroseconds, formatRate, formatSpread, markdownTable, plainTable } from "./format.mjs";
 import { EMBEDDED_LOADS, LOADS } from "./measure.mjs";
 import { serverTitle } from "./servers.mjs";
 import { median, ratio } from "./statistics.mjs";
@@ -58,20 +51,45 @@ function embeddedTable({ embedded }) {
   };
 }
 
-function serversTable({ servers }) {
-  if (servers === undefined) return undefined;
+const heading = ({ workload, connections, inFlight }) =>
+  `${workload === "set" ? "durable set" : workload}, ${connections} × ${inFlight}`;
+
+/** The loads that were measured, and all sides that took any. */
+function serversMeasured({ servers = {} }) {
   const titles = Object.keys(LOADS).filter((title) => servers[title]);
-  const sides = new Set(titles.flatMap((title) => Object.keys(servers[title])));
-  const headings = titles.map((title) => {
-    const { workload, connections, inFlight } = LOADS[title];
-    return `>${workload === "set" ? "durable set" : workload}, ${connections} × ${inFlight}`;
-  });
+  return { titles, sides: [...new Set(titles.flatMap((title) => Object.keys(servers[title])))] };
+}
+
+function serversTable(results) {
+  const { titles, sides } = serversMeasured(results);
+  if (titles.length === 0) return undefined;
+  const rate = (title, side) => formatRate(medianOf(results.servers[title][side], "rate"));
   return {
     title: "Servers",
-    columns: ["operations a second, connections × in flight", ...headings],
-    rows: [...sides].map((side) => [
+    columns: ["operations a second, connections × in flight", ...titles.map((title) => `>${heading(LOADS[title])}`)],
+    rows: sides.map((side) => [sideTitle(side), ...titles.map((title) => rate(title, side))]),
+  };
+}
+
+/** What an operation costs the server and the client, which share the machine. */
+function processorTable(results) {
+  const { titles, sides } = serversMeasured(results);
+  if (titles.length === 0) return undefined;
+  const seconds = results.settings.seconds + results.settings.warmUp;
+  const cost = (slices, field) =>
+    slices && formatMicroseconds(median(slices.map((slice) => slice[field] * 1e6 / (slice.rate * seconds))));
+  return {
+    title: "Processor time of an operation: of the server, and of its client",
+    columns: [
+      "processor time of an operation",
+      ...titles.flatMap((title) => [`>${heading(LOADS[title])}: server`, ">client"]),
+    ],
+    rows: sides.map((side) => [
       sideTitle(side),
-      ...titles.map((title) => formatRate(medianOf(servers[title][side], "rate"))),
+      ...titles.flatMap((title) => {
+        const slices = results.servers[title][side];
+        return [cost(slices, "serverSeconds") ?? "-", cost(slices, "clientSeconds") ?? "-"];
+      }),
     ]),
   };
 }
@@ -158,7 +176,7 @@ export function renderPage(results, charts, folder) {
     ...facts(results).map((fact) => `- ${fact}`),
     "",
     ...table({ ...targets, rows: bold }),
-    ...[libraryTable, embeddedTable, serversTable].flatMap((make) => table(make(results))),
+    ...[libraryTable, embeddedTable, serversTable, processorTable].flatMap((make) => table(make(results))),
     ...chart(CHARTS_OF.get),
     ...chart(CHARTS_OF.set),
     ...connections.flatMap(table),
@@ -173,7 +191,9 @@ export function renderPage(results, charts, folder) {
 /** The same for a terminal. */
 export function renderText(results) {
   const tables = [
-    ...[targetsTable, libraryTable, embeddedTable, serversTable, latencyTable].map((make) => make(results)),
+    ...[targetsTable, libraryTable, embeddedTable, serversTable, processorTable, latencyTable].map((make) =>
+      make(results)
+    ),
     ...connectionsTables(results),
     ...[loadTable, memoryTable].map((make) => make(results)),
   ].filter((table) => table !== undefined);

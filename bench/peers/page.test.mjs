@@ -12,25 +12,34 @@ const RUN = {
   missing: [],
   problems: [],
   parts: [],
-  settings: { seconds: 1, rounds: 2, roundsEmbedded: 3, roundsCurves: 4 },
+  settings: { seconds: 1, warmUp: 1, rounds: 2, roundsEmbedded: 3, roundsCurves: 4 },
   command: "make bench",
   date: "2026-01-31",
 };
 const slices = (...rates) => rates.map((rate) => ({ rate, p50: rate, p99: 2 * rate }));
-const target = (what, against) => TARGETS.find((each) => each.what.startsWith(what) && each.against.startsWith(against));
+const target = (what, against) =>
+  TARGETS.find((each) => each.what.startsWith(what) && each.against.startsWith(against));
 const MISSING_REDIS = { name: "redis", title: "Redis", lacks: ["redis-server"], install: "make setup-peers" };
 
 test("a target is met from its bound on", () => {
   const get = target("server: get, 64", "Redis");
-  const verdict = (ours) => judge(get, { ...RUN, servers: { "get 64x1": { tuplet: slices(ours), redis: slices(1000) } } });
-  assert.deepEqual(verdict(800), { what: get.what, against: get.against, goal: "≥ 0.8", measured: "0.800", verdict: "met" });
+  const verdict = (ours) =>
+    judge(get, { ...RUN, servers: { "get 64x1": { tuplet: slices(ours), redis: slices(1000) } } });
+  assert.deepEqual(verdict(800), {
+    what: get.what,
+    against: get.against,
+    goal: "≥ 0.8",
+    measured: "0.800",
+    verdict: "met",
+  });
   assert.equal(verdict(799).verdict, "not met");
   assert.equal(verdict(799).measured, "0.799");
 });
 
 test("a target for less is met up to its bound", () => {
   const memory = target("server: memory", "denokv");
-  const verdict = (ours) => judge(memory, { ...RUN, memory: { tuplet: { resident: ours }, denokv: { resident: 100 } } }).verdict;
+  const verdict = (ours) =>
+    judge(memory, { ...RUN, memory: { tuplet: { resident: ours }, denokv: { resident: 100 } } }).verdict;
   assert.equal(verdict(50), "met");
   assert.equal(verdict(51), "not met");
 });
@@ -72,7 +81,10 @@ const MEASURED = {
   ...RUN,
   embedded: { "set, 64 in flight": { tuplet: slices(900, 1000), deno: slices(100, 100) } },
   servers: { "get 64x1": { "tuplet": slices(5000), "tuplet-h2load": slices(6000), "nghttpd": slices(7000) } },
-  connections: { get: [1, 4].map((connections) => ({ connections, slices: { tuplet: slices(100 * connections) } })), set: [] },
+  connections: {
+    get: [1, 4].map((connections) => ({ connections, slices: { tuplet: slices(100 * connections) } })),
+    set: [],
+  },
   load: [10, 20].map((rate) => ({ rate, part: 0.5, of: "tuplet", slices: { tuplet: slices(7 * rate) } })),
 };
 
@@ -82,6 +94,12 @@ test("what was measured is in the tables, a side that was not as a dash", () => 
   assert.ok(lines.includes("| tuplet, loaded by h2load | 6,000 |"));
   assert.ok(lines.includes("| gets a second, by connections | 1 | 4 |") && lines.includes("| tuplet | 100 | 400 |"));
   assert.ok(lines.includes("| 10 | 50 % of tuplet's top | 70.0 µs | 140 µs |"));
+});
+
+test("what an operation costs is the seconds of either side over the operations of the whole slice", () => {
+  const slice = { rate: 1000, serverSeconds: 0.5, clientSeconds: 0.25 };
+  const lines = renderPage({ ...RUN, servers: { "get 64x1": { tuplet: [slice] } } }, {}, "charts");
+  assert.ok(lines.includes("| tuplet | 250 µs | 125 µs |"));
 });
 
 test("each chart that is drawn is on the page", () => {

@@ -29,7 +29,9 @@ test("a slice that fails once is repeated, and told", async () => {
     if (++calls === 2) throw new Error("hiccup");
     return calls;
   };
-  const results = await byTurns([{ name: "a", run }], 2, { onProblem: (name, { message }) => problems.push([name, message]) });
+  const results = await byTurns([{ name: "a", run }], 2, {
+    onProblem: (name, { message }) => problems.push([name, message]),
+  });
   assert.deepEqual(results, { a: [1, 3] });
   assert.deepEqual(problems, [["a", "hiccup"]]);
 });
