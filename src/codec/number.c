@@ -19,6 +19,8 @@ enum {
   EXPONENT_MAX = 1000000000
 };
 
+#define INTEGER_MAX 0x1p53 /* up to there every integer is a double, and none stands for its neighbour */
+
 /* 0.DIGITS * 10^point, DIGITS without zeros at either end. */
 typedef struct decimal_number {
   char digits[DIGITS_ENOUGH + 1];
@@ -134,6 +136,18 @@ static char *write_decimal(char *out, const decimal_number *decimal) {
   return write_exponent(out, point - 1);
 }
 
+/* The digits of an integer; all of them are significant as long as integers lie no farther apart than 1. */
+static char *write_integer(char *out, uint64_t integer) {
+  char digits[20];
+  int count = 0;
+  do {
+    digits[count++] = (char)('0' + integer % 10);
+    integer /= 10;
+  } while (integer > 0);
+  while (count > 0) *out++ = digits[--count];
+  return out;
+}
+
 size_t tp_number_to_text(double number, char ret_text[TP_NUMBER_TEXT_SIZE]) {
   char *out = ret_text;
   if (isnan(number)) {
@@ -146,8 +160,8 @@ size_t tp_number_to_text(double number, char ret_text[TP_NUMBER_TEXT_SIZE]) {
     memcpy(out, "Infinity", sizeof "Infinity");
     return (size_t)(out - ret_text) + sizeof "Infinity" - 1;
   }
-  if (number == 0) {
-    *out++ = '0';
+  if (number <= INTEGER_MAX && number == (double)(uint64_t)number) { /* most numbers that there are */
+    out = write_integer(out, (uint64_t)number);
   } else {
     decimal_number shortest = decimal_shortest(number);
     out = write_decimal(out, &shortest);
