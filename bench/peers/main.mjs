@@ -3,7 +3,7 @@
 
 import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
@@ -89,22 +89,29 @@ function tupletVersion(path) {
   return execFileSync(path, ["--version"], { encoding: "utf8" }).trim().replace(/^tuplet /, "");
 }
 
-/** Runs the parts that are wanted: what they measured, by their names. */
+/** Runs the parts that are wanted: what they measured, by their names. One that fails is a problem, and left out. */
 async function runParts(context, plan, parts) {
-  const wants = (part) => parts.includes(part);
   const results = {};
-  if (wants("library")) results.library = await measure.measureLibrary(context, plan);
-  if (wants("embedded")) results.embedded = await measure.measureEmbedded(context, plan);
-  if (["servers", "latency", "connections", "load"].some(wants)) {
+  const run = async (part, work) => {
+    if (!parts.includes(part)) return;
+    try {
+      results[part] = await work();
+    } catch (error) {
+      context.onProblem(part, error);
+    }
+  };
+  await run("library", () => measure.measureLibrary(context, plan));
+  await run("embedded", () => measure.measureEmbedded(context, plan));
+  if (["servers", "latency", "connections", "load"].some((part) => parts.includes(part))) {
     const servers = await measure.startServers(context, serversPresent(context.present));
-    if (wants("servers")) results.servers = await measure.measureServers(context, plan, servers);
+    await run("servers", () => measure.measureServers(context, plan, servers));
     const top = results.servers?.["get 64x1"];
-    if (wants("latency")) results.latency = await measure.measureLatency(context, plan, servers, top);
-    if (wants("connections")) results.connections = await measure.measureConnections(context, plan, servers);
-    if (wants("load")) results.load = await measure.measureLoad(context, plan, servers, top);
+    await run("latency", () => measure.measureLatency(context, plan, servers, top));
+    await run("connections", () => measure.measureConnections(context, plan, servers));
+    await run("load", () => measure.measureLoad(context, plan, servers, top));
     for (const server of servers) await server.stop();
   }
-  if (wants("memory")) results.memory = await measure.measureMemory(context, plan);
+  await run("memory", () => measure.measureMemory(context, plan));
   return results;
 }
 
@@ -143,6 +150,7 @@ async function measureAll(options, processes, directory) {
     missing: found.missing,
     problems,
     parts: options.only,
+    peers: options.peers,
     settings: plan,
     command: ["node", "bench/peers/main.mjs", ...process.argv.slice(2)].join(" "),
     date: new Date().toISOString().slice(0, 10),
@@ -193,12 +201,19 @@ function writePage(path, results) {
   writeFileSync(path, page);
 }
 
+/** What would be found out only when all is measured. */
+function checkFiles({ markdown, json }) {
+  if (markdown) replacePart(readFileSync(markdown, "utf8"), PAGE_PART, []);
+  for (const path of [markdown, json].filter(Boolean)) closeSync(openSync(path, "a"));
+}
+
 async function main() {
   const options = readOptions();
   if (options.help) {
     console.log(USAGE);
     return 0;
   }
+  checkFiles(options);
   const results = options.from
     ? JSON.parse(readFileSync(options.from, "utf8"))
     : await withFolder(options.dir, (processes, directory) => measureAll(options, processes, directory));

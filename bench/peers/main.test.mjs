@@ -102,6 +102,15 @@ test("an interrupt ends the servers, and takes the data away", async (t) => {
   assert.deepEqual(running, []);
 });
 
+test("a page that it could not write is told before anything is measured", async (t) => {
+  const folder = folderOf(t);
+  const page = join(folder, "page.md");
+  writeFileSync(page, "# Page\n");
+  const { code, stderr } = await run(folder, ["--markdown", page]);
+  assert.equal(code, 1);
+  assert.match(stderr, /^bench: the page lacks the lines <!-- measured: begin -->/);
+});
+
 test("what it does not know is told, with what there is", async (t) => {
   const folder = folderOf(t);
   const { code, stderr } = await run(folder, ["--only", "speed"]);

@@ -12,6 +12,7 @@ const RUN = {
   missing: [],
   problems: [],
   parts: [],
+  peers: [],
   settings: { seconds: 1, warmUp: 1, rounds: 2, roundsEmbedded: 3, roundsCurves: 4 },
   command: "make bench",
   date: "2026-01-31",
@@ -58,7 +59,8 @@ test("a row that could not be measured says why", () => {
   const get = target("server: get, 64", "Redis");
   const because = (changes) => judge(get, { ...RUN, ...changes }).verdict;
   assert.equal(because({}), "not measured: left out");
-  assert.equal(because({ parts: ["servers"] }), "not measured: it failed");
+  assert.equal(because({ parts: ["servers"] }), "not measured: left out");
+  assert.equal(because({ parts: ["servers"], peers: ["redis"] }), "not measured: it failed");
   assert.equal(because({ parts: ["servers"], missing: [MISSING_REDIS] }), "not measured: it is not installed");
 });
 

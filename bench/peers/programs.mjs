@@ -24,20 +24,27 @@ export function findProgram(name) {
   return folders.map((folder) => join(folder, name)).find(isProgram);
 }
 
-function ask(path, args, pattern) {
-  const said = execFileSync(path, args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"], timeout: 20_000 });
-  return pattern.exec(said)?.[1] ?? "of a version that it does not tell";
+const UNKNOWN = "(version unknown)";
+
+/** The part of what the program says about itself that the pattern's group has. */
+function ask(path, pattern) {
+  const options = { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"], timeout: 20_000 };
+  try {
+    return pattern.exec(execFileSync(path, ["--version"], options))?.[1] ?? UNKNOWN;
+  } catch {
+    return UNKNOWN; // whether it works will be seen when it is measured
+  }
 }
 
 const VERSION_OF = {
-  "deno": (path) => ask(path, ["--version"], /^deno (\S+)/m),
-  "redis-server": (path) => ask(path, ["--version"], / v=(\S+)/),
-  "redis-benchmark": (path) => ask(path, ["--version"], /redis-benchmark (\S+)/),
-  "etcd": (path) => ask(path, ["--version"], /etcd Version: (\S+)/),
-  "nghttpd": (path) => ask(path, ["--version"], /nghttp2\/(\S+)/),
-  "h2load": (path) => ask(path, ["--version"], /nghttp2\/(\S+)/),
+  "deno": (path) => ask(path, /^deno (\S+)/m),
+  "redis-server": (path) => ask(path, / v=(\S+)/),
+  "redis-benchmark": (path) => ask(path, /redis-benchmark (\S+)/),
+  "etcd": (path) => ask(path, /etcd Version: (\S+)/),
+  "nghttpd": (path) => ask(path, /nghttp2\/(\S+)/),
+  "h2load": (path) => ask(path, /nghttp2\/(\S+)/),
   // It has no option for it, but the places in its sources that its own panics would name.
-  "denokv": (path) => /\bdenokv-(\d+\.\d+\.\d+)\//.exec(readFileSync(path, "latin1"))?.[1] ?? "of an unknown version",
+  "denokv": (path) => /\bdenokv-(\d+\.\d+\.\d+)\//.exec(readFileSync(path, "latin1"))?.[1] ?? UNKNOWN,
 };
 
 const FROM_DEBIAN = "make setup-peers";
@@ -77,8 +84,9 @@ export const PEERS = [
 ];
 
 /**
- * Looks for the peers of these names. paths: of each program that is there. packageUrl's file: of @deno/kv.
- * versions: [what, version]. missing: { name, title, install, lacks } of each peer that is not there.
+ * Looks for the peers of these names. present: the names of those that are there. paths: of each program;
+ * packagePath: of @deno/kv. versions: [what, version] of each. missing: { name, title, install, lacks } of each peer that
+ * is not there.
  */
 export function lookForPeers(names) {
   const found = { paths: {}, versions: [], missing: [], present: new Set() };

@@ -120,9 +120,10 @@ export const TARGETS = [
 export const MET = "met";
 export const NOT_MET = "not met";
 
-function whyNot({ part, peer }, { missing, parts }) {
+function whyNot({ part, peer }, { missing, parts, peers }) {
   if (missing.some(({ name }) => name === peer)) return "not measured: it is not installed";
-  return parts.includes(part) ? "not measured: it failed" : "not measured: left out";
+  const wanted = parts.includes(part) && (peer === undefined || peers.includes(peer));
+  return wanted ? "not measured: it failed" : "not measured: left out";
 }
 
 /** What became of a target: { what, against, goal, measured, verdict }, all texts. */
