@@ -34,10 +34,12 @@ static const char *const statement_texts[TP_SQL_STATEMENT_COUNT] = {
     [TP_SQL_COMMIT] = "COMMIT",
     [TP_SQL_ROLLBACK] = "ROLLBACK",
     [TP_SQL_GET] = "SELECT v, v_encoding, version, expiration_ms FROM kv WHERE k = ?1",
-    [TP_SQL_LIST] =
-        "SELECT v, v_encoding, version, expiration_ms, k FROM kv WHERE k >= ?1 AND k < ?2 ORDER BY k",
-    [TP_SQL_LIST_REVERSE] = "SELECT v, v_encoding, version, expiration_ms, k FROM kv"
-                            " WHERE k >= ?1 AND k < ?2 ORDER BY k DESC",
+#define LIST(columns, order) "SELECT " columns " FROM kv WHERE k >= ?1 AND k < ?2 ORDER BY k" order
+    [TP_SQL_LIST] = LIST("v, v_encoding, version, k, expiration_ms", ""),
+    [TP_SQL_LIST_REVERSE] = LIST("v, v_encoding, version, k, expiration_ms", " DESC"),
+    [TP_SQL_LIST_LASTING] = LIST("v, v_encoding, version, k", ""),
+    [TP_SQL_LIST_LASTING_REVERSE] = LIST("v, v_encoding, version, k", " DESC"),
+#undef LIST
     [TP_SQL_GET_VERSION] = "SELECT version FROM data_version WHERE k = 0",
     [TP_SQL_SET_VERSION] = "UPDATE data_version SET version = ?1 WHERE k = 0",
     [TP_SQL_CHECK] = "SELECT version, expiration_ms FROM kv WHERE k = ?1",

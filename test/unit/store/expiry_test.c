@@ -128,7 +128,11 @@ static size_t count_point(fixture *f) {
 }
 
 static size_t count_range(fixture *f, bool reverse) {
-  return count_rows(f, (tp_read_range){{"\x02", 1}, {"\x03", 1}, .limit = 10, .reverse = reverse}, NULL);
+  tp_read_range range = {{"\x02", 1}, {"\x03", 1}, .limit = 10, .reverse = reverse};
+  size_t count = count_rows(f, range, NULL);
+  range.limit = TP_LIMIT_READ_ENTRIES_MAX; /* long ones are read otherwise */
+  assert_int_equal(count_rows(f, range, NULL), count);
+  return count;
 }
 
 /* ---- The millisecond ---- */
