@@ -20,7 +20,11 @@ static int64_t coarse_now_ns(void) {
 
 /* SQLite itself has the index mapped once the connection has read, and keeps it so until it is closed. */
 static const _Atomic uint32_t *find_log_index(sqlite3 *db) {
-  sqlite3_file *file = NULL;
+  sqlite3_file *file = NULL, *log = NULL;
+  /* Where SQLite could not open the log, it would not unmap the index in the end either. */
+  if (sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log) != SQLITE_OK || log == NULL ||
+      log->pMethods == NULL)
+    return NULL;
   if (sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK || file == NULL ||
       file->pMethods == NULL || file->pMethods->iVersion < 2 || file->pMethods->xShmMap == NULL)
     return NULL;
