@@ -59,19 +59,26 @@ export async function measureEmbedded(context, plan) {
 
 // ---- Servers ----
 
-/** Starts the servers of these names that can be, filled. */
+async function startFilled(context, name) {
+  context.say(`starting ${name}`);
+  const server = await startServer(name, context);
+  try {
+    await prepare(context, server);
+    return server;
+  } catch (error) {
+    await server.stop();
+    throw error;
+  }
+}
+
+/** Starts the servers of these names and fills them; one that fails is a problem, and left out. */
 export async function startServers(context, names) {
   const servers = [];
   for (const name of names) {
     try {
-      context.say(`starting ${name}`);
-      const server = await startServer(name, context);
-      servers.push(server);
-      await prepare(context, server);
+      servers.push(await startFilled(context, name));
     } catch (error) {
       context.onProblem(name, error);
-      const broken = servers.findIndex((server) => server.name === name);
-      if (broken >= 0) await servers.splice(broken, 1)[0].stop();
     }
   }
   return servers;

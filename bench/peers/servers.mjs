@@ -29,8 +29,7 @@ async function untilReady(started, isReady) {
   const deadline = Date.now() + START_TIMEOUT_MS;
   for (;;) {
     if (started.end !== undefined) throw started.failure();
-    const ready = await isReady().catch(() => false); // nobody listens yet
-    if (ready) return;
+    if (await isReady().catch(() => false)) return; // it fails while nobody listens
     if (Date.now() > deadline) throw started.failure(`did not answer within ${START_TIMEOUT_MS / 1000} s`);
     await sleep(LOOK_AGAIN_MS);
   }
@@ -129,6 +128,11 @@ export async function startServer(name, context) {
   const where = { ...context, folder, port, url: `http://127.0.0.1:${port}` };
   const [program, args] = await command(where);
   const started = context.processes.start(program, args, { cwd: folder, env: env?.(where) });
-  await untilReady(started, () => isReady(where));
+  try {
+    await untilReady(started, () => isReady(where));
+  } catch (error) {
+    await started.stop();
+    throw error;
+  }
   return { name, kind, url: where.url, port, pid: started.pid, stop: () => started.stop() };
 }
