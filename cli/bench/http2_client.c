@@ -2,23 +2,25 @@
 #include "http_client.h"
 
 #include "base/alloc.h"
+#include "base/pool.h"
 
 #include <nghttp2/nghttp2.h>
-#include <stdio.h>
 #include <string.h>
 
 enum {
   NV_COUNT = 4 + TP_BENCH_HEADERS_MAX + 2, /* the pseudo-headers, the session's, type and length */
   NV_PATH = 3,
   NV_LENGTH = NV_COUNT - 1,
-  LENGTH_SIZE = 24,
-  WINDOW_SIZE = 1 << 30, /* no answer has to wait for room */
+  LENGTH_SIZE = 20,       /* of the digits of any number */
+  KEPT_SIZE = 256 * 1024, /* of memory that requests have used, for those to come */
+  WINDOW_SIZE = 1 << 30,  /* no answer has to wait for room */
   STREAM_WINDOW_SIZE = 1 << 24,
   STREAMS_MAX = 1000 /* until the server says how many it takes */
 };
 
 typedef struct http2_client {
   tp_bench_http_client base;
+  tp_pool pool; /* for the session */
   nghttp2_session *session;
   nghttp2_nv headers[NV_COUNT];
   char length[LENGTH_SIZE]; /* of the body: nghttp2 copies it while it submits */
@@ -68,12 +70,19 @@ static ssize_t read_body(nghttp2_session *session, int32_t stream_id, uint8_t *r
   return (ssize_t)size;
 }
 
+/* Writes a number in decimal digits; returns how many. */
+static size_t write_number(size_t number, char ret_text[LENGTH_SIZE]) {
+  size_t size = 1;
+  for (size_t rest = number; rest >= 10; rest /= 10) size++;
+  for (size_t i = size; i > 0; i--, number /= 10) ret_text[i - 1] = (char)('0' + number % 10);
+  return size;
+}
+
 static bool start(tp_bench_http_client *base, tp_bench_call *call) {
   http2_client *client = (http2_client *)base;
   const char *path = base->head->paths[call->path];
   client->headers[NV_PATH] = header(":path", path);
-  client->headers[NV_LENGTH].valuelen =
-      (size_t)snprintf(client->length, sizeof client->length, "%zu", call->body.size);
+  client->headers[NV_LENGTH].valuelen = write_number(call->body.size, client->length);
   call->body_sent = 0;
   nghttp2_data_provider body = {.source = {.ptr = call}, .read_callback = read_body};
   if (nghttp2_submit_request(client->session, NULL, client->headers, NV_COUNT, &body, call) <= 0)
@@ -170,7 +179,24 @@ static bool is_at_end(const tp_bench_http_client *base) {
 static void free_client(tp_bench_http_client *base) {
   http2_client *client = (http2_client *)base;
   nghttp2_session_del(client->session); /* tells no stream's end */
+  tp_pool_done(&client->pool);
   tp_free(NULL, client);
+}
+
+static void *session_malloc(size_t size, void *context) {
+  return tp_alloc(context, size);
+}
+
+static void *session_calloc(size_t count, size_t size, void *context) {
+  return tp_alloc_array_zeroed(context, count, size);
+}
+
+static void *session_realloc(void *pointer, size_t size, void *context) {
+  return tp_realloc(context, pointer, size);
+}
+
+static void session_free(void *pointer, void *context) {
+  tp_free(context, pointer);
 }
 
 static bool make_session(http2_client *client) {
@@ -183,7 +209,8 @@ static bool make_session(http2_client *client) {
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
     nghttp2_option_set_peer_max_concurrent_streams(option, STREAMS_MAX);
-    made = nghttp2_session_client_new2(&client->session, callbacks, client, option) == 0;
+    nghttp2_mem memory = {&client->pool.view, session_malloc, session_free, session_calloc, session_realloc};
+    made = nghttp2_session_client_new3(&client->session, callbacks, client, option, &memory) == 0;
   }
   nghttp2_option_del(option);
   nghttp2_session_callbacks_del(callbacks);
@@ -198,6 +225,7 @@ tp_bench_http_client *tp_bench_http2_new(const tp_bench_head *head, tp_buffer *o
   http2_client *client = tp_alloc_array_zeroed(NULL, 1, sizeof *client);
   if (client == NULL) return NULL;
   client->base = (tp_bench_http_client){&ops, head, out};
+  tp_pool_init(&client->pool, NULL, KEPT_SIZE);
   make_headers(client);
   if (make_session(client)) return &client->base;
   free_client(&client->base);
