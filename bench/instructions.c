@@ -41,12 +41,14 @@ LANDMARK void instructions_aside(void (*run)(void *context), void *context) {
 int __real_clock_gettime(clockid_t clock, struct timespec *now);
 int __wrap_clock_gettime(clockid_t clock, struct timespec *now);
 
+enum { LOOK_NS = 5000, SECOND_NS = 1000000000 };
+
+static atomic_int_fast64_t coarse_ns = SECOND_NS;
+
 int __wrap_clock_gettime(clockid_t clock, struct timespec *now) {
-  enum { STEP_NS = 5000, START_S = 1000, SECOND_NS = 1000000000 };
-  static atomic_int_fast64_t looks;
   if (clock != CLOCK_MONOTONIC_COARSE) return __real_clock_gettime(clock, now);
-  int64_t now_ns = (int64_t)atomic_fetch_add(&looks, 1) * STEP_NS;
-  *now = (struct timespec){START_S + now_ns / SECOND_NS, now_ns % SECOND_NS};
+  int64_t now_ns = (int64_t)atomic_fetch_add(&coarse_ns, LOOK_NS);
+  *now = (struct timespec){now_ns / SECOND_NS, now_ns % SECOND_NS};
   return 0;
 }
 
@@ -59,6 +61,7 @@ void instructions_check(tuplet_status status, const tuplet_error *error) {
 
 void instructions_settle(void) {
   enum { SETTLE_MS = 50 };
+  atomic_fetch_add(&coarse_ns, SECOND_NS); /* snapshots that are held and not used any more end */
   (void)nanosleep(&(struct timespec){.tv_nsec = SETTLE_MS * 1000000L}, NULL);
 }
 

@@ -38,10 +38,15 @@ class Failure(Exception):
 # ---- Measuring ----
 
 def parse_dump(text):
-    """{(object, function): instructions} of a file of callgrind's: what each function executed itself."""
+    """{(object, function): instructions} of a file of callgrind's: what each function executed itself.
+
+    Functions that yield the processor wait for another thread, in circles. How long depends on how callgrind has threads
+    take turns, so they are left out.
+    """
     names = {"ob": {}, "fn": {}}
     current = {"ob": "", "fn": ""}
     costs = {}
+    waiting = set()
     is_of_a_call = False
     is_complete = False
     for line in text.splitlines():
@@ -64,9 +69,11 @@ def parse_dump(text):
                 names[kind][number] = name
             if not is_callee:
                 current[kind] = names[kind][number]
+            elif names[kind][number] == "sched_yield":
+                waiting.add((current["ob"], current["fn"]))
     if not is_complete:
         raise Failure("a file of callgrind's is cut off, or is not understood")
-    return costs
+    return {place: cost for place, cost in costs.items() if place not in waiting}
 
 
 def measure(program, directory, only=None):

@@ -113,6 +113,10 @@ class Dumps(unittest.TestCase):
         self.assertEqual(instructions.parse_dump(self.DUMP),
                          {("/lib/libc.so", "memcpy"): 15, ("/bin/program", "main"): 8})
 
+    def test_who_waits_in_circles_is_left_out(self):
+        dump = self.DUMP.replace("cfn=(1)\n", "cfn=(3) sched_yield\n")
+        self.assertEqual(instructions.parse_dump(dump), {("/lib/libc.so", "memcpy"): 15})
+
     def test_a_file_that_is_cut_off_is_refused(self):
         with self.assertRaises(instructions.Failure):
             instructions.parse_dump(self.DUMP[:-len("totals: 23\n")])
