@@ -2,20 +2,18 @@
 #include "growth_crash.h"
 
 #include "crew.h"
+#include "process.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-extern char **environ;
 
 /* What a value begins with, and what the writer tells of a set that was acknowledged. */
 typedef struct stamp {
@@ -67,47 +65,19 @@ void growth_crash_open(const char *path, uint32_t row) {
   growth_get(db, row, &found, sizeof found);
   int64_t open_ns = bench_now_ns() - start_ns;
   (void)printf("%" PRId64 "\n", open_ns);
-  (void)fflush(stdout);   /* which fails when nobody listens any more */
-  for (;;) (void)pause(); /* until it is killed: closing would tidy up */
+  (void)fflush(stdout); /* which fails when nobody listens any more */
+  /* Until it is killed, for closing would tidy up; or until who started it is gone. */
+  struct pollfd listener = {.fd = STDOUT_FILENO};
+  while (poll(&listener, 1, -1) < 0) continue;
 }
 
-/* ---- Processes ---- */
+/* ---- Both, from outside ---- */
 
-/* For the exit handler alone, which takes no argument: a benchmark that fails leaves no process behind. */
-static pid_t process_to_end;
-
-static void end_process(void) {
-  if (process_to_end > 0) (void)kill(process_to_end, SIGKILL);
-}
-
-/* Runs this program; what it prints can be read from *ret_output. */
-static pid_t start_self(const char *const *words, int *ret_output) {
-  static bool has_handler;
-  if (!has_handler && atexit(end_process) != 0) bench_fail("out of memory");
-  has_handler = true;
-  int ends[2];
-  pid_t process;
-  posix_spawn_file_actions_t actions;
-  if (pipe(ends) != 0 || posix_spawn_file_actions_init(&actions) != 0 ||
-      posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO) != 0 ||
-      posix_spawn_file_actions_addclose(&actions, ends[0]) != 0 ||
-      posix_spawn_file_actions_addclose(&actions, ends[1]) != 0)
-    bench_fail("making a pipe failed: %s", strerror(errno));
-  int rc = posix_spawn(&process, "/proc/self/exe", &actions, NULL, (char *const *)(uintptr_t)words, environ);
-  if (rc != 0) bench_fail("running this program again failed: %s", strerror(rc));
-  (void)posix_spawn_file_actions_destroy(&actions);
-  (void)close(ends[1]);
-  process_to_end = process;
-  *ret_output = ends[0];
-  return process;
-}
+/* This program again. */
+static const char program_path[] = "/proc/self/exe";
 
 static void kill_process(pid_t process) {
-  int status = 0;
-  if (kill(process, SIGKILL) != 0 || waitpid(process, &status, 0) != process)
-    bench_fail("killing a process failed: %s", strerror(errno));
-  process_to_end = 0;
-  if (!WIFSIGNALED(status)) bench_fail("a process ended before it was killed");
+  if (!WIFSIGNALED(process_end(process, SIGKILL))) bench_fail("a process ended before it was killed");
 }
 
 /* ---- What was acknowledged ---- */
@@ -153,10 +123,10 @@ static void load(const growth_file *file, ledger *book, int64_t load_ms, int64_t
   char keys[16], round[16];
   (void)snprintf(keys, sizeof keys, "%" PRIu32, book->keys);
   (void)snprintf(round, sizeof round, "%" PRIu32, book->round);
-  const char *words[] = {"growth", GROWTH_WRITER, file->path, keys, round, log_size_min > 0 ? "1" : "0",
+  const char *words[] = {program_path, GROWTH_WRITER, file->path, keys, round, log_size_min > 0 ? "1" : "0",
                          NULL};
   int output;
-  pid_t process = start_self(words, &output);
+  pid_t process = process_start(words, false, &output);
   int64_t begun_ns = 0; /* when the first set was acknowledged */
   for (;;) {
     struct pollfd ready = {.fd = output, .events = POLLIN};
@@ -193,16 +163,16 @@ static uint64_t check_rows(const growth_file *file, const ledger *book) {
 /* ---- A round ---- */
 
 static void open_in_process(const growth_file *file, growth_crash *crash) {
-  const char *words[] = {"growth", GROWTH_OPENER, file->path, "0", NULL};
+  const char *words[] = {program_path, GROWTH_OPENER, file->path, "0", NULL};
   int output;
   char line[32] = {0};
   int64_t start_ns = bench_now_ns();
-  pid_t process = start_self(words, &output);
+  pid_t process = process_start(words, false, &output);
   if (read(output, line, sizeof line - 1) <= 0) bench_fail("the process that opens did not answer");
   crash->process_ns = bench_now_ns() - start_ns;
   crash->open_ns = strtoll(line, NULL, 10);
-  (void)close(output);
   kill_process(process);
+  (void)close(output);
 }
 
 static void open_in_server(const growth_file *file, bench_server *server, const char *program,

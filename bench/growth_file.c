@@ -10,7 +10,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PREFIX "users"
 #define FILLED "filled" /* the key of a row that is set once all the others are there */
 
 enum {
@@ -39,7 +38,7 @@ tuplet_db *growth_open(const char *path) {
 void growth_get(tuplet_db *db, uint32_t row, void *ret_begin, size_t size) {
   tuplet_entry *entry;
   tuplet_error error;
-  growth_check(tuplet_get(db, TUPLET_KEY(PREFIX, row), TUPLET_CONSISTENCY_STRONG, &entry, &error), &error);
+  growth_check(tuplet_get(db, GROWTH_KEY(row), TUPLET_CONSISTENCY_STRONG, &entry, &error), &error);
   if (entry->value.data.size != BENCH_VALUE_SIZE) bench_fail("tuplet gave a value of another size");
   memcpy(ret_begin, entry->value.data.data, size);
   tuplet_entry_free(entry);
@@ -49,9 +48,9 @@ void growth_set(tuplet_db *db, uint32_t row, const void *begin, size_t size) {
   uint8_t value[BENCH_VALUE_SIZE] = {0};
   memcpy(value, begin, size);
   tuplet_error error;
-  growth_check(tuplet_set(db, TUPLET_KEY(PREFIX, row), tuplet_value_bytes(value, sizeof value), TUPLET_NEVER,
-                          NULL, &error),
-               &error);
+  growth_check(
+      tuplet_set(db, GROWTH_KEY(row), tuplet_value_bytes(value, sizeof value), TUPLET_NEVER, NULL, &error),
+      &error);
 }
 
 /* ---- Filling ---- */
@@ -79,7 +78,7 @@ static void submit_rows(tuplet_db *db, const uint32_t *order, uint32_t first, ui
     uint64_t seed = row;
     for (size_t j = 0; j < sizeof value / sizeof *value; j++) value[j] = bench_random(&seed, UINT32_MAX);
     /* What goes wrong is told by the commit. */
-    (void)tuplet_atomic_set(atomic, TUPLET_KEY(PREFIX, row), tuplet_value_bytes(value, BENCH_VALUE_SIZE),
+    (void)tuplet_atomic_set(atomic, GROWTH_KEY(row), tuplet_value_bytes(value, BENCH_VALUE_SIZE),
                             TUPLET_NEVER, NULL);
   }
   tuplet_error error;

@@ -9,6 +9,8 @@
 
 #include <stdbool.h>
 
+#define GROWTH_KEY(row) TUPLET_KEY("users", row)
+
 typedef struct growth_file {
   char *path;
   uint32_t keys; /* n is below it */

@@ -3,6 +3,18 @@
 
 #include "crew.h"
 
+void growth_load_init(growth_load *load, const growth_file *file) {
+  *load = (growth_load){.file = file, .db = growth_open(file->path)};
+  growth_bare_init(&load->bare, file->path, false);
+  growth_bare_init(&load->mapped, file->path, true);
+}
+
+void growth_load_done(growth_load *load) {
+  growth_bare_done(&load->bare);
+  growth_bare_done(&load->mapped);
+  tuplet_close(load->db);
+}
+
 bench_slice growth_load_get(growth_load *load, int64_t duration_ns) {
   bench_slice slice = {0};
   int64_t start_ns = bench_now_ns();
@@ -14,6 +26,27 @@ bench_slice growth_load_get(growth_load *load, int64_t duration_ns) {
     slice.duration_ns = bench_now_ns() - start_ns;
   } while (slice.duration_ns < duration_ns);
   return slice;
+}
+
+static bench_slice get_bare(growth_load *load, growth_bare *bare, int64_t duration_ns) {
+  bench_slice slice = {0};
+  int64_t start_ns = bench_now_ns();
+  growth_bare_begin(bare);
+  do {
+    for (int i = 0; i < BENCH_LOOK_AT_CLOCK_EVERY; i++, slice.operations++)
+      growth_bare_get(bare, bench_random(&load->random, load->file->keys));
+    slice.duration_ns = bench_now_ns() - start_ns;
+  } while (slice.duration_ns < duration_ns);
+  growth_bare_end(bare);
+  return slice;
+}
+
+bench_slice growth_load_get_bare(growth_load *load, int64_t duration_ns) {
+  return get_bare(load, &load->bare, duration_ns);
+}
+
+bench_slice growth_load_get_mapped(growth_load *load, int64_t duration_ns) {
+  return get_bare(load, &load->mapped, duration_ns);
 }
 
 bench_slice growth_load_set(growth_load *load, int64_t duration_ns) {

@@ -24,7 +24,11 @@ static void write_ratio(FILE *out, const growth_row *row) {
   double ratios[GROWTH_SLICES_MAX];
   for (size_t i = 0; i < row->slice_count; i++) ratios[i] = row->many[i] / row->few[i];
   bench_spread ratio = spread_of(ratios, row->slice_count);
-  (void)fprintf(out, "%.2f (%.2f to %.2f) | %g |\n", ratio.median, ratio.minimum, ratio.maximum, row->aim);
+  (void)fprintf(out, "%.2f (%.2f to %.2f) | ", ratio.median, ratio.minimum, ratio.maximum);
+  if (row->aim > 0)
+    (void)fprintf(out, "%g |\n", row->aim);
+  else
+    (void)fprintf(out, "- |\n");
 }
 
 static void write_rows(FILE *out, const growth_report *report) {

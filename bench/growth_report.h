@@ -15,7 +15,7 @@ enum { GROWTH_SLICES_MAX = 64, GROWTH_ROUNDS_MAX = 16 };
  * other. */
 typedef struct growth_row {
   const char *title;
-  double aim; /* the smallest ratio of many to few that is good enough */
+  double aim; /* the smallest ratio of many to few that is good enough; 0: none was set */
   double few[GROWTH_SLICES_MAX];
   double many[GROWTH_SLICES_MAX];
   size_t slice_count;

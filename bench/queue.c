@@ -4,21 +4,17 @@
 #include "bench.h"
 #include "machine.h"
 #include "page.h"
+#include "process.h"
 #include "queue_load.h"
 #include "queue_time.h"
 #include "server.h"
 
 #include <errno.h>
 #include <getopt.h>
-#include <spawn.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-extern char **environ;
 
 enum {
   LATENCY_COUNT = 300,
@@ -191,18 +187,9 @@ static FILE *start_deno(const bench_options *options, const char *path, pid_t *r
   (void)snprintf(counts[2], sizeof counts[2], "%d", QUEUE_IN_FLIGHT);
   const char *arguments[] = {options->deno,   "run", "-A",      "--unstable-kv", "--no-config", "--no-lock",
                              options->script, path,  counts[0], counts[1],       counts[2],     NULL};
-  int ends[2];
-  posix_spawn_file_actions_t actions;
-  if (pipe(ends) != 0 || posix_spawn_file_actions_init(&actions) != 0 ||
-      posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO) != 0 ||
-      posix_spawn_file_actions_addclose(&actions, ends[0]) != 0)
-    bench_fail("making a pipe failed: %s", strerror(errno));
-  char *const *words = (char *const *)(uintptr_t)arguments; /* which are only read */
-  int rc = posix_spawnp(ret_child, options->deno, &actions, NULL, words, environ);
-  if (rc != 0) bench_fail("%s: %s", options->deno, strerror(rc));
-  (void)posix_spawn_file_actions_destroy(&actions);
-  (void)close(ends[1]);
-  FILE *lines = fdopen(ends[0], "r");
+  int output;
+  *ret_child = process_start(arguments, false, &output);
+  FILE *lines = fdopen(output, "r");
   if (lines == NULL) bench_fail("reading a pipe failed: %s", strerror(errno));
   return lines;
 }
@@ -222,8 +209,7 @@ static queue_side measure_deno(const bench_options *options, const char *directo
     if (strncmp(line, "rate ", 5) == 0) side.rate = strtod(line + 5, NULL);
   }
   (void)fclose(lines);
-  int status = 0;
-  if (waitpid(child, &status, 0) != child || status != 0 || count != LATENCY_COUNT || side.rate <= 0)
+  if (process_wait(child) != 0 || count != LATENCY_COUNT || side.rate <= 0)
     bench_fail("%s did not measure", options->script);
   side.latency = spread_of(latencies_ms, LATENCY_COUNT);
   free(path);

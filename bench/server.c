@@ -3,45 +3,21 @@
 #include "server.h"
 
 #include "bench.h"
+#include "process.h"
 
 #include <errno.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-extern char **environ;
 
 #define TOKEN "a-token-of-the-benchmark"
 
-/* For the exit handler alone, which takes no argument: a benchmark that fails leaves no server behind. */
-static pid_t process_to_end;
-
-static void end_process(void) {
-  if (process_to_end > 0) (void)kill(process_to_end, SIGKILL);
-}
-
-/* What it prints goes to *ret_output. */
-static pid_t start_program(const char *const *words, FILE **ret_output) {
-  int ends[2];
-  pid_t process;
-  posix_spawn_file_actions_t actions;
-  if (pipe(ends) != 0 || posix_spawn_file_actions_init(&actions) != 0 ||
-      posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO) != 0 ||
-      posix_spawn_file_actions_adddup2(&actions, ends[1], STDERR_FILENO) != 0 ||
-      posix_spawn_file_actions_addclose(&actions, ends[0]) != 0)
-    bench_fail("making a pipe failed: %s", strerror(errno));
-  int rc = posix_spawnp(&process, words[0], &actions, NULL, (char *const *)(uintptr_t)words, environ);
-  if (rc != 0) bench_fail("%s: %s", words[0], strerror(rc));
-  (void)posix_spawn_file_actions_destroy(&actions);
-  (void)close(ends[1]);
-  *ret_output = fdopen(ends[0], "r");
-  if (*ret_output == NULL) bench_fail("reading a pipe failed: %s", strerror(errno));
-  return process;
+static FILE *open_output(int output) {
+  FILE *lines = fdopen(output, "r");
+  if (lines == NULL) bench_fail("reading a pipe failed: %s", strerror(errno));
+  return lines;
 }
 
 static void make_certificate(const char *certificate, const char *key) {
@@ -64,12 +40,12 @@ static void make_certificate(const char *certificate, const char *key) {
                          "-addext",
                          "subjectAltName=DNS:localhost,IP:127.0.0.1",
                          NULL};
-  FILE *output;
-  pid_t process = start_program(words, &output);
-  while (fgetc(output) != EOF) continue;
-  (void)fclose(output);
-  int status = 0;
-  if (waitpid(process, &status, 0) != process || status != 0) bench_fail("openssl made no certificate");
+  int output;
+  pid_t process = process_start(words, true, &output);
+  FILE *lines = open_output(output);
+  while (fgetc(lines) != EOF) continue;
+  (void)fclose(lines);
+  if (process_wait(process) != 0) bench_fail("openssl made no certificate");
 }
 
 /* Whether the line tells where it serves. */
@@ -98,7 +74,7 @@ void bench_server_prepare(bench_server *server, const char *directory) {
                            .key = path_in(directory, "server.key")};
   make_certificate(server->certificate, server->key);
   if (setenv("DENO_KV_ACCESS_TOKEN", TOKEN, 1) != 0 || setenv("TUPLET_ACCESS_TOKEN", TOKEN, 1) != 0 ||
-      setenv("DENO_CERT", server->certificate, 1) != 0 || atexit(end_process) != 0)
+      setenv("DENO_CERT", server->certificate, 1) != 0)
     bench_fail("out of memory");
 }
 
@@ -110,8 +86,9 @@ void bench_server_done(bench_server *server) {
 void bench_server_start(bench_server *server, const char *program, const char *database) {
   const char *words[] = {program,      "--sqlite-path",     database,    "serve",     "--addr", "127.0.0.1:0",
                          "--tls-cert", server->certificate, "--tls-key", server->key, NULL};
-  server->process = start_program(words, &server->log);
-  process_to_end = server->process;
+  int output;
+  server->process = process_start(words, true, &output);
+  server->log = open_output(output);
   char line[1024];
   bool is_found = false;
   while (!is_found && fgets(line, sizeof line, server->log) != NULL)
@@ -120,10 +97,6 @@ void bench_server_start(bench_server *server, const char *program, const char *d
 }
 
 void bench_server_stop(bench_server *server) {
-  int status = 0;
-  if (kill(server->process, SIGTERM) != 0 || waitpid(server->process, &status, 0) != server->process ||
-      status != 0)
-    bench_fail("the server did not end well");
+  if (process_end(server->process, SIGTERM) != 0) bench_fail("the server did not end well");
   (void)fclose(server->log);
-  process_to_end = 0;
 }
