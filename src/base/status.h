@@ -6,6 +6,12 @@
 
 #include <stdarg.h>
 
+/* Makes it one that tells of nothing, without touching all of it. */
+static inline void tp_error_clear(tuplet_error *error) {
+  error->status = TUPLET_OK;
+  error->message[0] = '\0';
+}
+
 /* Fills `error` (may be NULL) with `status` and the formatted message. Never allocates. Any thread. */
 void tp_error_set(tuplet_error *error, tuplet_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -110,7 +110,8 @@ void tp_store_reader_close(tp_store *store, tp_reader *reader) {
 }
 
 void tp_store_read(tp_store *store, tp_reader *reader, tp_read *read) {
-  tuplet_error error = {0};
+  tuplet_error error;
+  tp_error_clear(&error);
   tuplet_status status = tp_limits_check_read(read, &error);
   if (status != TUPLET_OK) {
     read->on_done(read, status, &error);

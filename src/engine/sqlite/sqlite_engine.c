@@ -53,7 +53,8 @@ static void reader_close(tp_engine *base, tp_reader *reader) {
 
 static void read_now(tp_engine *base, tp_reader *own_reader, tp_read *read) {
   sqlite_engine *engine = engine_of(base);
-  tuplet_error error = {0};
+  tuplet_error error;
+  tp_error_clear(&error);
   tp_sqlite_reader *reader = (tp_sqlite_reader *)own_reader;
   tuplet_status status = TUPLET_OK;
   if (reader == NULL) status = tp_sqlite_reader_take(&engine->readers, &reader, &error);
