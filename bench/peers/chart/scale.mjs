@@ -72,25 +72,28 @@ function position(low, high, log, start, end) {
   return (value) => start + ((place(value) - place(low)) / (place(high) - place(low))) * (end - start);
 }
 
+/** The span of the ticks, or of the values alone when that keeps two names or more. */
+function spanOf(ticks, values, log, tight) {
+  const whole = { ticks, low: ticks[0].value, high: ticks.at(-1).value };
+  if (!tight) return whole;
+  const low = log ? Math.min(...values) : whole.low;
+  const high = log ? Math.max(...values) : Math.max(0, ...values);
+  const within = ticks.filter(({ value }) => value >= low && value <= high);
+  return within.filter(({ named }) => named).length >= 2 ? { ticks: within, low, high } : whole;
+}
+
 /**
  * The scale of an axis between two places on the screen.
  *
- * `own` allows a logarithmic axis the values themselves as ticks; `tight` ends a linear one at the largest value
- * instead of the tick after it; `size` is that of the ticks' text. Returns the ticks, [{value, text}] with no text
- * where there is only a line, and `at`, which maps a value to its place.
+ * `own` allows a logarithmic axis the values themselves as ticks; `tight` ends an axis where the values do instead of
+ * at the tick after them; `size` is that of the ticks' text. Returns the ticks, [{value, text}] with no text where there
+ * is only a line, and `at`, which maps a value to its place.
  */
 export function makeScale({ values, log, format, own, tight, size, start, end }) {
-  let ticks = null;
-  let low = Math.min(...values);
-  let high = Math.max(...values);
-  if (log && own) ticks = ownTicks(values, position(low, high, true, start, end), format, size);
-  if (ticks === null) {
-    const all = log ? logTicks(values) : linearTicks(values, Math.abs(end - start));
-    low = all[0].value;
-    high = log || !tight ? all.at(-1).value : Math.max(0, high);
-    if (high === low) high = all.at(-1).value; // nothing but zeros
-    ticks = all.filter(({ value }) => value <= high);
-  }
+  const [least, most] = [Math.min(...values), Math.max(...values)];
+  const measured = log && own ? ownTicks(values, position(least, most, true, start, end), format, size) : null;
+  const found = measured ?? (log ? logTicks(values) : linearTicks(values, Math.abs(end - start)));
+  const { ticks, low, high } = spanOf(found, values, log, tight);
   return {
     ticks: ticks.map(({ value, named }) => ({ value, text: named ? format(value) : "" })),
     at: position(low, high, log, start, end),

@@ -32,6 +32,10 @@ test("a tight axis ends where the values do", () => {
   assert.equal(tight.at(110_000), 400);
   assert.equal(scale([0], { tight: true }).at(0), 0);
   assert.equal(scale([-30, -10], { tight: true }).at(0), 400);
+  const log = scale([15, 700], { log: true, tight: true });
+  assert.deepEqual(names(log), ["20", "50", "100", "200", "500"]);
+  assert.deepEqual([log.at(15), log.at(700)], [0, 400]);
+  assert.deepEqual(names(scale([15, 17], { log: true, tight: true })), ["10", "20"]);
 });
 
 test("a logarithmic axis has 1, 2 and 5 of each power of ten while they are few", () => {
