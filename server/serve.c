@@ -357,6 +357,7 @@ int tp_serve_main(int argc, char **argv) {
     tp_serve_config_done(&serving.config);
     return print_help();
   }
+  tp_open_process_is_ours();
   open_log(&serving);
   sigset_t signals;
   prepare_signals(&signals);

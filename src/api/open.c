@@ -7,6 +7,7 @@
 #include "base/status.h"
 #include "engine/remote/remote_engine.h"
 #include "engine/sqlite/file.h"
+#include "engine/sqlite/process.h"
 #include "engine/sqlite/sqlite_engine.h"
 
 #include <errno.h>
@@ -194,6 +195,10 @@ tuplet_status tp_file_survey_take(const char *path, tp_clock clock, tp_file_surv
   for (int i = 0; i < 8; i++) /* big-endian, followed by two zero bytes */
     ret_survey->last_commit.bytes[i] = (uint8_t)((uint64_t)counts[4] >> (56 - 8 * i));
   return TUPLET_OK;
+}
+
+void tp_open_process_is_ours(void) {
+  tp_sqlite_process_is_ours();
 }
 
 const char *tp_open_sqlite_version(void) {

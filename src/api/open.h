@@ -23,6 +23,10 @@ tuplet_status tp_open_store_for_server(const char *path, const tuplet_open_optio
                                        const tp_open_wants *wants, tp_store **ret_store,
                                        tuplet_owned *ret_path, tuplet_error *error);
 
+/* For a program in which nobody but us uses SQLite: spares what SQLite does for others. To be called before
+ * anything is opened; never by a library. */
+void tp_open_process_is_ours(void);
+
 /* "3.40.1": of the library that holds files. */
 const char *tp_open_sqlite_version(void);
 
