@@ -13,12 +13,27 @@ enum { ATTEMPT_MARK = '+', ATTEMPT_DIGITS_MAX = 9 };
 /* Retry delays of a message that brings none, ms; Deno's. */
 static const uint32_t default_backoff_ms[] = {100, 1000, 5000, 30000, 60000};
 
+/* Every message has its delays written, and every byte of its keys: too often for a format to be read each
+ * time. */
+static void append_number(tp_buffer *out, uint32_t number) {
+  char digits[10];
+  size_t at = sizeof digits;
+  do {
+    digits[--at] = (char)('0' + number % 10);
+    number /= 10;
+  } while (number > 0);
+  tp_buffer_append(out, digits + at, sizeof digits - at);
+}
+
 void tp_queue_schedule_append(tp_buffer *out, const tp_enqueue *enqueue) {
   const uint32_t *delays = enqueue->has_backoff ? enqueue->backoff_ms : default_backoff_ms;
   size_t count = enqueue->has_backoff ? enqueue->backoff_count
                                       : sizeof default_backoff_ms / sizeof default_backoff_ms[0];
   tp_buffer_append_byte(out, '[');
-  for (size_t i = 0; i < count; i++) tp_buffer_append_format(out, "%s%u", i == 0 ? "" : ",", delays[i]);
+  for (size_t i = 0; i < count; i++) {
+    if (i > 0) tp_buffer_append_byte(out, ',');
+    append_number(out, delays[i]);
+  }
   tp_buffer_append_byte(out, ']');
 }
 
@@ -27,8 +42,10 @@ void tp_queue_keys_append(tp_buffer *out, const tp_enqueue *enqueue) {
   for (size_t i = 0; i < enqueue->keys_if_undelivered_count; i++) {
     tuplet_bytes key = enqueue->keys_if_undelivered[i];
     tp_buffer_append_text(out, i == 0 ? "[" : ",[");
-    for (size_t j = 0; j < key.size; j++)
-      tp_buffer_append_format(out, "%s%u", j == 0 ? "" : ",", ((const uint8_t *)key.data)[j]);
+    for (size_t j = 0; j < key.size; j++) {
+      if (j > 0) tp_buffer_append_byte(out, ',');
+      append_number(out, ((const uint8_t *)key.data)[j]);
+    }
     tp_buffer_append_byte(out, ']');
   }
   tp_buffer_append_byte(out, ']');
