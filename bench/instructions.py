@@ -220,18 +220,31 @@ def judge(rows, build, libraries, baseline):
     return len(failed)
 
 
+def smaller(one, other):
+    return {name: {part: min(number, other[name][part]) for part, number in numbers.items()}
+            for name, numbers in one.items()}
+
+
 def run(arguments):
     program = Path(arguments.program).resolve()
-    results = measure(program, arguments.dir or program.parent, arguments.only)
+
+    def measured_once():
+        results = measure(program, arguments.dir or program.parent, arguments.only)
+        return {name: sums(program, costs) for name, costs in results}
+
     if arguments.functions:
-        print_functions(results, arguments.functions)
+        print_functions(measure(program, arguments.dir or program.parent, arguments.only), arguments.functions)
         return 0
-    measured = {name: sums(program, costs) for name, costs in results}
+    measured = measured_once()
     build, libraries = build_key(program), libraries_key()
     if arguments.write:
         write_baseline(arguments.baseline, build, libraries, measured)
     baseline = baseline_of(arguments.baseline, build, libraries)
     rows = compare(measured, baseline, is_part=arguments.only is not None)
+    if any(row[4] == "more" for row in rows):
+        # Threads that meet otherwise than they mostly do only ever add to it: the smaller number is the work.
+        print("Some have become more, so all are counted once again.", flush=True)
+        rows = compare(smaller(measured, measured_once()), baseline, is_part=arguments.only is not None)
     print_rows(rows)
     failed = judge(rows, build, libraries, baseline)
     workloads = {row[0] for row in rows}

@@ -49,6 +49,7 @@ class Guard(unittest.TestCase):
     def test_more_instructions_of_ours_fail(self):
         run = self.guard(self.baseline(ours=1 / 1.1))
         self.assertEqual(run.returncode, 1)
+        self.assertIn("counted once again", run.stdout)
         self.assertRegex(run.stdout, rf"(?m)^{WORKLOAD} .*ours: MORE THAN 5 % MORE$")
         self.assertIn("pass 0\nfail 1\n", run.stdout)
 
@@ -92,6 +93,10 @@ class Comparing(unittest.TestCase):
         baseline = {"ours": {"get": 1000, "set": 2000}}
         self.assertEqual(self.verdicts(baseline)[("set", "ours")], "gone")
         self.assertNotIn(("set", "ours"), self.verdicts(baseline, is_part=True))
+
+    def test_of_two_countings_the_smaller_numbers_count(self):
+        again = {"get": {"ours": 1100, "all": 9000}}
+        self.assertEqual(instructions.smaller(self.MEASURED, again), {"get": {"ours": 1000, "all": 9000}})
 
     def test_a_baseline_is_for_its_build_and_its_libraries(self):
         with tempfile.TemporaryDirectory() as folder:
