@@ -237,10 +237,12 @@ def run(arguments):
         return 0
     measured = measured_once()
     build, libraries = build_key(program), libraries_key()
-    if arguments.write:
-        write_baseline(arguments.baseline, build, libraries, measured)
     baseline = baseline_of(arguments.baseline, build, libraries)
     rows = compare(measured, baseline, is_part=arguments.only is not None)
+    if arguments.write:
+        print_rows(rows)
+        write_baseline(arguments.baseline, build, libraries, measured)
+        return 0
     if any(row[4] == "more" for row in rows):
         # Threads that meet otherwise than they mostly do only ever add to it: the smaller number is the work.
         print("Some have become more, so all are counted once again.", flush=True)
