@@ -8,8 +8,8 @@ ARGS         ?=
 SANITIZED = --buildtype=debug -Doptimization=1
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test build js js-docs install format check asan tsan fuzz soak h2spec bench bench-check bench-queue bench-growth bench-js \
-  deb deb-test clean setup-build setup-js setup-test setup-tools setup-deb setup-deb-test setup-peers
+.PHONY: help serve test build js js-docs install format check asan tsan fuzz soak h2spec bench bench-check bench-queue \
+  bench-growth bench-js pgo deb deb-test clean setup-build setup-js setup-test setup-tools setup-deb setup-deb-test setup-peers
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -77,8 +77,11 @@ bench-growth: build setup-test ## measure a file of 10,000,000 keys beside one o
 bench-js: js setup-test ## measure the JavaScript package, beside Deno's and Node's; ARGS="--help" tells what else
 	node bindings/js/bench/main.mjs --dir build $(ARGS)
 
+pgo: setup-build ## build a faster build-pgo/tuplet: optimised for what a minute of work did, across all files (gcc)
+	scripts/pgo
+
 clean: ## remove what was built
-	rm -rf build build-asan build-tsan build-fuzz bindings/js/build bindings/js/dist
+	rm -rf build build-asan build-tsan build-fuzz build-pgo bindings/js/build bindings/js/dist
 
 setup-build setup-js setup-test setup-tools setup-deb setup-deb-test: setup-%:
 	@scripts/setup $*
