@@ -117,6 +117,8 @@ def build_key(program):
     """Architecture, compiler, kind of build: what decides about our own instructions, but for the sources."""
     about = subprocess.run([program, "--about"], capture_output=True, text=True, check=True).stdout.strip()
     file = program.parent.parent / "meson-info" / "intro-buildoptions.json"
+    if not file.exists():
+        raise Failure(f"{program} is in no build folder of Meson's")
     options = {option["name"]: option["value"] for option in json.loads(file.read_text())}
     parts = [about, options["buildtype"]]
     parts += ["lto"] if options["b_lto"] else []
@@ -268,7 +270,7 @@ def main():
         parser.error("--write wants all workloads")
     try:
         return run(arguments)
-    except Failure as failure:
+    except (Failure, OSError, ValueError, subprocess.SubprocessError) as failure:
         print(f"instructions: {failure}", file=sys.stderr)
         return 1
 
