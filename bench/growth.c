@@ -223,9 +223,9 @@ static void crash(const growth_file *file, const char *title, size_t rounds, int
                   bench_server *server, const char *program, growth_crashes *ret_crashes) {
   tell(title);
   *ret_crashes = (growth_crashes){.title = title, .aim_ms = first_answer_aim_ms, .round_count = rounds};
-  for (uint32_t i = 0; i < rounds; i++) {
-    int64_t load_ms = CRASH_LOAD_MS + i * CRASH_LOAD_MS / 11; /* each time at another moment */
-    growth_crash one = growth_crash_round(file, i + 1, load_ms, log_size_min, server, program);
+  for (size_t i = 0; i < rounds; i++) {
+    int64_t load_ms = CRASH_LOAD_MS + (int64_t)i * CRASH_LOAD_MS / 11; /* each time at another moment */
+    growth_crash one = growth_crash_round(file, load_ms, log_size_min, server, program);
     ret_crashes->acknowledged += one.acknowledged;
     ret_crashes->log_mib[i] = (double)one.log_size / (1 << 20);
     ret_crashes->open_ms[i] = (double)one.open_ns / 1e6;

@@ -8,8 +8,7 @@
 
 /* What one round came to. */
 typedef struct growth_crash {
-  uint64_t acknowledged; /* writes, before it was killed */
-  uint64_t checked;      /* rows that they went to, each of which had its last one */
+  uint64_t acknowledged; /* writes, before it was killed; all are there */
   int64_t log_size;      /* that it left, bytes */
   int64_t open_ns;       /* in a new process: tuplet_open and the first tuplet_get */
   int64_t process_ns;    /* the same with the process: from before it is started until it tells */
@@ -17,14 +16,14 @@ typedef struct growth_crash {
 } growth_crash;
 
 /* A process sets random rows from BENCH_THREADS threads and tells of each set that was acknowledged; after
- * load_ms, and when its log has at least log_size_min bytes, it is killed. With a log_size_min above 0 the
- * process also reads from a snapshot that it never leaves, as a program may that uses the file besides, so
- * that its log cannot be started over.
+ * load_ms, which is more than a second, and when its log has at least log_size_min bytes, it is killed. With
+ * a log_size_min above 0 the process also reads from a snapshot that it never leaves, as a program may that
+ * uses the file besides, so that its log cannot be started over.
  *
  * Then a process opens the file and gets a row, and is killed likewise, so that it leaves all as it was; then
  * a server does, if there is one (prepared; or NULL). */
-growth_crash growth_crash_round(const growth_file *file, uint32_t round, int64_t load_ms,
-                                int64_t log_size_min, bench_server *server, const char *program);
+growth_crash growth_crash_round(const growth_file *file, int64_t load_ms, int64_t log_size_min,
+                                bench_server *server, const char *program);
 
 /* What these processes do: this program runs itself with one of these and its arguments in place of its
  * options. */

@@ -34,7 +34,6 @@ typedef struct growth_crashes {
   const char *title;
   double aim_ms; /* the first answer comes no later; 0: none was set */
   uint64_t acknowledged;
-  uint64_t checked;
   double log_mib[GROWTH_ROUNDS_MAX];
   double open_ms[GROWTH_ROUNDS_MAX];
   double process_ms[GROWTH_ROUNDS_MAX];
