@@ -15,6 +15,7 @@ struct fault_vfs {
   sqlite3_vfs *real;
   pthread_mutex_t mutex; /* guards what follows */
   uint64_t counts[FAULT_KIND_COUNT];
+  uint64_t written_size;
   unsigned kinds;
   int seen, first, last; /* operations of `kinds` since the fault was set; which of them fail */
   int code;
@@ -114,12 +115,12 @@ static int file_read(sqlite3_file *file, void *data, int size, sqlite3_int64 off
 static int write_through(sqlite3_file *base, const void *data, int size, sqlite3_int64 offset) {
   fault_file *file = file_of(base);
   int rc = real_of(base)->pMethods->xWrite(real_of(base), data, size, offset);
-  if (rc == SQLITE_OK && file->contents != NULL) {
-    (void)pthread_mutex_lock(&file->vfs->mutex);
-    fault_disk_write(file->contents, data, (size_t)size, (size_t)offset);
-    (void)pthread_mutex_unlock(&file->vfs->mutex);
-  }
-  return rc;
+  if (rc != SQLITE_OK) return rc;
+  (void)pthread_mutex_lock(&file->vfs->mutex);
+  file->vfs->written_size += (uint64_t)size;
+  if (file->contents != NULL) fault_disk_write(file->contents, data, (size_t)size, (size_t)offset);
+  (void)pthread_mutex_unlock(&file->vfs->mutex);
+  return SQLITE_OK;
 }
 
 static int file_write(sqlite3_file *base, const void *data, int size, sqlite3_int64 offset) {
@@ -373,6 +374,13 @@ uint64_t fault_vfs_count(fault_vfs *vfs, fault_kind kind) {
   uint64_t count = vfs->counts[__builtin_ctz((unsigned)kind)];
   (void)pthread_mutex_unlock(&vfs->mutex);
   return count;
+}
+
+uint64_t fault_vfs_written_size(fault_vfs *vfs) {
+  (void)pthread_mutex_lock(&vfs->mutex);
+  uint64_t size = vfs->written_size;
+  (void)pthread_mutex_unlock(&vfs->mutex);
+  return size;
 }
 
 void fault_vfs_on_sync(fault_vfs *vfs, void (*hook)(void *context), void *context) {

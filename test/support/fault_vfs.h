@@ -48,6 +48,8 @@ bool fault_vfs_fired(fault_vfs *vfs);
 
 /* Operations of one kind since the VFS was made. */
 uint64_t fault_vfs_count(fault_vfs *vfs, fault_kind kind);
+/* Bytes that were written since the VFS was made. */
+uint64_t fault_vfs_written_size(fault_vfs *vfs);
 
 /* Called in the middle of each sync, on the thread that syncs; NULL: no more. */
 void fault_vfs_on_sync(fault_vfs *vfs, void (*hook)(void *context), void *context);

@@ -163,12 +163,26 @@ static int64_t log_size(const tp_sqlite_committer *committer) {
   return LOG_HEADER_SIZE + (int64_t)committer->log_frames * (FRAME_HEADER_SIZE + committer->page_size);
 }
 
+/* Commits the open transaction: into a log that has room for it, and in few writes. */
+static tuplet_status write_log(tp_sqlite_committer *committer, tuplet_error *error) {
+  tp_sqlite_connection *connection = &committer->connection;
+  bool syncs = committer->location->durability == TUPLET_DURABILITY_FULL;
+  bool has_log = committer->log_room.used_size > 0; /* from the first commit on; in memory there is none */
+  sqlite3_file *log = syncs && has_log ? tp_sqlite_log_file(connection->db) : NULL;
+  if (log == NULL) return tp_sqlite_run(connection, TP_SQL_COMMIT, error);
+  tp_sqlite_log_room_make(&committer->log_room, log, tp_clock_monotonic_ns(&committer->clock));
+  tp_sqlite_log_gather_begin(&committer->log_gather, log);
+  tuplet_status status = tp_sqlite_run(connection, TP_SQL_COMMIT, error);
+  tp_sqlite_log_gather_end(&committer->log_gather, status == TUPLET_OK);
+  return status;
+}
+
 /* Commits the open transaction, and counts that. */
 static tuplet_status commit(tp_sqlite_committer *committer, const tp_sweep *sweep, tuplet_error *error) {
   tp_engine_stats *stats = committer->stats;
-  if (stats == NULL) return tp_sqlite_run(&committer->connection, TP_SQL_COMMIT, error);
+  if (stats == NULL) return write_log(committer, error);
   int64_t begun_ns = tp_clock_monotonic_ns(&committer->clock);
-  tuplet_status status = tp_sqlite_run(&committer->connection, TP_SQL_COMMIT, error);
+  tuplet_status status = write_log(committer, error);
   size_t applied_count = committer->applied_count;
   if (status != TUPLET_OK || (applied_count == 0 && (sweep == NULL || sweep->removed == 0))) return status;
   tp_histogram_record(&stats->commit_ns, (uint64_t)(tp_clock_monotonic_ns(&committer->clock) - begun_ns));
@@ -197,8 +211,6 @@ static tuplet_status commit_group(tp_sqlite_committer *committer, group *members
     status = tp_fail(error, TUPLET_IO, "%s: the transaction of a group of writes was lost",
                      connection->location->path);
   }
-  if (status == TUPLET_OK && committer->location->durability == TUPLET_DURABILITY_FULL)
-    tp_sqlite_log_room_make(&committer->log_room, connection->db, begun_ns);
   if (status == TUPLET_OK) status = commit(committer, members->sweep, error);
   if (committer->log_frames > 0) tp_sqlite_log_room_note(&committer->log_room, log_size(committer));
   if (status == TUPLET_OK) {
@@ -568,5 +580,6 @@ void tp_sqlite_committer_done(tp_sqlite_committer *committer) {
   if (committer->started) (void)pthread_join(committer->thread, NULL);
   tp_sqlite_checkpointer_done(&committer->checkpointer);
   tp_sqlite_connection_done(&committer->connection);
+  tp_sqlite_log_gather_done(&committer->log_gather);
   done_locks(committer);
 }

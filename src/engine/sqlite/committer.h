@@ -13,6 +13,7 @@
 #include "engine/engine.h"
 #include "engine/sqlite/checkpointer.h"
 #include "engine/sqlite/connection.h"
+#include "engine/sqlite/log_gather.h"
 #include "engine/sqlite/log_room.h"
 
 #include <pthread.h>
@@ -28,7 +29,8 @@ typedef struct tp_sqlite_committer {
   tp_sqlite_connection connection; /* the thread's, once it runs */
   tp_sqlite_checkpointer checkpointer;
   int log_frames;              /* of the write-ahead log, at the last commit */
-  tp_sqlite_log_room log_room; /* used where each commit syncs the log */
+  tp_sqlite_log_room log_room; /* this and the next one are used where each commit syncs the log */
+  tp_sqlite_log_gather log_gather;
   pthread_t thread;
   int64_t held_ns;      /* how long the last group held the file's write lock */
   size_t applied_count; /* writes of the last group that were applied */

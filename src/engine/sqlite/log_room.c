@@ -32,8 +32,7 @@ void tp_sqlite_log_room_note(tp_sqlite_log_room *room, int64_t used_size) {
   room->used_size = used_size;
 }
 
-/* The open file of the log; NULL if there is none. */
-static sqlite3_file *log_file(sqlite3 *db) {
+sqlite3_file *tp_sqlite_log_file(sqlite3 *db) {
   sqlite3_file *log = NULL;
   if (sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log) != SQLITE_OK) return NULL;
   return log == NULL || log->pMethods == NULL ? NULL : log;
@@ -63,14 +62,13 @@ static bool lengthen(sqlite3_file *log, int64_t size, int64_t next) {
   return true;
 }
 
-void tp_sqlite_log_room_make(tp_sqlite_log_room *room, sqlite3 *db, int64_t now_ns) {
+void tp_sqlite_log_room_make(tp_sqlite_log_room *room, sqlite3_file *log, int64_t now_ns) {
   int64_t wanted_size = room->used_size + room->group_size + GROUP_SIZE_SPARE;
-  if (room->used_size == 0 || wanted_size <= room->file_size || room->group_size > GROUP_SIZE_MAX) return;
+  if (wanted_size <= room->file_size || room->group_size > GROUP_SIZE_MAX) return;
   if (now_ns < room->again_at_ns) return;
   room->again_at_ns = now_ns + RETRY_MS * INT64_C(1000000); /* unless it succeeds */
-  sqlite3_file *log = log_file(db);
   sqlite3_int64 size = 0;
-  if (log == NULL || log->pMethods->xFileSize(log, &size) != SQLITE_OK) return;
+  if (log->pMethods->xFileSize(log, &size) != SQLITE_OK) return;
   int64_t next = size < wanted_size ? next_size(size, wanted_size) : size;
   if (!lengthen(log, size, next)) return;
   room->file_size = next;

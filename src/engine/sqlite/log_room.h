@@ -20,6 +20,10 @@
 #include <sqlite3.h>
 #include <stdint.h>
 
+/* The open file of a connection's log; NULL if there is none. Only of a connection that has committed to a
+ * log: others have a journal of another kind in its place. */
+sqlite3_file *tp_sqlite_log_file(sqlite3 *db);
+
 /* Of a connection that writes to a log; used by one thread at a time. Zeroed at first. */
 typedef struct tp_sqlite_log_room {
   int64_t used_size;   /* of the log up to our last commit, bytes; 0: there is none yet */
@@ -31,9 +35,10 @@ typedef struct tp_sqlite_log_room {
 /* To be told after each commit how far the log goes. */
 void tp_sqlite_log_room_note(tp_sqlite_log_room *room, int64_t used_size);
 
-/* To be called within a transaction that has the write lock, before its commit. Lengthens the log's file if
+/* To be called within a transaction that has the write lock, before its commit, with the open file of the log
+ * (tp_sqlite_log_file). Lengthens the log's file if
  * the commit might not fit; if that fails (a full disk) the commit goes on as it would have, and it is not
  * tried again for some seconds. now_ns: monotonic. */
-void tp_sqlite_log_room_make(tp_sqlite_log_room *room, sqlite3 *db, int64_t now_ns);
+void tp_sqlite_log_room_make(tp_sqlite_log_room *room, sqlite3_file *log, int64_t now_ns);
 
 #endif

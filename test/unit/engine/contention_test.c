@@ -206,8 +206,8 @@ static void the_log_stays_bounded_under_a_stream_of_writes(void **state) {
   static const uint8_t value[900];
   uint32_t random = 1;
   int64_t largest = 0;
-  uint64_t writes = fault_vfs_count(vfs, FAULT_WRITE);
-  while (fault_vfs_count(vfs, FAULT_WRITE) - writes < 2ULL * PAGES_WRITTEN) { /* a frame is two writes */
+  uint64_t written_before = fault_vfs_written_size(vfs);
+  while (fault_vfs_written_size(vfs) - written_before < 4096ULL * PAGES_WRITTEN) {
     random = random * 1664525 + 1013904223;
     wait_below(&s, WINDOW);
     tuplet_error error = {0};
