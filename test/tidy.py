@@ -50,7 +50,7 @@ LINES_MAX = 700  # but for the public header, which is one file by design
 C = (".c", ".h")
 CODE = C + (".py", ".ts", ".js", ".mjs", ".sh")
 TEXT = CODE + (".md", ".build", ".txt", ".json", ".jsonl", ".proto", ".1", ".3", ".5", "Makefile",
-               "Dockerfile", "/setup", "/run", "/test", "/deb")
+               "Dockerfile", "/setup", "/run", "/test", "/deb", "/pgo")
 SKIPPED_FOLDERS = re.compile(r"^(build.*|dist|native|node_modules|\.git|\.setup|corpus|__pycache__)$")
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^">]+)')
