@@ -117,7 +117,7 @@ function legend(series, top) {
 function header({ title, subtitle, series }, withLegend) {
   const room = WIDTH - 2 * PADDING;
   const heading = textBlock(wrapped(title, 18, room, 2), "title ink", 18, 24);
-  const below = textBlock(wrapped(subtitle ?? "", 13, room, 3), "subtitle muted", heading.bottom + 2, 19);
+  const below = textBlock(wrapped(String(subtitle ?? ""), 13, room, 3), "subtitle muted", heading.bottom + 2, 19);
   const last = withLegend ? legend(series, below.bottom + 10) : { svg: [], bottom: below.bottom };
   return { svg: [...heading.svg, ...below.svg, ...last.svg], bottom: last.bottom };
 }

@@ -53,9 +53,14 @@ export function textWidth(text, size) {
 /** The text, or its beginning and "…" when it is wider than that. */
 export function shortened(text, size, width) {
   if (textWidth(text, size) <= width) return text;
-  const characters = [...text];
-  while (characters.length > 0 && textWidth(characters.join("") + "…", size) > width) characters.pop();
-  return characters.join("").trimEnd() + "…";
+  let kept = "";
+  let room = width - textWidth("…", size);
+  for (const character of text) {
+    room -= textWidth(character, size);
+    if (room < 0) break;
+    kept += character;
+  }
+  return kept.trimEnd() + "…";
 }
 
 /** The text in lines of at most that width; what does not fit into linesMax of them is cut off. */
