@@ -374,9 +374,9 @@ tuplet_bytes tp_http_request_body(const tp_http_request *request) {
   return tp_buffer_view(&request->body);
 }
 
+/* Its room is there from the first use on: many requests may be coming in, few are worked on. */
 tp_arena *tp_http_request_arena(tp_http_request *request) {
-  if (request->arena_room == NULL &&
-      request->arena.newest == NULL) { /* only now: many requests may be coming in, few are worked on */
+  if (request->arena_room == NULL && request->arena.newest == NULL) {
     request->arena_room = tp_alloc(request->quick, ARENA_CHUNK_SIZE);
     if (request->arena_room != NULL) tp_arena_lend(&request->arena, request->arena_room, ARENA_CHUNK_SIZE);
   }
