@@ -36,8 +36,7 @@ enum {
 
 #define INSTRUCTIONS_PREFIX "users"
 
-/* A file with the rows, below `directory`, for one kind of workload; it is filled once, and then copied. The
- * caller frees its path. */
+/* A file with the rows, below `directory`; it is filled once, and then copied. The caller frees its path. */
 char *instructions_file_new(const char *directory, const char *name);
 
 /* The workloads, all of a kind after each other; only: one of them alone, or NULL. */

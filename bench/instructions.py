@@ -82,7 +82,7 @@ def measure(program, directory, only=None):
         raise Failure("valgrind is missing; scripts/setup test installs it")
     with tempfile.TemporaryDirectory(prefix="instructions-", dir=directory) as folder:
         command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={folder}/counts", "--dump-line=no",
-                   "--zero-before=instructions_begin", "--dump-before=instructions_end",
+                   "--dump-before=instructions_begin", "--dump-before=instructions_end",
                    "--toggle-collect=instructions_aside", "--collect-atstart=yes",
                    str(program), "--dir", folder, *(["--only", only] if only else [])]
         run = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
@@ -93,8 +93,9 @@ def measure(program, directory, only=None):
         if not workloads:
             raise Failure(f"there is no workload {only}" if only else f"{program} has no workloads")
         results = []
-        for number, (name, operations) in enumerate(workloads, 1):
-            dump = Path(folder, f"counts.{number}")
+        for number, (name, operations) in enumerate(workloads):
+            # A file for what came before it, and one for it: --zero-before leaves something of threads that ended.
+            dump = Path(folder, f"counts.{2 * number + 2}")
             if not dump.exists():
                 raise Failure(f"callgrind wrote nothing of {name}: it did not find where that ends")
             costs = parse_dump(dump.read_text(errors="replace"))

@@ -57,7 +57,7 @@ static void hold_done(hold *h) {
 
 /* ---- The server ---- */
 
-static server_side *server_open(const char *directory) {
+static server_side *server_open(const char *directory, const char *name) {
   server_side *s = calloc(1, sizeof *s);
   if (s == NULL) bench_fail("out of memory");
   for (size_t i = 0; i < 2; i++) hold_init(&s->holds[i]);
@@ -73,7 +73,7 @@ static server_side *server_open(const char *directory) {
   config.auth = s->auth;
 
   const tuplet_open_options options = TUPLET_OPEN_OPTIONS_INIT;
-  char *path = instructions_file_new(directory, "server");
+  char *path = instructions_file_new(directory, name);
   instructions_check(tp_open_store(path, &options, config.clock, &config.store, NULL, &error), &error);
   free(path);
   s->store = config.store;
@@ -254,13 +254,13 @@ typedef struct workload {
 
 static const workload workloads[] = {
     {"http1-get", read_alone, 1, 1, 100, 300, false, false},
-    {"http1-get-64", read_together, INSTRUCTIONS_PARALLEL, 1, 2, 8, false, false},
+    {"http1-get-64", read_together, INSTRUCTIONS_PARALLEL, 1, 4, 8, false, false},
     {"http2-get", read_alone, 1, 1, 100, 300, true, false},
-    {"http2-get-64", read_together, 1, INSTRUCTIONS_PARALLEL, 2, 8, true, false},
+    {"http2-get-64", read_together, 1, INSTRUCTIONS_PARALLEL, 4, 8, true, false},
     {"http1-set", set_alone, 1, 1, 50, 200, false, false},
-    {"http1-set-64", set_together, INSTRUCTIONS_PARALLEL, 1, 2, 8, false, true},
+    {"http1-set-64", set_together, INSTRUCTIONS_PARALLEL, 1, 8, 8, false, true},
     {"http2-set", set_alone, 1, 1, 50, 200, true, false},
-    {"http2-set-64", set_together, 1, INSTRUCTIONS_PARALLEL, 2, 8, true, true},
+    {"http2-set-64", set_together, 1, INSTRUCTIONS_PARALLEL, 8, 8, true, true},
 };
 
 enum { WORKLOAD_COUNT = sizeof workloads / sizeof workloads[0] };
@@ -290,11 +290,10 @@ static void run(server_side *s, const workload *w) {
 }
 
 void instructions_server(const char *directory, const char *only) {
-  server_side *s = NULL;
   for (size_t i = 0; i < WORKLOAD_COUNT; i++) {
     if (!instructions_wants(only, workloads[i].name)) continue;
-    if (s == NULL) s = server_open(directory);
+    server_side *s = server_open(directory, workloads[i].name);
     run(s, &workloads[i]);
+    server_close(s);
   }
-  if (s != NULL) server_close(s);
 }
