@@ -5,9 +5,11 @@
 
 #include "support/fault_vfs.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 enum {
   LOG_HEADER_SIZE = 32,
@@ -192,19 +194,39 @@ static void room_serves_when_the_disk_is_full(void **state) {
   tuplet_db *db = db_open(f->path);
   for (int i = 0; i < 3; i++) set(db, i, i);
   int64_t room = room_of(f->path);
-  assert_true(room > 4 * FRAME_SIZE);
+  assert_true(room > INT64_C(4) * FRAME_SIZE);
   fault_vfs_fill_disk(vfs);
   tuplet_error error = {0};
   int count = 3;
   while (try_set(db, count, count, &error) == TUPLET_OK) count++;
   assert_int_equal(error.status, TUPLET_FULL);
-  assert_true(count >= 3 + (int)(room / (4 * FRAME_SIZE)));
+  assert_true(count >= 3 + (int)(room / (INT64_C(4) * FRAME_SIZE)));
   EXPECT(TUPLET_FULL, try_set(db, count, count, &error), error);
   fault_vfs_heal(vfs);
   set(db, count, count);
   for (int i = 0; i <= count; i++) assert_int_equal(get(db, i), i);
   tuplet_close(db);
   assert_sound(f->path);
+}
+
+static int write_below_limit(void *context) {
+  const fixture *f = context;
+  (void)signal(SIGXFSZ, SIG_DFL); /* whoever started the tests may have ignored it */
+  tuplet_db *db = db_open(f->path);
+  set(db, 0, 0);
+  rlim_t size_max = (rlim_t)log_size(f->path) + UINT64_C(3) * FRAME_SIZE;
+  assert_int_equal(setrlimit(RLIMIT_FSIZE, &(struct rlimit){size_max, size_max}), 0);
+  set(db, 0, 1);
+  bool is_lengthened = room_of(f->path) != 0;
+  tuplet_close(db);
+  return is_lengthened ? 1 : 0;
+}
+
+/* A program that writes past its limit is ended by a signal: not for the sake of room. */
+static void the_log_is_not_lengthened_past_a_limit(void **state) {
+  const fixture *f = *state;
+  fixture copy = *f;
+  assert_int_equal(child_wait(child_start(write_below_limit, &copy)), 0);
 }
 
 /* ---- Power cuts ---- */
@@ -290,7 +312,9 @@ static void assert_torn_anywhere(const char *path, const image *whole, int64_t s
                                  int before, int after) {
   assert_true(synced < used && used < (int64_t)whole->log.size);
   for (tear how = TEAR_CUT; how < TEAR_COUNT; how++) {
-    for (size_t from = (size_t)synced; from <= whole->log.size; from += SECTOR_SIZE) {
+    size_t step = SECTOR_SIZE;
+    for (size_t from = (size_t)synced; from <= whole->log.size; from += step) {
+      if ((int64_t)from > used) step = (size_t)8 * SECTOR_SIZE; /* of no commit */
       image_store(whole, path, from, how);
       tuplet_db *db = db_open(path);
       assert_int_equal(get(db, 0), (int64_t)from < used ? before : after);
@@ -348,6 +372,7 @@ int main(void) {
       FAULT_TEST(a_commit_goes_on_where_the_log_cannot_be_lengthened),
       FAULT_TEST(the_size_of_the_log_that_cannot_be_told_is_no_failure),
       FAULT_TEST(room_serves_when_the_disk_is_full),
+      TEST(the_log_is_not_lengthened_past_a_limit),
       FAULT_TEST(a_power_cut_at_any_write_loses_nothing_acknowledged),
       FAULT_TEST(a_torn_log_holds_all_that_was_synced),
   };
