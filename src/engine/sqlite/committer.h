@@ -28,9 +28,9 @@ typedef struct tp_sqlite_committer {
   int page_size;                   /* of the file, bytes */
   tp_sqlite_connection connection; /* the thread's, once it runs */
   tp_sqlite_checkpointer checkpointer;
-  int log_frames;              /* of the write-ahead log, at the last commit */
-  tp_sqlite_log_room log_room; /* this and the next one are used where each commit syncs the log */
-  tp_sqlite_log_gather log_gather;
+  int log_frames;                  /* of the write-ahead log, at the last commit */
+  tp_sqlite_log_room log_room;     /* noted always, made only where each commit syncs the log */
+  tp_sqlite_log_gather log_gather; /* used only there */
   pthread_t thread;
   int64_t held_ns;      /* how long the last group held the file's write lock */
   size_t applied_count; /* writes of the last group that were applied */

@@ -36,9 +36,8 @@ typedef struct tp_sqlite_log_room {
 void tp_sqlite_log_room_note(tp_sqlite_log_room *room, int64_t used_size);
 
 /* To be called within a transaction that has the write lock, before its commit, with the open file of the log
- * (tp_sqlite_log_file). Lengthens the log's file if
- * the commit might not fit; if that fails (a full disk) the commit goes on as it would have, and it is not
- * tried again for some seconds. now_ns: monotonic. */
+ * (tp_sqlite_log_file). Lengthens it if the commit might not fit; if that fails (a full disk) the commit goes
+ * on as it would have, and it is not tried again for some seconds. now_ns: monotonic. */
 void tp_sqlite_log_room_make(tp_sqlite_log_room *room, sqlite3_file *log, int64_t now_ns);
 
 #endif
