@@ -17,13 +17,14 @@ const milliseconds = (seconds) => `${Math.round(seconds * 1000)}ms`;
 
 // ---- tuplet bench ----
 
-/** target: a server's URL or a file. load: workload, connections, inFlight, rate, seconds, warmUp. */
+/** target: a server's URL or a file. load: workload, connections, inFlight, http, rate, seconds, warmUp. */
 export async function runTupletBench(context, target, load) {
-  const { workload, connections, inFlight = 1, rate, seconds, warmUp, reuse = true } = load;
+  const { workload, connections, inFlight = 1, http, rate, seconds, warmUp, reuse = true } = load;
   const { stdout } = await context.processes.run(context.paths.tuplet, [
     ...["bench", "--db", target, "--json", "--quiet", "--name", NAME, "--keep", ...(reuse ? ["--reuse"] : [])],
     ...["--keys", String(KEYS), "--value-size", String(VALUE_SIZE)],
     ...["--connections", String(connections), "--in-flight", String(inFlight)],
+    ...(http === undefined ? [] : ["--http", String(http)]),
     ...(rate === undefined ? [] : ["--rate", String(rate)]),
     ...["--warm-up", milliseconds(warmUp), "--duration", milliseconds(seconds), workload],
   ], { env: { DENO_KV_ACCESS_TOKEN: context.token }, timeoutMs: RUN_TIMEOUT_MS });

@@ -13,11 +13,14 @@ const BUSY_CONNECTIONS = 1000;
 const CONNECTIONS = 64;
 const LIBRARY_TIMES_LONGER = 5; // than it should take, before it counts as stuck
 
-/** What the servers are loaded with where targets stand on it; h2load: whether its clients take part. */
+/**
+ * What the servers are loaded with where targets stand on it. h2load: whether its clients take part; http1: whether we
+ * are loaded over HTTP/1.1, too.
+ */
 export const LOADS = {
-  "get 64x1": { workload: "get", connections: 64, inFlight: 1, h2load: true },
+  "get 64x1": { workload: "get", connections: 64, inFlight: 1, h2load: true, http1: true },
   "get 4x64": { workload: "get", connections: 4, inFlight: 64, h2load: true },
-  "set 64x1": { workload: "set", connections: 64, inFlight: 1, h2load: false },
+  "set 64x1": { workload: "set", connections: 64, inFlight: 1, h2load: false, http1: true },
 };
 
 export const EMBEDDED_LOADS = {
@@ -89,13 +92,14 @@ function canTake({ kind }, { inFlight }) {
   return kind !== "redis" || inFlight === 1; // its pipelining is another thing: it answers in order
 }
 
-function sidesOf(context, servers, { h2load, ...how }) {
+function sidesOf(context, servers, { h2load, http1, ...how }) {
   const side = (name, server, work) => ({ name, run: () => withProcessorTime(server.pid, work) });
   const sides = servers.filter((server) => canTake(server, how)).map((server) =>
     side(server.name, server, () => load(context, server, how))
   );
   const floor = servers.find(({ kind }) => kind === "floor");
   const tuplet = servers.find(({ name }) => name === "tuplet");
+  if (http1 && tuplet) sides.push(side("tuplet-http1", tuplet, () => load(context, tuplet, { ...how, http: 1 })));
   if (h2load && floor && tuplet) {
     sides.push(side("tuplet-h2load", tuplet, () => loadByH2load(context, tuplet, how)));
     sides.push(side("nghttpd", floor, () => load(context, floor, how)));
@@ -117,7 +121,10 @@ async function topRates(context, plan, servers, measured) {
   const results = measured ?? await measureByTurns(
     context,
     "top rates",
-    sidesOf(context, servers, { ...LOADS["get 64x1"], h2load: false, seconds: plan.seconds, warmUp: plan.warmUp }),
+    sidesOf(context, servers, {
+      ...LOADS["get 64x1"],
+      ...{ h2load: false, http1: false, seconds: plan.seconds, warmUp: plan.warmUp },
+    }),
     plan.roundsCurves,
   );
   return Object.fromEntries(

@@ -10,6 +10,7 @@ import { judge, NOT_MET, TARGETS } from "./targets.mjs";
 const rates = (slices) => slices?.map(({ rate }) => rate);
 
 const SIDE_TITLES = {
+  "tuplet-http1": "tuplet, HTTP/1.1",
   "tuplet-h2load": "tuplet, loaded by h2load",
   "nghttpd": "nghttpd, loaded by h2load",
 };

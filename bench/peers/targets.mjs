@@ -81,6 +81,7 @@ export const TARGETS = [
     [GET_64, "denokv", "denokv", 4, servers("get 64x1", "denokv")],
     [GET_64, TUNED, "denokv", 4, servers("get 64x1", "denokv-tuned")],
     [GET_64, "Redis GET", "redis", 0.8, servers("get 64x1", "redis")],
+    [`${GET_64}, HTTP/1.1`, "Redis GET", "redis", 0.8, servers("get 64x1", "redis", "tuplet-http1")],
     [GET_4x64, "denokv", "denokv", 6, servers("get 4x64", "denokv")],
     [GET_4x64, TUNED, "denokv", 6, servers("get 4x64", "denokv-tuned")],
     [`${GET_64}, by h2load`, "nghttpd and a file", "nghttpd", 0.6, servers("get 64x1", "nghttpd", "tuplet-h2load")],
@@ -88,6 +89,7 @@ export const TARGETS = [
     [SET_64, "denokv", "denokv", 6, servers("set 64x1", "denokv")],
     [SET_64, TUNED, "denokv", 6, servers("set 64x1", "denokv-tuned")],
     [SET_64, "Redis SET, fsync always", "redis", 0.7, servers("set 64x1", "redis")],
+    [`${SET_64}, HTTP/1.1`, "Redis SET, fsync always", "redis", 0.7, servers("set 64x1", "redis", "tuplet-http1")],
   ].map(([what, against, peer, atLeast, measured]) => ({
     what,
     against,
