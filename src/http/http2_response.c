@@ -23,7 +23,7 @@ static nghttp2_nv make_own_header(const char *name, size_t name_size, const char
   return (nghttp2_nv){unconst(name), unconst(value), name_size, value_size, NGHTTP2_NV_FLAG_NO_COPY_NAME};
 }
 
-#define OWN_HEADER(name, value, value_size) make_own_header(name, sizeof name - 1, value, value_size)
+#define OWN_HEADER(name, value, value_size) make_own_header(name, sizeof(name) - 1, value, value_size)
 
 static ssize_t read_output(nghttp2_session *session, int32_t stream_id, uint8_t *room, size_t room_size,
                            uint32_t *flags, nghttp2_data_source *source, void *context) {
