@@ -10,6 +10,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import http2 from "node:http2";
 import net from "node:net";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import test from "node:test";
 import { request1, Session } from "./lib/connect.mjs";
@@ -213,6 +214,7 @@ test("ten thousand idle connections and ten thousand watches are held at once", 
   await eventually(STEP_TIMEOUT_MS, "the first watch", () => first.watches[0].value === "at first");
   sockets.push(await open(server, get1, isAnswer1), await open(server, get2, isAnswer2));
   const socketsBefore = socketsOf(pid);
+  const filesBefore = descriptorsOf(pid) - socketsBefore;
   let memory = memoryOf(pid);
   const memoryBefore = memory;
   const grown = () => {
@@ -265,6 +267,7 @@ test("ten thousand idle connections and ten thousand watches are held at once", 
   for (const { connection } of opened) connection.destroy();
   for (const socket of sockets.slice(2)) socket.destroy();
   await eventually(STEP_TIMEOUT_MS, "the end of all connections", () => socketsOf(pid) <= socketsBefore);
+  assert.ok(descriptorsOf(pid) - socketsOf(pid) <= filesBefore + availableParallelism()); // each loop's log, no more
   const left = () => (memoryOf(pid) - memoryBefore) / (memory - memoryBefore);
   await eventually(STEP_TIMEOUT_MS, "the return of the memory", () => left() < 0.25);
   report(`afterwards: ${Math.round(memoryOf(pid) / 1024 / 1024)} MiB, ${Math.round(100 * left())} % of what was added`);

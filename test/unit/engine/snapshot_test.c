@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { PATIENCE_MS = 20000 };
 
@@ -198,6 +199,56 @@ static void a_locked_reader_has_no_transaction(void **state) {
   reading_close(&r);
 }
 
+/* ---- Another process ---- */
+
+typedef struct neighbour_process {
+  const char *path;
+  int orders[2], answers[2]; /* pipes */
+} neighbour_process;
+
+/* Commits once for each byte that it is sent, and answers when that is done. */
+static int write_when_told(void *context) {
+  neighbour_process *n = context;
+  (void)close(n->orders[1]);
+  sqlite3 *db = NULL;
+  if (sqlite3_open(n->path, &db) != SQLITE_OK || sqlite3_busy_timeout(db, PATIENCE_MS) != SQLITE_OK) return 1;
+  char byte;
+  while (read(n->orders[0], &byte, 1) == 1) {
+    if (sqlite3_exec(db, "UPDATE kv SET version = version + 1", NULL, NULL, NULL) != SQLITE_OK) return 2;
+    if (write(n->answers[1], &byte, 1) != 1) return 3;
+  }
+  return sqlite3_close(db) == SQLITE_OK ? 0 : 4;
+}
+
+static void a_held_snapshot_shows_what_another_process_commits(void **state) {
+  const fixture *f = *state;
+  reading r;
+  reading_open(&r, f);
+  reading_close(&r); /* the rows are there, and nothing is open */
+  neighbour_process n = {.path = f->path};
+  assert_int_equal(pipe(n.orders), 0);
+  assert_int_equal(pipe(n.answers), 0);
+  pid_t child = child_start(write_when_told, &n);
+  (void)close(n.orders[0]);
+  r = (reading){.location = {.name = f->path, .path = f->path, .cache_kib = 256}};
+  tuplet_error error = {0};
+  EXPECT(TUPLET_OK, tp_sqlite_reader_pool_init(&r.pool, NULL, &r.location, &error), error);
+  tp_sqlite_reader *reader = take(&r);
+  for (int64_t version = 1; version <= 200; version++) {
+    read_until_held(&r, reader);
+    char byte = 0;
+    assert_int_equal(write(n.orders[1], &byte, 1), 1);
+    assert_int_equal(read(n.answers[0], &byte, 1), 1);
+    assert_int_equal(read_version(&r, reader), version);
+  }
+  (void)close(n.orders[1]);
+  assert_int_equal(child_wait(child), 0);
+  (void)close(n.answers[0]);
+  (void)close(n.answers[1]);
+  tp_sqlite_reader_give_back(&r.pool, reader);
+  tp_sqlite_reader_pool_done(&r.pool);
+}
+
 /* ---- Through the whole library ---- */
 
 enum { WRITES = 400, READERS = 3 };
@@ -252,6 +303,7 @@ int main(void) {
       TEST(the_log_starts_over_while_somebody_reads_all_the_time),
       TEST(a_read_that_fails_ends_the_snapshot),
       TEST(a_locked_reader_has_no_transaction),
+      TEST(a_held_snapshot_shows_what_another_process_commits),
       TEST(no_read_is_older_than_what_was_acknowledged_before_it),
   };
   return cmocka_run_group_tests_name("snapshot", tests, NULL, NULL);
