@@ -29,6 +29,13 @@ tp_deadline tp_deadline_in_ns(int64_t wait_ns) {
   return (tp_deadline){.at = moment_in(wait_ns / NS_PER_S, wait_ns % NS_PER_S)};
 }
 
+bool tp_deadline_is_over(const tp_deadline *deadline) {
+  if (deadline->is_never) return false;
+  struct timespec now = moment_in(0, 0);
+  if (now.tv_sec != deadline->at.tv_sec) return now.tv_sec > deadline->at.tv_sec;
+  return now.tv_nsec >= deadline->at.tv_nsec;
+}
+
 int tp_deadline_init_cond(pthread_cond_t *ret_cond) {
   pthread_condattr_t attributes;
   int rc = pthread_condattr_init(&attributes);

@@ -18,6 +18,9 @@ tp_deadline tp_deadline_in(int64_t timeout_ms);
 /* wait_ns: from now; 0 or less is now. */
 tp_deadline tp_deadline_in_ns(int64_t wait_ns);
 
+/* False for one that is never. */
+bool tp_deadline_is_over(const tp_deadline *deadline);
+
 /* A condition to be waited for with deadlines; ends with pthread_cond_destroy. Returns an error number. */
 int tp_deadline_init_cond(pthread_cond_t *ret_cond);
 

@@ -8,6 +8,7 @@
 #include "engine/sqlite/checkpointer.h"
 
 #include "base/clock.h"
+#include "base/deadline.h"
 #include "base/status.h"
 #include "base/thread.h"
 
@@ -26,10 +27,11 @@ enum {
 };
 
 tuplet_status tp_sqlite_checkpointer_init(tp_sqlite_checkpointer *checkpointer,
-                                          const tp_sqlite_location *location, pthread_mutex_t *commit_mutex,
-                                          tp_engine_stats *stats, tuplet_error *error) {
-  *checkpointer =
-      (tp_sqlite_checkpointer){.location = location, .commit_mutex = commit_mutex, .stats = stats};
+                                          const tp_sqlite_location *location, tp_sqlite_reader_pool *readers,
+                                          pthread_mutex_t *commit_mutex, tp_engine_stats *stats,
+                                          tuplet_error *error) {
+  *checkpointer = (tp_sqlite_checkpointer){
+      .location = location, .readers = readers, .commit_mutex = commit_mutex, .stats = stats};
   atomic_init(&checkpointer->round_at_frames, LOG_FRAMES_WANTED);
   int rc = pthread_mutex_init(&checkpointer->mutex, NULL);
   if (rc == 0) {
@@ -55,18 +57,36 @@ void tp_sqlite_checkpointer_done(tp_sqlite_checkpointer *checkpointer) {
 
 /* Frames of the log that are left to checkpoint, and in it. A failure (a full disk, a busy neighbour) leaves
  * the log as it is; a later round tries again, and commits report what concerns them themselves. */
-static int frames_left(tp_sqlite_connection *connection, int *ret_log) {
+static int frames_left(tp_sqlite_checkpointer *checkpointer, int *ret_log) {
   int log = -1, checkpointed = -1;
-  (void)sqlite3_wal_checkpoint_v2(connection->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &log, &checkpointed);
+  tp_deadline deadline = tp_deadline_in(READERS_WAIT_MS);
+  /* What one of them reads has to stay in the log. */
+  tp_sqlite_readers_move_on(checkpointer->readers, &deadline);
+  (void)sqlite3_wal_checkpoint_v2(checkpointer->connection.db, NULL, SQLITE_CHECKPOINT_PASSIVE, &log,
+                                  &checkpointed);
   *ret_log = log;
   return log < 0 ? 0 : log - checkpointed;
 }
 
-/* Checkpoints what is left and waits until nobody reads from the log, so that the next commit starts it over.
- * Commits are held back. */
-static bool finish(tp_sqlite_connection *connection, int wait_ms) {
-  (void)sqlite3_busy_timeout(connection->db, wait_ms);
-  return sqlite3_wal_checkpoint_v2(connection->db, NULL, SQLITE_CHECKPOINT_RESTART, NULL, NULL) == SQLITE_OK;
+/* One attempt to checkpoint what is left and to find nobody who reads from the log. */
+static bool restart(tp_sqlite_checkpointer *checkpointer, const tp_deadline *deadline) {
+  /* Once nobody reads an older state than the last, the file may have all of it; once it has, those who begin
+   * now do not read from the log. SQLite by itself would wait for the reader that it met first, and for
+   * whoever takes its place. */
+  tp_sqlite_readers_move_on(checkpointer->readers, deadline);
+  sqlite3 *db = checkpointer->connection.db;
+  return sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_RESTART, NULL, NULL) == SQLITE_OK;
+}
+
+/* Sees to it that the next commit starts the log over. Commits are held back. */
+static bool finish(tp_sqlite_checkpointer *checkpointer, int wait_ms) {
+  tp_deadline deadline = tp_deadline_in(wait_ms);
+  if (restart(checkpointer, &deadline)) return true;
+  deadline = tp_deadline_in(wait_ms); /* most of the time may have gone into syncing the file */
+  do {
+    if (restart(checkpointer, &deadline)) return true;
+  } while (!tp_deadline_is_over(&deadline));
+  return false;
 }
 
 void tp_sqlite_checkpointer_set_log_size(tp_sqlite_checkpointer *checkpointer, int64_t size) {
@@ -88,14 +108,15 @@ static void run_round(tp_sqlite_checkpointer *checkpointer) {
   if (connection->db == NULL) {
     /* Without a connection (no memory, no descriptors) the log grows until a later round gets one. */
     if (tp_sqlite_connection_init(connection, checkpointer->location, true, NULL) != TUPLET_OK) return;
+    connection->busy_wait_max_ms = 0; /* waiting is done here */
   }
   int log = 0;
   for (int i = 0; i < ROUNDS_MAX; i++) {
-    if (frames_left(connection, &log) <= REST_FRAMES_MAX) break;
+    if (frames_left(checkpointer, &log) <= REST_FRAMES_MAX) break;
   }
   bool too_long = log > LOG_FRAMES_MAX;
   (void)pthread_mutex_lock(checkpointer->commit_mutex);
-  bool finished = finish(connection, too_long ? READERS_LONG_WAIT_MS : READERS_WAIT_MS);
+  bool finished = finish(checkpointer, too_long ? READERS_LONG_WAIT_MS : READERS_WAIT_MS);
   if (finished) tp_sqlite_checkpointer_set_log_size(checkpointer, 0); /* the next commit starts it over */
   (void)pthread_mutex_unlock(checkpointer->commit_mutex);
   int growth = too_long ? LONG_WAIT_FRAMES : LOG_FRAMES_WANTED;

@@ -4,12 +4,14 @@
 #define TP_ENGINE_SQLITE_CHECKPOINTER_H
 
 #include "engine/sqlite/connection.h"
+#include "engine/sqlite/reader_pool.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 
 typedef struct tp_sqlite_checkpointer {
   const tp_sqlite_location *location;
+  tp_sqlite_reader_pool *readers;
   pthread_mutex_t *commit_mutex; /* the committer holds it while it writes to the log */
   tp_engine_stats *stats;        /* NULL: none */
   int64_t log_size;              /* our part of stats->log_size; guarded by commit_mutex */
@@ -25,8 +27,9 @@ typedef struct tp_sqlite_checkpointer {
 } tp_sqlite_checkpointer;
 
 tuplet_status tp_sqlite_checkpointer_init(tp_sqlite_checkpointer *checkpointer,
-                                          const tp_sqlite_location *location, pthread_mutex_t *commit_mutex,
-                                          tp_engine_stats *stats, tuplet_error *error);
+                                          const tp_sqlite_location *location, tp_sqlite_reader_pool *readers,
+                                          pthread_mutex_t *commit_mutex, tp_engine_stats *stats,
+                                          tuplet_error *error);
 /* Ends the thread. Commits must have ended before. */
 void tp_sqlite_checkpointer_done(tp_sqlite_checkpointer *checkpointer);
 

@@ -541,7 +541,8 @@ static void done_locks(tp_sqlite_committer *committer) {
 }
 
 tuplet_status tp_sqlite_committer_init(tp_sqlite_committer *committer, const tp_sqlite_location *location,
-                                       tp_clock clock, pthread_rwlock_t *memory_lock, tp_engine_stats *stats,
+                                       tp_sqlite_reader_pool *readers, tp_clock clock,
+                                       pthread_rwlock_t *memory_lock, tp_engine_stats *stats,
                                        tuplet_error *error) {
   *committer =
       (tp_sqlite_committer){.location = location, .clock = clock, .memory_lock = memory_lock, .stats = stats};
@@ -552,8 +553,8 @@ tuplet_status tp_sqlite_committer_init(tp_sqlite_committer *committer, const tp_
   atomic_init(&committer->foreign_changes, false);
   tuplet_status status = init_locks(committer, error);
   if (status != TUPLET_OK) return status;
-  status =
-      tp_sqlite_checkpointer_init(&committer->checkpointer, location, &committer->commit_mutex, stats, error);
+  status = tp_sqlite_checkpointer_init(&committer->checkpointer, location, readers, &committer->commit_mutex,
+                                       stats, error);
   if (status != TUPLET_OK) {
     done_locks(committer);
     return status;

@@ -62,7 +62,8 @@ typedef struct tp_sqlite_committer {
 
 /* Opens the writing connection and prepares the schema. On failure there is nothing to end. */
 tuplet_status tp_sqlite_committer_init(tp_sqlite_committer *committer, const tp_sqlite_location *location,
-                                       tp_clock clock, pthread_rwlock_t *memory_lock, tp_engine_stats *stats,
+                                       tp_sqlite_reader_pool *readers, tp_clock clock,
+                                       pthread_rwlock_t *memory_lock, tp_engine_stats *stats,
                                        tuplet_error *error);
 
 /* Completes what was submitted, then ends the thread. What waits for another process's lock fails with

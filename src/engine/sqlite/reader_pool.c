@@ -8,6 +8,7 @@
 #include "engine/sqlite/read.h"
 
 #include <string.h>
+#include <unistd.h>
 
 tuplet_status tp_sqlite_reader_pool_init(tp_sqlite_reader_pool *pool, const tuplet_allocator *allocator,
                                          const tp_sqlite_location *location, tuplet_error *error) {
@@ -154,12 +155,47 @@ static bool have_rested(tp_sqlite_reader_pool *pool) {
   return started;
 }
 
+/* ---- Moving on ---- */
+
+/* The reader's mutex is held: what begins from now on belongs to the pool's epoch. */
+static void enter_epoch(tp_sqlite_reader_pool *pool, tp_sqlite_reader *reader) {
+  unsigned epoch = atomic_load(&pool->epoch);
+  if (atomic_load(&reader->epoch) == epoch) return;
+  tp_sqlite_snapshot_release(&reader->snapshot, &reader->connection);
+  atomic_store(&reader->epoch, epoch);
+}
+
+/* Whoever reads all the time moves on by itself with its next read; its mutex is never free for long. */
+static bool have_moved_on(tp_sqlite_reader_pool *pool, unsigned epoch) {
+  bool all_have = true;
+  (void)pthread_mutex_lock(&pool->mutex);
+  for (tp_sqlite_reader *reader = pool->all; reader != NULL; reader = reader->next) {
+    if ((int)(atomic_load(&reader->epoch) - epoch) >= 0) continue;
+    if (pthread_mutex_trylock(&reader->mutex) != 0) {
+      all_have = false;
+      continue;
+    }
+    enter_epoch(pool, reader);
+    (void)pthread_mutex_unlock(&reader->mutex);
+  }
+  (void)pthread_mutex_unlock(&pool->mutex);
+  return all_have;
+}
+
+void tp_sqlite_readers_move_on(tp_sqlite_reader_pool *pool, const tp_deadline *deadline) {
+  enum { LOOK_AGAIN_US = 100 };
+  unsigned epoch = atomic_fetch_add(&pool->epoch, 1) + 1;
+  while (!have_moved_on(pool, epoch) && !tp_deadline_is_over(deadline))
+    (void)usleep(LOOK_AGAIN_US); /* cut short by a signal is fine */
+}
+
 /* ---- Reading ---- */
 
 tuplet_status tp_sqlite_reader_read(tp_sqlite_reader_pool *pool, tp_sqlite_reader *reader, tp_read *read,
                                     tuplet_error *error) {
   tp_sqlite_connection *connection = &reader->connection;
   (void)pthread_mutex_lock(&reader->mutex);
+  enter_epoch(pool, reader);
   bool in_transaction = false;
   tuplet_status status = tp_sqlite_snapshot_enter(&reader->snapshot, connection, &in_transaction, error);
   if (status == TUPLET_OK) status = tp_sqlite_read(connection, in_transaction, read, error);
@@ -171,8 +207,9 @@ tuplet_status tp_sqlite_reader_read(tp_sqlite_reader_pool *pool, tp_sqlite_reade
   return status;
 }
 
-tp_sqlite_connection *tp_sqlite_reader_lock(tp_sqlite_reader *reader) {
+tp_sqlite_connection *tp_sqlite_reader_lock(tp_sqlite_reader_pool *pool, tp_sqlite_reader *reader) {
   (void)pthread_mutex_lock(&reader->mutex);
+  enter_epoch(pool, reader);
   tp_sqlite_snapshot_release(&reader->snapshot, &reader->connection);
   return &reader->connection;
 }

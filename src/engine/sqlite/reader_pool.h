@@ -5,6 +5,7 @@
 #ifndef TP_ENGINE_SQLITE_READER_POOL_H
 #define TP_ENGINE_SQLITE_READER_POOL_H
 
+#include "base/deadline.h"
 #include "engine/sqlite/connection.h"
 #include "engine/sqlite/snapshot.h"
 
@@ -18,13 +19,15 @@ struct tp_sqlite_reader {
   pthread_mutex_t mutex; /* held by whoever uses what follows */
   tp_sqlite_connection connection;
   tp_sqlite_snapshot snapshot;
-  tp_sqlite_reader *next_idle;       /* the pool's mutex guards this and what follows */
+  atomic_uint epoch;           /* any thread reads it: no transaction began before this epoch of the pool's */
+  tp_sqlite_reader *next_idle; /* the pool's mutex guards this and what follows */
   tp_sqlite_reader *previous, *next; /* of all */
 };
 
 typedef struct tp_sqlite_reader_pool {
   const tuplet_allocator *allocator;
   const tp_sqlite_location *location;
+  atomic_uint epoch;     /* counts the calls of tp_sqlite_readers_move_on */
   atomic_bool rests;     /* the thread looks after held snapshots, or is about to */
   pthread_mutex_t mutex; /* guards what follows */
   pthread_cond_t wake;
@@ -57,7 +60,11 @@ tuplet_status tp_sqlite_reader_read(tp_sqlite_reader_pool *pool, tp_sqlite_reade
                                     tuplet_error *error);
 
 /* The connection, without a transaction, until tp_sqlite_reader_unlock. */
-tp_sqlite_connection *tp_sqlite_reader_lock(tp_sqlite_reader *reader);
+tp_sqlite_connection *tp_sqlite_reader_lock(tp_sqlite_reader_pool *pool, tp_sqlite_reader *reader);
 void tp_sqlite_reader_unlock(tp_sqlite_reader *reader);
+
+/* Waits until no transaction of the readers is older than this call, but at most until the deadline: a long
+ * read is not cut short. Any thread. */
+void tp_sqlite_readers_move_on(tp_sqlite_reader_pool *pool, const tp_deadline *deadline);
 
 #endif

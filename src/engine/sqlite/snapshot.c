@@ -6,8 +6,14 @@
 #include <time.h>
 
 /* The first part of the index: its head stands at its beginning, twice, and the first copy is written last.
- * Source: https://sqlite.org/walformat.html, "The WAL-Index File Format". */
-enum { LOG_INDEX_PART_SIZE = 32768, LOG_INDEX_VERSION = 3007000 };
+ * Source: https://sqlite.org/walformat.html, "The WAL-Index File Format" and "WAL Locks". */
+enum {
+  LOG_INDEX_PART_SIZE = 32768,
+  LOG_INDEX_VERSION = 3007000,
+  FRAMES_WORD = 4,               /* of the head: frames in the log */
+  CHECKPOINTED_FRAMES_WORD = 24, /* behind both heads: how many of them the file has, too */
+  CHECKPOINT_LOCK = 1
+};
 
 static const int64_t held_max_ns = TP_SQLITE_SNAPSHOT_HELD_MS * INT64_C(1000000);
 
@@ -18,16 +24,24 @@ static int64_t coarse_now_ns(void) {
   return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
+/* The database's file, if its file system is one that shares memory; else NULL. */
+static sqlite3_file *find_file(sqlite3 *db) {
+  sqlite3_file *file = NULL;
+  if (sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK || file == NULL ||
+      file->pMethods == NULL || file->pMethods->iVersion < 2 || file->pMethods->xShmMap == NULL)
+    return NULL;
+  return file;
+}
+
 /* SQLite itself has the index mapped once the connection has read, and keeps it so until it is closed. */
 static const _Atomic uint32_t *find_log_index(sqlite3 *db) {
-  sqlite3_file *file = NULL, *log = NULL;
+  sqlite3_file *log = NULL;
   /* Where SQLite could not open the log, it would not unmap the index in the end either. */
   if (sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log) != SQLITE_OK || log == NULL ||
       log->pMethods == NULL)
     return NULL;
-  if (sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK || file == NULL ||
-      file->pMethods == NULL || file->pMethods->iVersion < 2 || file->pMethods->xShmMap == NULL)
-    return NULL;
+  sqlite3_file *file = find_file(db);
+  if (file == NULL) return NULL;
   void volatile *part = NULL;
   int rc = file->pMethods->xShmMap(file, 0, LOG_INDEX_PART_SIZE, 0, &part);
   if (rc != SQLITE_OK || part == NULL) return NULL;
@@ -48,6 +62,20 @@ static bool is_current(const tp_sqlite_snapshot *snapshot) {
   return memcmp(state, snapshot->log_state, sizeof state) == 0;
 }
 
+/* Whether a checkpoint is under way that may be waiting for a reader to let go of the log. SQLite tries again
+ * and again then, and who begins anew right after the end is in its way nearly every time; but not once the
+ * file has every frame, as a reader lets the log alone then. */
+static bool is_in_the_way(const tp_sqlite_snapshot *snapshot, sqlite3 *db) {
+  if (atomic_load(&snapshot->log_index[CHECKPOINTED_FRAMES_WORD]) == snapshot->log_state[FRAMES_WORD])
+    return false;
+  sqlite3_file *file = find_file(db);
+  if (file == NULL) return false;
+  if (file->pMethods->xShmLock(file, CHECKPOINT_LOCK, 1, SQLITE_SHM_LOCK | SQLITE_SHM_SHARED) != SQLITE_OK)
+    return true;
+  (void)file->pMethods->xShmLock(file, CHECKPOINT_LOCK, 1, SQLITE_SHM_UNLOCK | SQLITE_SHM_SHARED);
+  return false;
+}
+
 void tp_sqlite_snapshot_release(tp_sqlite_snapshot *snapshot, tp_sqlite_connection *connection) {
   if (!snapshot->is_held) return;
   snapshot->is_held = false;
@@ -60,17 +88,24 @@ tuplet_status tp_sqlite_snapshot_enter(tp_sqlite_snapshot *snapshot, tp_sqlite_c
   if (connection->location->in_memory) return TUPLET_OK;
   int64_t now_ns = coarse_now_ns();
   bool follows_closely = snapshot->used_ns != 0 && now_ns - snapshot->used_ns < held_max_ns;
+  bool is_over = now_ns - snapshot->begun_ns >= held_max_ns;
   snapshot->used_ns = now_ns;
+  bool may_be_in_the_way = snapshot->gives_way;
   if (snapshot->is_held) {
-    *ret_in_transaction = now_ns - snapshot->begun_ns < held_max_ns && is_current(snapshot);
+    bool current = is_current(snapshot);
+    *ret_in_transaction = current && !is_over;
     if (*ret_in_transaction) return TUPLET_OK;
+    may_be_in_the_way = current; /* who waits for readers keeps commits away as well */
     tp_sqlite_snapshot_release(snapshot, connection);
   }
+  if (snapshot->gives_way && !is_over) return TUPLET_OK;
   if (!follows_closely) return TUPLET_OK;
   if (snapshot->log_index == NULL) snapshot->log_index = find_log_index(connection->db);
   if (snapshot->log_index == NULL) return TUPLET_OK;
-  load_log_state(snapshot->log_index, snapshot->log_state);
   snapshot->begun_ns = now_ns;
+  snapshot->gives_way = may_be_in_the_way && is_in_the_way(snapshot, connection->db);
+  if (snapshot->gives_way) return TUPLET_OK;
+  load_log_state(snapshot->log_index, snapshot->log_state);
   tuplet_status status = tp_sqlite_run(connection, TP_SQL_BEGIN_READ, error);
   *ret_in_transaction = status == TUPLET_OK;
   return status;

@@ -6,7 +6,8 @@
  * it is acknowledged, with what it was when the transaction began: where it is the same, nothing was
  * committed since.
  *
- * An open transaction keeps SQLite from starting the log over, so it is held for some milliseconds only. */
+ * An open transaction keeps SQLite from starting the log over, so it is held for some milliseconds only, and
+ * no other one is begun at once where a checkpoint waits. */
 #ifndef TP_ENGINE_SQLITE_SNAPSHOT_H
 #define TP_ENGINE_SQLITE_SNAPSHOT_H
 
@@ -18,9 +19,10 @@ enum { TP_SQLITE_LOG_STATE_WORDS = 12 };
 typedef struct tp_sqlite_snapshot {
   const _Atomic uint32_t *log_index;             /* the head of the log's index; NULL: not known yet */
   uint32_t log_state[TP_SQLITE_LOG_STATE_WORDS]; /* of the head, when the transaction began */
-  int64_t begun_ns;                              /* of a coarse clock */
+  int64_t begun_ns;                              /* holding one, or giving way; of a coarse clock */
   int64_t used_ns;                               /* likewise */
   bool is_held;
+  bool gives_way; /* to a checkpoint: none is held for now */
 } tp_sqlite_snapshot;
 
 /* Before a read. ret_in_transaction: whether one is open now, which then shows everything that was committed

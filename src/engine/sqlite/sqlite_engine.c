@@ -174,7 +174,7 @@ static tuplet_status survey(tp_engine *base, tp_survey *survey, tuplet_error *er
   if (status != TUPLET_OK) return status;
   bool in_memory = engine->location.in_memory;
   if (in_memory) (void)pthread_rwlock_rdlock(&engine->memory_lock);
-  status = tp_sqlite_survey(tp_sqlite_reader_lock(reader), survey, error);
+  status = tp_sqlite_survey(tp_sqlite_reader_lock(&engine->readers, reader), survey, error);
   tp_sqlite_reader_unlock(reader);
   if (in_memory) (void)pthread_rwlock_unlock(&engine->memory_lock);
   tp_sqlite_reader_give_back(&engine->readers, reader);
@@ -214,7 +214,7 @@ static tuplet_status queue_state(tp_engine *base, uint32_t count_max, tp_queue_s
   if (status != TUPLET_OK) return status;
   bool in_memory = engine->location.in_memory;
   if (in_memory) (void)pthread_rwlock_rdlock(&engine->memory_lock);
-  status = query_queue_state(tp_sqlite_reader_lock(reader), count_max, ret_state, error);
+  status = query_queue_state(tp_sqlite_reader_lock(&engine->readers, reader), count_max, ret_state, error);
   tp_sqlite_reader_unlock(reader);
   if (in_memory) (void)pthread_rwlock_unlock(&engine->memory_lock);
   tp_sqlite_reader_give_back(&engine->readers, reader);
@@ -297,7 +297,7 @@ static tuplet_status check_schema(sqlite_engine *engine, tuplet_error *error) {
   tp_sqlite_reader *reader;
   tuplet_status status = tp_sqlite_reader_take(&engine->readers, &reader, error);
   if (status != TUPLET_OK) return status;
-  status = tp_sqlite_schema_prepare(tp_sqlite_reader_lock(reader), error);
+  status = tp_sqlite_schema_prepare(tp_sqlite_reader_lock(&engine->readers, reader), error);
   tp_sqlite_reader_unlock(reader);
   tp_sqlite_reader_give_back(&engine->readers, reader);
   return status;
@@ -327,8 +327,8 @@ tuplet_status tp_sqlite_engine_open(const tp_sqlite_config *config, tp_engine **
     status = check_schema(engine, error);
   } else {
     pthread_rwlock_t *memory_lock = engine->location.in_memory ? &engine->memory_lock : NULL;
-    status = tp_sqlite_committer_init(&engine->committer, &engine->location, config->clock, memory_lock,
-                                      config->stats, error);
+    status = tp_sqlite_committer_init(&engine->committer, &engine->location, &engine->readers, config->clock,
+                                      memory_lock, config->stats, error);
     engine->writable = status == TUPLET_OK;
   }
   if (status == TUPLET_OK) status = tp_sqlite_location_pin(&engine->location, error);

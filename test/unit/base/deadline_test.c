@@ -67,6 +67,20 @@ static void a_wait_ends_when_its_time_is_over_and_not_before(void **state) {
   done_signalled(&it);
 }
 
+static void whether_a_moment_has_come_can_be_asked(void **state) {
+  (void)state;
+  tp_deadline now = tp_deadline_in(0), earlier = now, later = tp_deadline_in(60000),
+              never = tp_deadline_in(-1);
+  earlier.at.tv_sec--;
+  earlier.at.tv_nsec = 999999999;
+  assert_true(tp_deadline_is_over(&now));
+  assert_true(tp_deadline_is_over(&earlier));
+  assert_false(tp_deadline_is_over(&later));
+  later.at.tv_nsec = 0;
+  assert_false(tp_deadline_is_over(&later));
+  assert_false(tp_deadline_is_over(&never));
+}
+
 static void a_signal_ends_a_wait(void **state) {
   (void)state;
   const int64_t timeouts_ms[] = {INT64_C(24) * 3600 * 1000, TUPLET_FOREVER, INT64_MAX};
@@ -110,6 +124,7 @@ static void what_clocks_cannot_count_is_never(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_wait_ends_when_its_time_is_over_and_not_before),
+      cmocka_unit_test(whether_a_moment_has_come_can_be_asked),
       cmocka_unit_test(a_signal_ends_a_wait),
       cmocka_unit_test(a_moment_is_so_far_from_now_as_was_asked_for),
       cmocka_unit_test(what_clocks_cannot_count_is_never),

@@ -25,7 +25,8 @@ static void reading_open(reading *r, const fixture *f) {
   *r = (reading){.location = {.name = f->path, .path = f->path, .cache_kib = 256}};
   r->neighbour = sql_open(f->path);
   sql_run(r->neighbour, "PRAGMA synchronous = OFF; PRAGMA wal_autocheckpoint = 0");
-  sql_run(r->neighbour, "INSERT INTO kv (k, v, v_encoding, version) VALUES (x'02610000', x'00', 2, 0)");
+  sql_run(r->neighbour,
+          "INSERT OR REPLACE INTO kv (k, v, v_encoding, version) VALUES (x'02610000', x'00', 2, 0)");
   tuplet_error error = {0};
   EXPECT(TUPLET_OK, tp_sqlite_reader_pool_init(&r->pool, NULL, &r->location, &error), error);
 }
@@ -145,32 +146,106 @@ static void a_snapshot_that_nobody_uses_is_ended(void **state) {
   reading_close(&r);
 }
 
-typedef struct busy_reader {
+enum { BUSY_READERS = 3 };
+
+typedef struct busy_readers {
   reading *reading;
+  pthread_t threads[BUSY_READERS];
+  size_t count;
   atomic_bool stop;
-} busy_reader;
+} busy_readers;
 
 static void *read_all_the_time(void *context) {
-  busy_reader *busy = context;
+  busy_readers *busy = context;
   tp_sqlite_reader *reader = take(busy->reading);
   while (!atomic_load(&busy->stop)) (void)read_version(busy->reading, reader);
   tp_sqlite_reader_give_back(&busy->reading->pool, reader);
   return NULL;
 }
 
+static void busy_readers_start(busy_readers *busy, reading *r, size_t count) {
+  *busy = (busy_readers){.reading = r, .count = count};
+  for (size_t i = 0; i < count; i++) thread_start(&busy->threads[i], read_all_the_time, busy);
+}
+
+static void busy_readers_stop(busy_readers *busy) {
+  atomic_store(&busy->stop, true);
+  for (size_t i = 0; i < busy->count; i++) thread_join(busy->threads[i]);
+}
+
+/* Even where a program that knows nothing of us does it, by trying now and then. */
 static void the_log_starts_over_while_somebody_reads_all_the_time(void **state) {
+  for (size_t count = 1; count <= BUSY_READERS; count++) {
+    reading r;
+    reading_open(&r, *state);
+    busy_readers busy;
+    busy_readers_start(&busy, &r, count);
+    for (int64_t round = 1; round <= 5; round++) {
+      write_version(&r, round);
+      int64_t end_ms = now_ms() + PATIENCE_MS;
+      while (!log_starts_over(&r)) assert_true(now_ms() < end_ms);
+    }
+    busy_readers_stop(&busy);
+    reading_close(&r);
+  }
+}
+
+static void move_on(reading *r) {
+  tp_deadline deadline = tp_deadline_in(PATIENCE_MS);
+  tp_sqlite_readers_move_on(&r->pool, &deadline);
+  assert_false(tp_deadline_is_over(&deadline));
+}
+
+static void readers_move_on_so_that_the_log_starts_over(void **state) {
   reading r;
   reading_open(&r, *state);
-  busy_reader busy = {.reading = &r};
-  pthread_t thread;
-  thread_start(&thread, read_all_the_time, &busy);
-  for (int64_t round = 1; round <= 5; round++) {
-    write_version(&r, round);
+  tp_sqlite_reader *in_hand = take(&r);
+  busy_readers busy;
+  busy_readers_start(&busy, &r, BUSY_READERS);
+  assert_int_equal(sqlite3_busy_timeout(r.neighbour, 0), SQLITE_OK);
+  for (int64_t version = 1; version <= 50; version++) {
+    read_until_held(&r, in_hand);
+    write_version(&r, version);
+    move_on(&r);
     int64_t end_ms = now_ms() + PATIENCE_MS;
-    while (!log_starts_over(&r)) assert_true(now_ms() < end_ms);
+    while (!log_starts_over(&r)) {
+      assert_true(now_ms() < end_ms);
+      move_on(&r);
+    }
   }
-  atomic_store(&busy.stop, true);
-  thread_join(thread);
+  busy_readers_stop(&busy);
+  tp_sqlite_reader_give_back(&r.pool, in_hand);
+  reading_close(&r);
+}
+
+/* A read that wants the readers to move on while it is at work. */
+typedef struct long_read {
+  tp_read read;
+  reading *reading;
+  bool was_over;
+} long_read;
+
+static tuplet_status wait_for_the_others(tp_read *read, size_t range_index, const tp_row *row,
+                                         tuplet_error *error) {
+  (void)range_index, (void)row, (void)error;
+  long_read *own = (long_read *)(void *)read;
+  tp_deadline deadline = tp_deadline_in(20);
+  tp_sqlite_readers_move_on(&own->reading->pool, &deadline);
+  own->was_over = tp_deadline_is_over(&deadline);
+  return TUPLET_OK;
+}
+
+static void a_long_read_is_waited_for_until_the_deadline(void **state) {
+  reading r;
+  reading_open(&r, *state);
+  tp_sqlite_reader *reader = take(&r);
+  static const tp_read_range all[] = {{{"", 0}, {"\xff", 1}, 100, false}};
+  long_read own = {.read = {.ranges = all, .range_count = 1, .on_row = wait_for_the_others}, .reading = &r};
+  tuplet_error error = {0};
+  EXPECT(TUPLET_OK, tp_sqlite_reader_read(&r.pool, reader, &own.read, &error), error);
+  assert_true(own.was_over);
+  move_on(&r); /* now that it has ended */
+  tp_sqlite_reader_give_back(&r.pool, reader);
   reading_close(&r);
 }
 
@@ -192,7 +267,7 @@ static void a_locked_reader_has_no_transaction(void **state) {
   reading_open(&r, *state);
   tp_sqlite_reader *reader = take(&r);
   read_until_held(&r, reader);
-  tp_sqlite_connection *connection = tp_sqlite_reader_lock(reader);
+  tp_sqlite_connection *connection = tp_sqlite_reader_lock(&r.pool, reader);
   assert_true(sqlite3_get_autocommit(connection->db));
   tp_sqlite_reader_unlock(reader);
   tp_sqlite_reader_give_back(&r.pool, reader);
@@ -301,6 +376,8 @@ int main(void) {
       TEST(a_held_snapshot_shows_what_a_neighbour_commits),
       TEST(a_snapshot_that_nobody_uses_is_ended),
       TEST(the_log_starts_over_while_somebody_reads_all_the_time),
+      TEST(readers_move_on_so_that_the_log_starts_over),
+      TEST(a_long_read_is_waited_for_until_the_deadline),
       TEST(a_read_that_fails_ends_the_snapshot),
       TEST(a_locked_reader_has_no_transaction),
       TEST(a_held_snapshot_shows_what_another_process_commits),
