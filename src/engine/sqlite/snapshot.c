@@ -65,9 +65,8 @@ static bool is_current(const tp_sqlite_snapshot *snapshot) {
 /* Whether a checkpoint is under way that may be waiting for a reader to let go of the log. SQLite tries again
  * and again then, and who begins anew right after the end is in its way nearly every time; but not once the
  * file has every frame, as a reader lets the log alone then. */
-static bool is_in_the_way(const tp_sqlite_snapshot *snapshot, sqlite3 *db) {
-  if (atomic_load(&snapshot->log_index[CHECKPOINTED_FRAMES_WORD]) == snapshot->log_state[FRAMES_WORD])
-    return false;
+static bool is_in_the_way(const _Atomic uint32_t *log_index, sqlite3 *db) {
+  if (atomic_load(&log_index[CHECKPOINTED_FRAMES_WORD]) == atomic_load(&log_index[FRAMES_WORD])) return false;
   sqlite3_file *file = find_file(db);
   if (file == NULL) return false;
   if (file->pMethods->xShmLock(file, CHECKPOINT_LOCK, 1, SQLITE_SHM_LOCK | SQLITE_SHM_SHARED) != SQLITE_OK)
@@ -103,7 +102,7 @@ tuplet_status tp_sqlite_snapshot_enter(tp_sqlite_snapshot *snapshot, tp_sqlite_c
   if (snapshot->log_index == NULL) snapshot->log_index = find_log_index(connection->db);
   if (snapshot->log_index == NULL) return TUPLET_OK;
   snapshot->begun_ns = now_ns;
-  snapshot->gives_way = may_be_in_the_way && is_in_the_way(snapshot, connection->db);
+  snapshot->gives_way = may_be_in_the_way && is_in_the_way(snapshot->log_index, connection->db);
   if (snapshot->gives_way) return TUPLET_OK;
   load_log_state(snapshot->log_index, snapshot->log_state);
   tuplet_status status = tp_sqlite_run(connection, TP_SQL_BEGIN_READ, error);
