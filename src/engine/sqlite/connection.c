@@ -34,6 +34,8 @@ static const char *const statement_texts[TP_SQL_STATEMENT_COUNT] = {
     [TP_SQL_COMMIT] = "COMMIT",
     [TP_SQL_ROLLBACK] = "ROLLBACK",
     [TP_SQL_GET] = "SELECT v, v_encoding, version, expiration_ms FROM kv WHERE k = ?1",
+    [TP_SQL_LOOK_UP] = "SELECT v, v_encoding, version, expiration_ms, kv.k FROM " TP_SQLITE_WANTED_TABLE
+                       " AS wanted LEFT JOIN kv ON kv.k = wanted.k",
 #define LIST(columns, order) "SELECT " columns " FROM kv WHERE k >= ?1 AND k < ?2 ORDER BY k" order
     [TP_SQL_LIST] = LIST("v, v_encoding, version, k, expiration_ms", ""),
     [TP_SQL_LIST_REVERSE] = LIST("v, v_encoding, version, k, expiration_ms", " DESC"),

@@ -30,6 +30,7 @@ typedef enum tp_sqlite_statement {
   TP_SQL_COMMIT,
   TP_SQL_ROLLBACK,
   TP_SQL_GET,
+  TP_SQL_LOOK_UP, /* see lookup.h */
   TP_SQL_LIST,
   TP_SQL_LIST_REVERSE,
   TP_SQL_LIST_LASTING,
@@ -59,6 +60,17 @@ typedef enum tp_sqlite_statement {
   TP_SQL_STATEMENT_COUNT
 } tp_sqlite_statement;
 
+#define TP_SQLITE_WANTED_TABLE "tuplet_wanted"
+
+/* What TP_SQL_LOOK_UP takes its keys from; see lookup.h, whose own it is. */
+typedef struct tp_sqlite_lookup {
+  sqlite3_vtab table; /* the first: SQLite knows this by it */
+  sqlite3_vtab_cursor cursor;
+  tuplet_bytes wanted;
+  bool has_table;
+  bool is_at_work;
+} tp_sqlite_lookup;
+
 /* Used by one thread at a time. */
 typedef struct tp_sqlite_connection {
   const tp_sqlite_location *location;
@@ -68,6 +80,7 @@ typedef struct tp_sqlite_connection {
   atomic_bool is_ending;       /* locks of others' are not waited for any more */
   const atomic_bool *gives_up; /* the same, for as long as the location's counts; or NULL */
   sqlite3_stmt *statements[TP_SQL_STATEMENT_COUNT]; /* prepared on first use */
+  tp_sqlite_lookup lookup;
 } tp_sqlite_connection;
 
 /* A connection that may be half open is fine for tp_sqlite_connection_done. `writes`: for the committer. */

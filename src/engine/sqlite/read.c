@@ -4,6 +4,7 @@
 
 #include "base/status.h"
 #include "engine/sqlite/failure.h"
+#include "engine/sqlite/lookup.h"
 
 #include <assert.h>
 #include <endian.h>
@@ -31,22 +32,31 @@ static void take_row(sqlite3_stmt *statement, tuplet_bytes key, int64_t expires_
   ret_row->expires_at_ms = expires_at_ms;
 }
 
+static tuplet_status hand_over(sqlite3_stmt *statement, tp_read *read, size_t index, tuplet_error *error) {
+  tp_row row;
+  take_row(statement, read->ranges[index].start, tp_sqlite_column_expiry(statement, 3), &row);
+  if (tp_sqlite_is_expired(row.expires_at_ms, read->now_ms)) return TUPLET_OK;
+  return read->on_row(read, index, &row, error);
+}
+
+static tuplet_status read_point_held(tp_sqlite_connection *connection, tp_read *read, size_t index,
+                                     tuplet_error *error) {
+  sqlite3_stmt *row = NULL;
+  tuplet_status status = tp_sqlite_look_up(connection, read->ranges[index].start, &row, error);
+  return row == NULL ? status : hand_over(row, read, index, error);
+}
+
 static tuplet_status read_point(tp_sqlite_connection *connection, tp_read *read, size_t index,
                                 tuplet_error *error) {
   tuplet_status status = TUPLET_OK;
   sqlite3_stmt *statement = tp_sqlite_prepared(connection, TP_SQL_GET, &status, error);
   if (statement == NULL) return status;
-  tuplet_bytes key = read->ranges[index].start;
-  int rc = tp_sqlite_bind_bytes(statement, 1, key);
+  int rc = tp_sqlite_bind_bytes(statement, 1, read->ranges[index].start);
   if (rc == SQLITE_OK) rc = sqlite3_step(statement);
-  if (rc == SQLITE_ROW) {
-    tp_row row;
-    take_row(statement, key, tp_sqlite_column_expiry(statement, 3), &row);
-    if (!tp_sqlite_is_expired(row.expires_at_ms, read->now_ms))
-      status = read->on_row(read, index, &row, error);
-  } else if (rc != SQLITE_DONE) {
+  if (rc == SQLITE_ROW)
+    status = hand_over(statement, read, index, error);
+  else if (rc != SQLITE_DONE)
     status = tp_sqlite_fail(connection->db, rc, connection->location->path, "reading", error);
-  }
   (void)sqlite3_reset(statement); /* repeats the step's result */
   return status;
 }
@@ -162,19 +172,27 @@ tuplet_status tp_sqlite_survey(tp_sqlite_connection *connection, tp_survey *surv
   return status;
 }
 
-tuplet_status tp_sqlite_read(tp_sqlite_connection *connection, bool in_transaction, tp_read *read,
+static tuplet_status read_one(tp_sqlite_connection *connection, tp_sqlite_snapshot_use use, tp_read *read,
+                              size_t index, tuplet_error *error) {
+  const tp_read_range *range = &read->ranges[index];
+  assert(range->limit > 0);
+  if (!tp_read_range_is_point(range)) return read_range(connection, read, index, error);
+  /* It pays from the second read of a snapshot on; where each read has its own, it never does. */
+  bool is_held = use == TP_SQLITE_SNAPSHOT_HELD;
+  return is_held ? read_point_held(connection, read, index, error)
+                 : read_point(connection, read, index, error);
+}
+
+tuplet_status tp_sqlite_read(tp_sqlite_connection *connection, tp_sqlite_snapshot_use use, tp_read *read,
                              tuplet_error *error) {
   tuplet_status status = TUPLET_OK;
   /* A single statement is a snapshot of its own. */
   bool is_single = read->range_count == 1 && read->on_snapshot == NULL && !is_long(read->ranges);
-  bool own_transaction = !in_transaction && !is_single;
+  bool own_transaction = use == TP_SQLITE_SNAPSHOT_NONE && !is_single;
   if (own_transaction) status = tp_sqlite_run(connection, TP_SQL_BEGIN_READ, error);
   if (status == TUPLET_OK && read->on_snapshot != NULL) status = tell_snapshot(connection, read, error);
-  for (size_t i = 0; status == TUPLET_OK && i < read->range_count; i++) {
-    assert(read->ranges[i].limit > 0);
-    status = tp_read_range_is_point(&read->ranges[i]) ? read_point(connection, read, i, error)
-                                                      : read_range(connection, read, i, error);
-  }
+  for (size_t i = 0; status == TUPLET_OK && i < read->range_count; i++)
+    status = read_one(connection, use, read, i, error);
   if (!own_transaction) return status;
   if (status == TUPLET_OK) status = tp_sqlite_run(connection, TP_SQL_COMMIT, error);
   if (status != TUPLET_OK) tp_sqlite_abandon(connection);

@@ -4,10 +4,11 @@
 
 #include "engine/engine.h"
 #include "engine/sqlite/connection.h"
+#include "engine/sqlite/snapshot.h"
 
-/* Runs all ranges of a read in one snapshot and hands over its rows; does not call on_done. in_transaction:
- * the connection has one open, which stays open. */
-tuplet_status tp_sqlite_read(tp_sqlite_connection *connection, bool in_transaction, tp_read *read,
+/* Runs all ranges of a read in one snapshot and hands over its rows; does not call on_done. A transaction
+ * that is open stays open. */
+tuplet_status tp_sqlite_read(tp_sqlite_connection *connection, tp_sqlite_snapshot_use use, tp_read *read,
                              tuplet_error *error);
 
 /* See tp_survey; `is_own` is not filled. */

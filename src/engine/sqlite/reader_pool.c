@@ -196,10 +196,10 @@ tuplet_status tp_sqlite_reader_read(tp_sqlite_reader_pool *pool, tp_sqlite_reade
   tp_sqlite_connection *connection = &reader->connection;
   (void)pthread_mutex_lock(&reader->mutex);
   enter_epoch(pool, reader);
-  bool in_transaction = false;
-  tuplet_status status = tp_sqlite_snapshot_enter(&reader->snapshot, connection, &in_transaction, error);
-  if (status == TUPLET_OK) status = tp_sqlite_read(connection, in_transaction, read, error);
-  if (in_transaction && tp_sqlite_snapshot_leave(&reader->snapshot, connection, status) &&
+  tp_sqlite_snapshot_use use;
+  tuplet_status status = tp_sqlite_snapshot_enter(&reader->snapshot, connection, &use, error);
+  if (status == TUPLET_OK) status = tp_sqlite_read(connection, use, read, error);
+  if (use != TP_SQLITE_SNAPSHOT_NONE && tp_sqlite_snapshot_leave(&reader->snapshot, connection, status) &&
       !have_rested(pool)) {
     tp_sqlite_snapshot_release(&reader->snapshot, connection);
   }

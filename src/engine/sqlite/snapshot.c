@@ -2,6 +2,8 @@
  */
 #include "engine/sqlite/snapshot.h"
 
+#include "engine/sqlite/lookup.h"
+
 #include <string.h>
 #include <time.h>
 
@@ -78,12 +80,13 @@ static bool is_in_the_way(const _Atomic uint32_t *log_index, sqlite3 *db) {
 void tp_sqlite_snapshot_release(tp_sqlite_snapshot *snapshot, tp_sqlite_connection *connection) {
   if (!snapshot->is_held) return;
   snapshot->is_held = false;
+  tp_sqlite_look_up_end(connection);
   if (tp_sqlite_run(connection, TP_SQL_COMMIT, NULL) != TUPLET_OK) tp_sqlite_abandon(connection);
 }
 
 tuplet_status tp_sqlite_snapshot_enter(tp_sqlite_snapshot *snapshot, tp_sqlite_connection *connection,
-                                       bool *ret_in_transaction, tuplet_error *error) {
-  *ret_in_transaction = false;
+                                       tp_sqlite_snapshot_use *ret_use, tuplet_error *error) {
+  *ret_use = TP_SQLITE_SNAPSHOT_NONE;
   if (connection->location->in_memory) return TUPLET_OK;
   int64_t now_ns = coarse_now_ns();
   bool follows_closely = snapshot->used_ns != 0 && now_ns - snapshot->used_ns < held_max_ns;
@@ -92,8 +95,10 @@ tuplet_status tp_sqlite_snapshot_enter(tp_sqlite_snapshot *snapshot, tp_sqlite_c
   bool may_be_in_the_way = snapshot->gives_way;
   if (snapshot->is_held) {
     bool current = is_current(snapshot);
-    *ret_in_transaction = current && !is_over;
-    if (*ret_in_transaction) return TUPLET_OK;
+    if (current && !is_over) {
+      *ret_use = TP_SQLITE_SNAPSHOT_HELD;
+      return TUPLET_OK;
+    }
     may_be_in_the_way = current; /* who waits for readers keeps commits away as well */
     tp_sqlite_snapshot_release(snapshot, connection);
   }
@@ -106,7 +111,7 @@ tuplet_status tp_sqlite_snapshot_enter(tp_sqlite_snapshot *snapshot, tp_sqlite_c
   if (snapshot->gives_way) return TUPLET_OK;
   load_log_state(snapshot->log_index, snapshot->log_state);
   tuplet_status status = tp_sqlite_run(connection, TP_SQL_BEGIN_READ, error);
-  *ret_in_transaction = status == TUPLET_OK;
+  if (status == TUPLET_OK) *ret_use = TP_SQLITE_SNAPSHOT_BEGUN;
   return status;
 }
 

@@ -25,10 +25,16 @@ typedef struct tp_sqlite_snapshot {
   bool gives_way; /* to a checkpoint: none is held for now */
 } tp_sqlite_snapshot;
 
-/* Before a read. ret_in_transaction: whether one is open now, which then shows everything that was committed
- * before this call; else the read is to use one of its own. */
+/* What transaction a read finds. One that is open shows everything that was committed before. */
+typedef enum tp_sqlite_snapshot_use {
+  TP_SQLITE_SNAPSHOT_NONE,  /* the read is to use one of its own */
+  TP_SQLITE_SNAPSHOT_BEGUN, /* open, but what follows may show that it cannot be held */
+  TP_SQLITE_SNAPSHOT_HELD   /* open, and an earlier read's */
+} tp_sqlite_snapshot_use;
+
+/* Before a read. */
 tuplet_status tp_sqlite_snapshot_enter(tp_sqlite_snapshot *snapshot, tp_sqlite_connection *connection,
-                                       bool *ret_in_transaction, tuplet_error *error);
+                                       tp_sqlite_snapshot_use *ret_use, tuplet_error *error);
 
 /* After a read inside the transaction, with its status. Returns whether the transaction is held from now on
  * and was not before: somebody has to see to it that it ends, see tp_sqlite_snapshot_rest. */

@@ -46,6 +46,7 @@ static void write_version(reading *r, int64_t version) {
 typedef struct own_read {
   tp_read read;
   int64_t version;
+  size_t value_size;
   size_t row_count;
   tuplet_status wanted; /* what on_row returns */
 } own_read;
@@ -54,6 +55,7 @@ static tuplet_status on_row(tp_read *read, size_t range_index, const tp_row *row
   (void)range_index, (void)error;
   own_read *own = (own_read *)(void *)read;
   own->version = version_of(&row->versionstamp);
+  own->value_size = row->value.size;
   own->row_count++;
   return own->wanted;
 }
@@ -72,6 +74,18 @@ static own_read read_with(reading *r, tp_sqlite_reader *reader, size_t range_cou
   tuplet_error error = {0};
   EXPECT(wanted, tp_sqlite_reader_read(&r->pool, reader, &own.read, &error), error);
   assert_int_equal(own.row_count, wanted == TUPLET_OK ? range_count : 1);
+  return own;
+}
+
+static own_read read_key(reading *r, tp_sqlite_reader *reader, tuplet_bytes key) {
+  uint8_t end[64];
+  assert_true(key.size < sizeof end);
+  if (key.size > 0) memcpy(end, key.data, key.size);
+  end[key.size] = 0;
+  tp_read_range range = {key, {end, key.size + 1}, 1, false};
+  own_read own = {.read = {.ranges = &range, .range_count = 1, .now_ms = 1000, .on_row = on_row}};
+  tuplet_error error = {0};
+  EXPECT(TUPLET_OK, tp_sqlite_reader_read(&r->pool, reader, &own.read, &error), error);
   return own;
 }
 
@@ -117,6 +131,38 @@ static void a_held_snapshot_shows_what_a_neighbour_commits(void **state) {
     assert_int_equal(read_version(&r, reader), version);
     assert_int_equal(read_with(&r, reader, 2, TUPLET_OK).version, version);
   }
+  tp_sqlite_reader_give_back(&r.pool, reader);
+  reading_close(&r);
+}
+
+/* Found, missing, expired and large rows by turns, and keys that begin alike. */
+static void keys_are_found_by_one_statement_while_a_snapshot_is_held(void **state) {
+  enum { KEYS = 12, EXPIRED = 7, LARGE = 6, LARGE_SIZE = 60000, LOOKUPS = 2000 };
+  reading r;
+  reading_open(&r, *state);
+  sql_run(r.neighbour,
+          "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 7)"
+          " INSERT INTO kv (k, v, v_encoding, version, expiration_ms)"
+          " SELECT zeroblob(i), zeroblob(iif(i = 6, 60000, i)), 2, 100 + i, iif(i = 7, 1, -1) FROM n");
+  static const uint8_t zeros[KEYS];
+  tp_sqlite_reader *reader = take(&r);
+  int64_t end_ms = now_ms() + PATIENCE_MS;
+  uint64_t random = 1;
+  for (int lookups = 0; lookups < LOOKUPS;) {
+    assert_true(now_ms() < end_ms);
+    random = random * 6364136223846793005u + 1442695040888963407u;
+    size_t size = (size_t)(random >> 33) % KEYS;
+    own_read own = read_key(&r, reader, (tuplet_bytes){zeros, size});
+    assert_int_equal(own.row_count, size < EXPIRED);
+    if (size < EXPIRED) {
+      assert_int_equal(own.version, 100 + size);
+      assert_int_equal(own.value_size, size == LARGE ? LARGE_SIZE : size);
+    }
+    if (reader->connection.lookup.is_at_work) lookups++;
+  }
+  (void)tp_sqlite_reader_lock(&r.pool, reader);
+  assert_false(reader->connection.lookup.is_at_work);
+  tp_sqlite_reader_unlock(reader);
   tp_sqlite_reader_give_back(&r.pool, reader);
   reading_close(&r);
 }
@@ -374,6 +420,7 @@ int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
   const struct CMUnitTest tests[] = {
       TEST(a_held_snapshot_shows_what_a_neighbour_commits),
+      TEST(keys_are_found_by_one_statement_while_a_snapshot_is_held),
       TEST(a_snapshot_that_nobody_uses_is_ended),
       TEST(the_log_starts_over_while_somebody_reads_all_the_time),
       TEST(readers_move_on_so_that_the_log_starts_over),
