@@ -107,6 +107,13 @@ static bool holds(tp_sqlite_reader *reader) {
   return is_held;
 }
 
+static bool is_looking_up(tp_sqlite_reader *reader) {
+  (void)pthread_mutex_lock(&reader->mutex);
+  bool is_at_work = reader->connection.lookup.is_at_work;
+  (void)pthread_mutex_unlock(&reader->mutex);
+  return is_at_work;
+}
+
 /* Reads closely enough, sooner or later, on a machine that does other things as well. */
 static void read_until_held(reading *r, tp_sqlite_reader *reader) {
   int64_t end_ms = now_ms() + PATIENCE_MS;
@@ -158,7 +165,7 @@ static void keys_are_found_by_one_statement_while_a_snapshot_is_held(void **stat
       assert_int_equal(own.version, 100 + size);
       assert_int_equal(own.value_size, size == LARGE ? LARGE_SIZE : size);
     }
-    if (reader->connection.lookup.is_at_work) lookups++;
+    if (is_looking_up(reader)) lookups++;
   }
   (void)tp_sqlite_reader_lock(&r.pool, reader);
   assert_false(reader->connection.lookup.is_at_work);
