@@ -67,6 +67,7 @@ typedef struct tp_sqlite_lookup {
   sqlite3_vtab table; /* the first: SQLite knows this by it */
   sqlite3_vtab_cursor cursor;
   tuplet_bytes wanted;
+  bool was_asked; /* the step has taken the wanted key */
   bool has_table;
   bool is_at_work;
 } tp_sqlite_lookup;

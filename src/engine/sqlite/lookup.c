@@ -58,7 +58,8 @@ static int wanted_eof(sqlite3_vtab_cursor *cursor) {
 
 static int wanted_column(sqlite3_vtab_cursor *cursor, sqlite3_context *context, int column) {
   (void)column;
-  const tp_sqlite_lookup *lookup = (const tp_sqlite_lookup *)(void *)cursor->pVtab;
+  tp_sqlite_lookup *lookup = (tp_sqlite_lookup *)(void *)cursor->pVtab;
+  lookup->was_asked = true;
   const void *data = lookup->wanted.size == 0 ? "" : lookup->wanted.data;
   sqlite3_result_blob64(context, data, lookup->wanted.size, SQLITE_STATIC); /* of no use after the step */
   return SQLITE_OK;
@@ -103,15 +104,19 @@ tuplet_status tp_sqlite_look_up(tp_sqlite_connection *connection, tuplet_bytes k
   sqlite3_stmt *statement = tp_sqlite_prepared(connection, TP_SQL_LOOK_UP, &status, error);
   if (statement == NULL) return status;
   lookup->wanted = key;
+  lookup->was_asked = false;
   lookup->is_at_work = true;
   int rc = sqlite3_step(statement);
-  if (rc == SQLITE_ROW) {
+  if (rc == SQLITE_ROW && lookup->was_asked) {
     enum { KEY_COLUMN = 4 }; /* the only one that is never NULL in a row of kv, odd files included */
     if (sqlite3_column_type(statement, KEY_COLUMN) != SQLITE_NULL) *ret_row = statement;
     return TUPLET_OK;
   }
-  status = rc == SQLITE_DONE
-               ? tp_fail(error, TUPLET_IO, "%s: reading ended early", connection->location->path)
+  /* SQLite takes a table of the file's for a virtual one of its name. */
+  status = rc == SQLITE_ROW || rc == SQLITE_DONE
+               ? tp_fail(error, TUPLET_FORMAT,
+                         "%s: has a table " TP_SQLITE_WANTED_TABLE ", a name that tuplet needs",
+                         connection->location->path)
                : tp_sqlite_fail(connection->db, rc, connection->location->path, "reading", error);
   tp_sqlite_look_up_end(connection);
   return status;

@@ -1,7 +1,7 @@
 /* reader_pool.h: the engine's connections for reading: as many as threads read at once, opened when needed.
  *
  * Readers hold snapshots for some milliseconds after a read (snapshot.h). A thread of the pool ends those
- * that nobody uses any more. */
+ * that nobody uses any more, and the checkpointer has all of them move on. */
 #ifndef TP_ENGINE_SQLITE_READER_POOL_H
 #define TP_ENGINE_SQLITE_READER_POOL_H
 

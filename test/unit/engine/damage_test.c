@@ -303,6 +303,24 @@ static void a_missing_last_version_is_corrupt(void **state) {
   tuplet_close(db);
 }
 
+/* Nobody gets another row for his. */
+static void a_table_of_a_name_that_is_needed_is_told(void **state) {
+  fixture *f = *state;
+  make_rows(f->path);
+  sql_run_on(f->path, "CREATE TABLE tuplet_wanted (k); INSERT INTO tuplet_wanted SELECT k FROM kv");
+  tuplet_db *db = db_open(f->path);
+  tuplet_error error = {0};
+  tuplet_status status = TUPLET_NOT_FOUND;
+  for (int64_t end_ms = now_ms() + 20000; status == TUPLET_NOT_FOUND;) { /* until a snapshot is held */
+    assert_true(now_ms() < end_ms);
+    tuplet_entry *entry = NULL;
+    status = tuplet_get(db, TUPLET_KEY("nothing"), TUPLET_CONSISTENCY_STRONG, &entry, &error);
+  }
+  EXPECT(TUPLET_FORMAT, status, error);
+  assert_non_null(strstr(error.message, "tuplet_wanted"));
+  tuplet_close(db);
+}
+
 /* ---- Odd rows ---- */
 
 static void odd_rows_are_taken_as_they_come(void **state) {
@@ -392,6 +410,7 @@ int main(void) {
       TEST(flipped_bytes_are_survived),
       TEST(an_impossible_last_version_is_corrupt),
       TEST(a_missing_last_version_is_corrupt),
+      TEST(a_table_of_a_name_that_is_needed_is_told),
       TEST(odd_rows_are_taken_as_they_come),
       TEST(a_sum_onto_an_unknown_encoding_is_refused),
   };

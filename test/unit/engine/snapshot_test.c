@@ -77,7 +77,7 @@ static own_read read_with(reading *r, tp_sqlite_reader *reader, size_t range_cou
   return own;
 }
 
-static own_read read_key(reading *r, tp_sqlite_reader *reader, tuplet_bytes key) {
+static own_read read_key(reading *r, tp_sqlite_reader *reader, tuplet_bytes key, tuplet_status expected) {
   uint8_t end[64];
   assert_true(key.size < sizeof end);
   if (key.size > 0) memcpy(end, key.data, key.size);
@@ -85,7 +85,7 @@ static own_read read_key(reading *r, tp_sqlite_reader *reader, tuplet_bytes key)
   tp_read_range range = {key, {end, key.size + 1}, 1, false};
   own_read own = {.read = {.ranges = &range, .range_count = 1, .now_ms = 1000, .on_row = on_row}};
   tuplet_error error = {0};
-  EXPECT(TUPLET_OK, tp_sqlite_reader_read(&r->pool, reader, &own.read, &error), error);
+  EXPECT(expected, tp_sqlite_reader_read(&r->pool, reader, &own.read, &error), error);
   return own;
 }
 
@@ -159,7 +159,7 @@ static void keys_are_found_by_one_statement_while_a_snapshot_is_held(void **stat
     assert_true(now_ms() < end_ms);
     random = random * 6364136223846793005u + 1442695040888963407u;
     size_t size = (size_t)(random >> 33) % KEYS;
-    own_read own = read_key(&r, reader, (tuplet_bytes){zeros, size});
+    own_read own = read_key(&r, reader, (tuplet_bytes){zeros, size}, TUPLET_OK);
     assert_int_equal(own.row_count, size < EXPIRED);
     if (size < EXPIRED) {
       assert_int_equal(own.version, 100 + size);
@@ -170,6 +170,32 @@ static void keys_are_found_by_one_statement_while_a_snapshot_is_held(void **stat
   (void)tp_sqlite_reader_lock(&r.pool, reader);
   assert_false(reader->connection.lookup.is_at_work);
   tp_sqlite_reader_unlock(reader);
+  tp_sqlite_reader_give_back(&r.pool, reader);
+  reading_close(&r);
+}
+
+static void a_lack_of_memory_ends_the_statement_and_no_more(void **state) {
+  enum { SIZE = 60000 };
+  reading r;
+  reading_open(&r, *state);
+  sql_run(r.neighbour, "INSERT INTO kv (k, v, v_encoding, version) VALUES (x'00', zeroblob(60000), 2, 1)");
+  const tuplet_bytes small = {"\x02"
+                              "a\0\0",
+                              4},
+                     large = {"", 1};
+  tp_sqlite_reader *reader = take(&r);
+  int64_t end_ms = now_ms() + PATIENCE_MS;
+  for (int round = 0; round < 20; round++) {
+    while (!is_looking_up(reader)) {
+      assert_true(now_ms() < end_ms);
+      (void)read_key(&r, reader, small, TUPLET_OK);
+    }
+    (void)sqlite3_hard_heap_limit64(sqlite3_memory_used());
+    (void)read_key(&r, reader, large, TUPLET_NOMEM);
+    (void)sqlite3_hard_heap_limit64(0);
+    assert_false(is_looking_up(reader));
+    assert_int_equal(read_key(&r, reader, large, TUPLET_OK).value_size, SIZE);
+  }
   tp_sqlite_reader_give_back(&r.pool, reader);
   reading_close(&r);
 }
@@ -428,6 +454,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(a_held_snapshot_shows_what_a_neighbour_commits),
       TEST(keys_are_found_by_one_statement_while_a_snapshot_is_held),
+      TEST(a_lack_of_memory_ends_the_statement_and_no_more),
       TEST(a_snapshot_that_nobody_uses_is_ended),
       TEST(the_log_starts_over_while_somebody_reads_all_the_time),
       TEST(readers_move_on_so_that_the_log_starts_over),
