@@ -211,6 +211,7 @@ tp_sqlite_connection *tp_sqlite_reader_lock(tp_sqlite_reader_pool *pool, tp_sqli
   (void)pthread_mutex_lock(&reader->mutex);
   enter_epoch(pool, reader);
   tp_sqlite_snapshot_release(&reader->snapshot, &reader->connection);
+  tp_sqlite_abandon(&reader->connection); /* what could not be ended before */
   return &reader->connection;
 }
 

@@ -84,10 +84,16 @@ void tp_sqlite_snapshot_release(tp_sqlite_snapshot *snapshot, tp_sqlite_connecti
   if (tp_sqlite_run(connection, TP_SQL_COMMIT, NULL) != TUPLET_OK) tp_sqlite_abandon(connection);
 }
 
+/* A transaction that could not be ended, for want of memory, shows an old state: nothing is read in it. */
+static tuplet_status end_left_over(tp_sqlite_connection *connection, tuplet_error *error) {
+  if (sqlite3_get_autocommit(connection->db)) return TUPLET_OK;
+  return tp_sqlite_run(connection, TP_SQL_ROLLBACK, error);
+}
+
 tuplet_status tp_sqlite_snapshot_enter(tp_sqlite_snapshot *snapshot, tp_sqlite_connection *connection,
                                        tp_sqlite_snapshot_use *ret_use, tuplet_error *error) {
   *ret_use = TP_SQLITE_SNAPSHOT_NONE;
-  if (connection->location->in_memory) return TUPLET_OK;
+  if (connection->location->in_memory) return end_left_over(connection, error);
   int64_t now_ns = coarse_now_ns();
   bool follows_closely = snapshot->used_ns != 0 && now_ns - snapshot->used_ns < held_max_ns;
   bool is_over = now_ns - snapshot->begun_ns >= held_max_ns;
@@ -102,6 +108,8 @@ tuplet_status tp_sqlite_snapshot_enter(tp_sqlite_snapshot *snapshot, tp_sqlite_c
     may_be_in_the_way = current; /* who waits for readers keeps commits away as well */
     tp_sqlite_snapshot_release(snapshot, connection);
   }
+  tuplet_status status = end_left_over(connection, error);
+  if (status != TUPLET_OK) return status;
   if (snapshot->gives_way && !is_over) return TUPLET_OK;
   if (!follows_closely) return TUPLET_OK;
   if (snapshot->log_index == NULL) snapshot->log_index = find_log_index(connection->db);
@@ -110,7 +118,7 @@ tuplet_status tp_sqlite_snapshot_enter(tp_sqlite_snapshot *snapshot, tp_sqlite_c
   snapshot->gives_way = may_be_in_the_way && is_in_the_way(snapshot->log_index, connection->db);
   if (snapshot->gives_way) return TUPLET_OK;
   load_log_state(snapshot->log_index, snapshot->log_state);
-  tuplet_status status = tp_sqlite_run(connection, TP_SQL_BEGIN_READ, error);
+  status = tp_sqlite_run(connection, TP_SQL_BEGIN_READ, error);
   if (status == TUPLET_OK) *ret_use = TP_SQLITE_SNAPSHOT_BEGUN;
   return status;
 }

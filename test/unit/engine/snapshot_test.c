@@ -174,6 +174,30 @@ static void keys_are_found_by_one_statement_while_a_snapshot_is_held(void **stat
   reading_close(&r);
 }
 
+static void a_snapshot_that_could_not_be_ended_shows_nothing_old(void **state) {
+  reading r;
+  reading_open(&r, *state);
+  tp_sqlite_reader *reader = take(&r);
+  read_until_held(&r, reader);
+  tp_sqlite_connection *connection = &reader->connection;
+  (void)pthread_mutex_lock(&reader->mutex);
+  bool was_held = reader->snapshot.is_held;
+  (void)sqlite3_finalize(
+      connection->statements[TP_SQL_COMMIT]); /* to be prepared again, which takes memory */
+  connection->statements[TP_SQL_COMMIT] = NULL;
+  (void)sqlite3_hard_heap_limit64(sqlite3_memory_used());
+  tp_sqlite_snapshot_release(&reader->snapshot, connection);
+  bool is_left_over = !sqlite3_get_autocommit(connection->db);
+  (void)pthread_mutex_unlock(&reader->mutex);
+  (void)sqlite3_hard_heap_limit64(0);
+  assert_int_equal(is_left_over, was_held);
+  write_version(&r, 1);
+  assert_int_equal(read_version(&r, reader), 1);
+  assert_true(log_starts_over(&r));
+  tp_sqlite_reader_give_back(&r.pool, reader);
+  reading_close(&r);
+}
+
 static void a_lack_of_memory_ends_the_statement_and_no_more(void **state) {
   enum { SIZE = 60000 };
   reading r;
@@ -454,6 +478,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(a_held_snapshot_shows_what_a_neighbour_commits),
       TEST(keys_are_found_by_one_statement_while_a_snapshot_is_held),
+      TEST(a_snapshot_that_could_not_be_ended_shows_nothing_old),
       TEST(a_lack_of_memory_ends_the_statement_and_no_more),
       TEST(a_snapshot_that_nobody_uses_is_ended),
       TEST(the_log_starts_over_while_somebody_reads_all_the_time),
